@@ -21,7 +21,7 @@ def read_jsonl(path: str | Path, columns: tuple[str, ...] = ()) -> list[dict]:
     """Rows of a JSON-lines file, each checked for `columns`; ends with one line naming file, row and column otherwise."""
     rows = []
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text().split("\n")  # not splitlines(): texts may hold U+2028
     except FileNotFoundError:
         raise SystemExit(f"{path}: no such file") from None
     for number, line in enumerate(lines, start=1):

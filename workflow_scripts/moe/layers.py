@@ -1,0 +1,83 @@
+"""Find the mixture-of-experts layers of a causal language model, for any family.
+
+In transformers 5 a MoE block holds a *router*, whose forward returns (logits over E, top-k weights, top-k indices),
+and a *fused experts* module whose parameters carry the expert as their first axis (`gate_up_proj [E, 2I, H]`,
+`down_proj [E, H, I]`; some families transpose them or add biases `[E, ...]`). Names differ between families, so both
+are found by the shapes of their parameters, and the router by what it returns at its first forward.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class MoELayer:
+    """One MoE block of a model.
+
+    index: position of its decoder layer, 0-based, as in `model.layers.{index}`.
+    router, experts: dotted module names, for `model.get_submodule`.
+    num_experts: routed experts E.
+    """
+
+    index: int
+    router: str
+    experts: str
+    num_experts: int
+
+    def router_weight(self, model: nn.Module) -> tuple[str, nn.Parameter]:
+        """Name and matrix `[E, H]` of the router."""
+        for name, parameter in model.get_submodule(self.router).named_parameters():
+            if parameter.dim() == 2 and parameter.shape[0] == self.num_experts:
+                return f"{self.router}.{name}", parameter
+        raise ValueError(f"{self.router}: no [{self.num_experts}, hidden] matrix")
+
+
+def decoder_layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
+    """Dotted name and list of the decoder layers: the longest ModuleList of the base model."""
+    found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    if not found:
+        raise SystemExit(f"{type(model).__name__}: no list of decoder layers found")
+    depth = min(name.count(".") for name, _ in found)
+    return max(((n, m) for n, m in found if n.count(".") == depth), key=lambda pair: len(pair[1]))
+
+
+def _fused_experts(module: nn.Module) -> int:
+    """E if `module` holds at least two own 3-D parameters that share their first axis, else 0."""
+    own = [parameter for _, parameter in module.named_parameters(recurse=False)]
+    firsts = {parameter.shape[0] for parameter in own if parameter.dim() == 3}
+    return firsts.pop() if len(firsts) == 1 and sum(p.dim() == 3 for p in own) >= 2 else 0
+
+
+def find_moe_layers(model: nn.Module) -> list[MoELayer]:
+    """MoE layers in order of depth; empty for a dense model.
+
+    Works on the meta device too: only shapes are read. Ends with one line if a block has fused experts but not exactly
+    one router beside them, since guessing would attribute and train the wrong thing.
+    """
+    found = []
+    prefix, layers = decoder_layers(model)
+    for index, layer in enumerate(layers):
+        modules = dict(layer.named_modules())
+        for name, module in modules.items():
+            num_experts = _fused_experts(module)
+            if not num_experts:
+                continue
+            parent = name.rpartition(".")[0]
+            inside = f"{parent}." if parent else ""
+            routers = [
+                other
+                for other, candidate in modules.items()
+                if other.startswith(inside)
+                and other != parent
+                and "." not in other[len(inside) :]
+                and other != name
+                and any(p.dim() == 2 and p.shape[0] == num_experts for p in candidate.parameters())
+            ]
+            if len(routers) != 1:
+                raise SystemExit(
+                    f"{type(model).__name__}, layer {index}: {len(routers)} candidates for the router of "
+                    f"{name!r} ({', '.join(routers) or 'none'}); exactly one module with an [{num_experts}, hidden] matrix is needed"
+                )
+            found.append(MoELayer(index, f"{prefix}.{index}.{routers[0]}", f"{prefix}.{index}.{name}", num_experts))
+    return found

@@ -1,0 +1,61 @@
+"""Train chosen experts of a fused block and nothing else of it.
+
+A fused block keeps all E experts in one tensor, so `requires_grad` can't single out an expert. `SelectedExperts` wraps
+the block: the frozen block runs with the chosen experts' routing weights set to zero, and a small copy of the block,
+which holds the chosen experts alone, adds their outputs for the tokens routed to them. Parameters, gradients and
+optimizer state exist for the chosen experts only, and the result equals training the whole block under a gradient mask
+that acts before clipping, with weight decay 0.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+class SelectedExperts(nn.Module):
+    """A fused experts module in which only `chosen` train.
+
+    experts: fused module, forward(hidden `[N, H]`, top-k indices `[N, K]`, top-k weights `[N, K]`) -> `[N, H]`.
+    chosen: expert indices, ascending. The copy keeps them in that order, in fp32 (bf16 can't hold steps of 1e-4
+    relative size); inputs are cast to it and its output back.
+    """
+
+    def __init__(self, experts: nn.Module, chosen: list[int]):
+        super().__init__()
+        names = [name for name, _ in experts.named_parameters(recurse=False)]
+        num_experts = next(p.shape[0] for p in experts.parameters())
+        if not chosen or sorted(set(chosen)) != list(chosen) or not 0 <= chosen[0] <= chosen[-1] < num_experts:
+            raise ValueError(f"chosen experts {chosen}: need ascending, distinct indices in 0..{num_experts - 1}")
+        self.frozen = experts.requires_grad_(False)
+        memo = {id(parameter): None for parameter in experts.parameters()}  # do not copy the big tensors
+        self.trained = copy.deepcopy(experts, memo)
+        for name in names:
+            rows = getattr(experts, name).detach()[chosen].float().clone()
+            self.trained._parameters[name] = nn.Parameter(rows)
+        self.trained.num_experts = len(chosen)
+        self.chosen = list(chosen)
+        position = torch.full((num_experts + 1,), -1, dtype=torch.long)
+        position[torch.tensor(self.chosen)] = torch.arange(len(chosen))
+        self.register_buffer("position", position.to(next(experts.parameters()).device), persistent=False)
+
+    def forward(self, hidden_states: Tensor, top_k_index: Tensor, top_k_weights: Tensor) -> Tensor:
+        position = self.position[top_k_index]
+        ours = position >= 0
+        output = self.frozen(hidden_states, top_k_index, top_k_weights.masked_fill(ours, 0.0))
+        token = ours.any(-1).nonzero().squeeze(-1)
+        if token.numel() == 0:
+            return output
+        # Slots of a token that go to frozen experts point at expert 0 of the copy with weight 0.
+        index, weight = position[token].clamp_min(0), top_k_weights[token].masked_fill(~ours[token], 0.0)
+        dtype = next(self.trained.parameters()).dtype
+        added = self.trained(hidden_states[token].to(dtype), index, weight.to(dtype))
+        return output.index_add(0, token, added.to(output.dtype))
+
+
+def select_experts_(model: nn.Module, name: str, chosen: list[int]) -> SelectedExperts:
+    """Replace the fused experts module called `name` in `model` by a `SelectedExperts`; returns it."""
+    parent, _, child = name.rpartition(".")
+    selected = SelectedExperts(model.get_submodule(name), chosen)
+    setattr(model.get_submodule(parent), child, selected)
+    return selected
