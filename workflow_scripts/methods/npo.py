@@ -1,0 +1,36 @@
+"""Negative preference optimisation (NPO, arXiv 2404.05868, eq. 3).
+
+l_f = -(2/beta) E[log sigmoid(beta * (L - L_ref))], L the sequence's negative log-likelihood under the model and L_ref
+under the untouched model. L is the sum over the sequence, or with `per_token` its mean: then beta does not change its
+meaning with the length (UOE's beta 0.001 on 1,024 packed tokens is about 1 per token). Retain term as in GDIFF.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from moe.forward import Batch, sequence_nll, token_nll
+
+
+def _nll(model: nn.Module, batch: Batch, settings: dict) -> Tensor:
+    nll, counted = sequence_nll(model, batch)
+    return nll / counted if settings["per_token"] else nll
+
+
+@torch.no_grad()
+def forget_reference(model: nn.Module, batches: list[Batch], settings: dict) -> Tensor:
+    """L_ref of every row of the forget set, `[rows]`, by the same path as the loss. The set is fixed, so no second
+    model is held."""
+    return torch.cat([_nll(model, batch, settings) for batch in batches])
+
+
+def forget_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
+    """In nats."""
+    beta = settings["beta"]
+    ratio = _nll(model, batch, settings) - reference[batch.rows]
+    return -(2.0 / beta) * logsigmoid(beta * ratio).mean()
+
+
+def retain_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settings: dict) -> Tensor:
+    """CE in nats a token; unlearn.py multiplies it by `retain_weight`."""
+    return token_nll(model, batch)

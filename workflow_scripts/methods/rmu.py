@@ -1,0 +1,37 @@
+"""Representation misdirection for unlearning (RMU, arXiv 2403.03218, section 4; the simplified code of April 2024).
+
+l_f = mean over tokens and hidden dimensions of (h_l(forget) - c u)^2; l_r the same between the model's and the
+untouched model's h_l(retain); h_l is the residual stream after the hook layer l, u one fixed direction drawn uniformly
+from [0, 1)^H and scaled to length 1. c is `steering` times the mean norm of h_l on forget text, since a useful value
+follows the activations' size (published: 6.5 to 32000, by model). Padding does not count.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from moe.forward import Batch, hidden_states
+
+
+@torch.no_grad()
+def forget_reference(model: nn.Module, batches: list[Batch], settings: dict) -> Tensor:
+    """Control vector c u, `[H]`."""
+    norms = [hidden_states(model, b, settings["hook_layer"])[b.mask].float().norm(dim=-1) for b in batches]
+    generator = torch.Generator().manual_seed(settings["seed"])
+    direction = torch.rand(model.config.hidden_size, generator=generator).to(norms[0].device)
+    return settings["steering"] * torch.cat(norms).mean() * direction / direction.norm()
+
+
+@torch.no_grad()
+def retain_reference(model: nn.Module, batches: list[Batch], settings: dict) -> Tensor:
+    """Untouched activations of every retain row, `[rows, T, H]`."""
+    return torch.cat([hidden_states(model, batch, settings["hook_layer"]) for batch in batches])
+
+
+def forget_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
+    hidden = hidden_states(model, batch, settings["hook_layer"])[batch.mask].float()
+    return (hidden - reference).square().mean()
+
+
+def retain_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
+    hidden = hidden_states(model, batch, settings["hook_layer"])[batch.mask].float()
+    return (hidden - reference[batch.rows][batch.mask].float()).square().mean()

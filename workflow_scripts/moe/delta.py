@@ -1,0 +1,119 @@
+"""Checkpoints as deltas: only the tensors, or expert slices, that were trained.
+
+A delta is a safetensors file. Keys are parameter names of the untouched model, with `[e]` behind the name of a fused
+tensor where only expert e was trained, or peft's adapter names where LoRA was. Its metadata holds the hash of the
+weights that it applies to; applying it to another model is refused.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from files import sha256
+from moe.lora import attach_lora
+from moe.selected import SelectedExperts
+
+SLICE = re.compile(r"^(.*)\[(\d+)\]$")
+
+
+def base_hash(folder: str | Path) -> str:
+    """Hash of a model folder's weight files, in name order."""
+    files = sorted(Path(folder).glob("*.safetensors"))
+    if not files:
+        raise SystemExit(f"{folder}: no *.safetensors file; a model folder is needed")
+    return "+".join(sha256(file) for file in files)
+
+
+def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Everything that requires gradients, under the names that a delta uses. Tensors are detached, not copied."""
+    tensors = {}
+    wrapped = {name: module for name, module in model.named_modules() if isinstance(module, SelectedExperts)}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        owner = next((w for w in wrapped if name.startswith(f"{w}.trained.")), None)
+        if owner is None:
+            tensors[name] = parameter.detach()
+        else:
+            field = name.removeprefix(f"{owner}.trained.")
+            for row, expert in enumerate(wrapped[owner].chosen):
+                tensors[f"{owner}.{field}[{expert}]"] = parameter.detach()[row]
+    return tensors
+
+
+def save_delta(model: nn.Module, path: str | Path, base: str, lora_rank: int | None = None) -> None:
+    """Write the trained tensors of `model`; `base` is `base_hash` of the folder it was loaded from."""
+    metadata = {"base": base} | ({"lora_rank": str(lora_rank)} if lora_rank else {})
+    temporary = Path(path).with_suffix(".part")
+    save_file({name: tensor.contiguous() for name, tensor in trained_tensors(model).items()}, temporary, metadata)
+    temporary.rename(path)
+
+
+@contextmanager
+def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iterator[nn.Module]:
+    """The untouched `model` with the delta in `path` applied, in place; restored exactly on leaving.
+
+    base: `base_hash` of the folder that `model` was loaded from; where given, a delta made for other weights is
+    refused. Ends with one line on a broken file, another architecture or another base.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except Exception as error:
+        raise SystemExit(f"{path}: not a whole safetensors file ({error})") from None
+    if base is not None and metadata.get("base") != base:
+        raise SystemExit(f"{path}: this delta was made for other weights than those of the model it is applied to")
+    if "lora_rank" in metadata:
+        with _merged_lora(model, path, tensors, int(metadata["lora_rank"])):
+            yield model
+        return
+    parameters = dict(model.named_parameters())
+    kept = []
+    try:
+        with torch.no_grad():
+            for key, value in tensors.items():
+                match = SLICE.match(key)
+                name = match.group(1) if match else key
+                target = parameters.get(name)
+                if target is not None and match:
+                    target = target[int(match.group(2))] if int(match.group(2)) < target.shape[0] else None
+                if target is None or target.shape != value.shape:
+                    found = "no such tensor" if target is None else f"{tuple(target.shape)} in the model"
+                    raise SystemExit(f"{path}: {key} {tuple(value.shape)}: {found}; a delta of another architecture")
+                kept.append((target, target.detach().clone()))
+                target.copy_(value)
+        yield model
+    finally:
+        with torch.no_grad():
+            for target, before in reversed(kept):
+                target.copy_(before)
+
+
+@contextmanager
+def _merged_lora(model: nn.Module, path: str | Path, tensors: dict[str, Tensor], rank: int) -> Iterator[None]:
+    """Merge the adapters into the weights; on leaving put back copies, since subtracting again would round."""
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    flags = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    handle = attach_lora(model, rank)
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if {n: p.shape for n, p in parameters.items()} != {n: t.shape for n, t in tensors.items()}:
+        handle.unload()
+        raise SystemExit(f"{path}: adapters of another architecture")
+    with torch.no_grad():
+        for name, value in tensors.items():
+            parameters[name].copy_(value)
+    handle.merge_and_unload()
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(before[name])
+                parameter.requires_grad_(flags[name])

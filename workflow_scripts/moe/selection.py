@@ -1,0 +1,75 @@
+"""From affinity to chosen experts. Pure Python: choosing is cheap and must not load torch.
+
+An *affinity* is the content of affinity.json: for each MoE layer the mean gate score and the token share of every
+expert. A *selection* is {"experts": {layer: [expert, ...]}, "routers": [layer, ...], "anchor": {layer: [expert, ...]}}:
+what trains, and which experts the anchor loss holds up.
+"""
+
+import hashlib
+
+
+def ranked(scores: list[float]) -> list[int]:
+    """Experts by descending score, ties to the lower index."""
+    return sorted(range(len(scores)), key=lambda expert: (-scores[expert], expert))
+
+
+def ranked_layers(affinity: dict) -> list[int]:
+    """MoE layers by descending top-1 affinity (UOE, section 4: the first is the target layer)."""
+    layers = affinity["layers"]
+    return sorted((int(name) for name in layers), key=lambda layer: (-max(layers[str(layer)]["gate_score"]), layer))
+
+
+def with_routers(experts: dict[int, list[int]]) -> dict:
+    """The selection that trains `experts` and their layers' routers, anchored to the same experts."""
+    named = {str(layer): sorted(chosen) for layer, chosen in sorted(experts.items())}
+    return {"experts": named, "routers": sorted(experts), "anchor": named}
+
+
+def top_experts(affinity: dict, *, experts: int = 1, layers: int | str = 1, rank: int = 1) -> dict:
+    """UOE's choice: in each of `layers` layers ("all" or how many, by top-1 affinity) its top `experts` experts.
+
+    rank: start at the layer with this rank (1 = highest top-1 affinity), for the layer sweep of Table 7.
+    Ends with one line if the model has no such rank, layer count or expert count.
+    """
+    order = ranked_layers(affinity)
+    wanted = len(order) if layers == "all" else layers
+    if rank - 1 + wanted > len(order):
+        raise SystemExit(f"scope asks for {wanted} layer(s) from rank {rank}; the model has {len(order)} MoE layers")
+    if experts > affinity["experts"]:
+        raise SystemExit(f"scope asks for {experts} experts a layer; the model has {affinity['experts']}")
+    chosen = order[rank - 1 : rank - 1 + wanted]
+    return with_routers({n: ranked(affinity["layers"][str(n)]["gate_score"])[:experts] for n in chosen})
+
+
+def random_expert(affinity: dict, *, seed: int, draw: int) -> dict:
+    """An expert of the target layer other than the top-1 one (Table 6), its router trained and anchored to it.
+
+    Draws 1, 2, ... of one seed are distinct experts; a hash gives the order, so that it is the same everywhere.
+    """
+    layer = ranked_layers(affinity)[0]
+    others = ranked(affinity["layers"][str(layer)]["gate_score"])[1:]
+    if draw > len(others):
+        raise SystemExit(f"scope asks for random draw {draw}; the target layer has {len(others)} other experts")
+    shuffled = sorted(others, key=lambda expert: hashlib.sha256(f"{seed} {layer} {expert}".encode()).digest())
+    return with_routers({layer: [shuffled[draw - 1]]})
+
+
+def cumulative(affinity: dict, *, threshold: float, score: str = "token") -> dict:
+    """ESFT's choice in every layer (arXiv 2407.01906, section 3.2): experts by descending relevance until their sum
+    reaches `threshold`, the one that crosses it included. Routers stay frozen and nothing is anchored.
+
+    score: "token" (token selection ratio, sums to 1 in a layer) or "gate" (mean gate score, sums to less).
+    """
+    experts = {}
+    for layer, scores in sorted(affinity["layers"].items(), key=lambda item: int(item[0])):
+        relevance, total, chosen = scores[f"relevance_{score}"], 0.0, []
+        for expert in ranked(relevance):
+            chosen.append(expert)
+            total += relevance[expert]
+            if total >= threshold:
+                break
+        experts[layer] = sorted(chosen)
+    return {"experts": experts, "routers": [], "anchor": {}}
+
+
+NOTHING = {"experts": {}, "routers": [], "anchor": {}}
