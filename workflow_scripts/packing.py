@@ -1,0 +1,43 @@
+"""Texts as training blocks, and the order in which a run sees them."""
+
+from collections.abc import Iterator
+
+import torch
+
+from moe.forward import Batch
+
+
+def pack(texts: list[str], tokenizer, block_length: int) -> torch.Tensor:
+    """`[blocks, block_length]` token ids: eos behind each text, all joined, cut into blocks, the rest dropped.
+
+    No special tokens are added otherwise (as in the published code). Ends with one line if not one block is full.
+    """
+    if tokenizer.eos_token_id is None:
+        raise SystemExit("the tokenizer has no end-of-sequence token; packing needs one")
+    stream: list[int] = []
+    for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]:
+        stream += [*ids, tokenizer.eos_token_id]
+    blocks = len(stream) // block_length
+    if not blocks:
+        raise SystemExit(f"{len(texts)} texts give {len(stream)} tokens, less than one block of {block_length}")
+    return torch.tensor(stream[: blocks * block_length]).view(blocks, block_length)
+
+
+def batch_of(blocks: torch.Tensor, rows: torch.Tensor) -> Batch:
+    return Batch(rows, blocks[rows], torch.ones(len(rows), blocks.shape[1], dtype=torch.bool))
+
+
+def batches(blocks: torch.Tensor, size: int) -> list[Batch]:
+    """All blocks in order, `size` at a time."""
+    return [batch_of(blocks, rows) for rows in torch.arange(len(blocks)).split(size)]
+
+
+def shuffled(blocks: torch.Tensor, size: int, seed: int) -> Iterator[Batch]:
+    """Endless batches; each epoch a new permutation, fixed by `seed`. The last short batch of an epoch is filled up
+    from the next epoch, so every batch has `size` rows."""
+    generator, waiting = torch.Generator().manual_seed(seed), torch.empty(0, dtype=torch.long)
+    while True:
+        while len(waiting) < size:
+            waiting = torch.cat([waiting, torch.randperm(len(blocks), generator=generator)])
+        yield batch_of(blocks, waiting[:size])
+        waiting = waiting[size:]

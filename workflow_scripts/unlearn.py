@@ -1,0 +1,200 @@
+"""Unlearn one cell: model x benchmark x method x scope x seed.
+
+Reads a model folder, the forget and retain texts, a selection and a learning rate; writes into --output the deltas
+checkpoints/step-NNNN.safetensors, trajectory.json (losses at every step, routing at every checkpoint),
+parameters.json (what really trained) and manifest.json.
+    python workflow_scripts/unlearn.py --model MODEL --data DATA --benchmark '{...}' --selection selection.json \\
+        --method '{"name": "ga"}' --scope '{"kind": "uoe", "alpha": 1.0}' --training '{...}' --learning-rate 3e-4 --output CELL
+"""
+
+import argparse
+import importlib
+import json
+import platform
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from benchmarks.texts import forget_texts, retain_texts
+from files import read_json, write_json
+from moe.delta import base_hash, save_delta, trained_tensors
+from moe.forward import Batch
+from moe.layers import MoELayer, find_moe_layers
+from moe.routing import Routing, overlap, record_routing, token_share
+from packing import batches, pack, shuffled
+from progress import progress
+
+BETAS, CLIP = (0.9, 0.999), 1.0  # the published runs' AdamW and gradient clipping (LLaMA-Factory's defaults)
+
+
+def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tensor) -> torch.Tensor:
+    """Router anchor loss (UOE, eq. 3): squared L2 norm of (g - a), mean over non-padding tokens, summed over layers.
+
+    g is masked to the top-K, a is 1 at the anchored experts and 0 elsewhere. An anchored expert outside a token's
+    top-K gets no gradient from that token.
+    """
+    total = torch.zeros((), device=mask.device)
+    for name, experts in anchor.items():
+        gates = routing.gate_scores(int(name))[mask.reshape(-1)]
+        target = torch.zeros(gates.shape[-1], device=gates.device)
+        target[experts] = 1.0
+        total = total + (gates - target).square().sum(-1).mean()
+    return total
+
+
+@torch.no_grad()
+def probe(model: torch.nn.Module, layers: list[MoELayer], batch: Batch, before: Routing | None) -> tuple[dict, Routing]:
+    """Routing of the model as it is now on `batch`: overlap with `before` and token share, by layer."""
+    with record_routing(model, layers) as routing:
+        scores = model(input_ids=batch.input_ids, use_cache=False).logits
+    kept = batch.mask.reshape(-1)
+    before = before or routing
+    nll = torch.nn.functional.cross_entropy(scores[:, :-1].transpose(1, 2).float(), batch.input_ids[:, 1:])
+    return {
+        "forget_loss": nll.item(),
+        "overlap": {str(n.index): overlap(before.top_k[n.index], routing.top_k[n.index], kept) for n in layers},
+        "token_share": {
+            str(n.index): token_share(routing.top_k[n.index], n.num_experts, kept).tolist() for n in layers
+        },
+    }, routing
+
+
+def finite(value: float, what: str, step: int) -> float:
+    if value != value or value in (float("inf"), float("-inf")):
+        raise SystemExit(f"step {step}: {what} is {value}; lower the learning rate of this cell")
+    return value
+
+
+def unlearn(model, tokenizer, forget_text, retain_text, selection, method_name, method, scope, training, learning_rate, seed, save):
+    """Train and probe; `save(step)` is called at each checkpoint. Returns (trajectory, parameters)."""
+    losses = importlib.import_module(f"methods.{method_name}")
+    layers = find_moe_layers(model)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    size = training["batch_size"]
+    forget = pack(forget_text, tokenizer, training["block_length"])
+    retain = pack(retain_text, tokenizer, training["block_length"]) if hasattr(losses, "retain_loss") else None
+
+    model.eval()  # no dropout: unlearning compares the model with itself
+    model.requires_grad_(False)
+    importlib.import_module(f"scopes.{scope['kind']}").prepare(model, layers, selection, scope)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    trained_count = {name: tensor.numel() for name, tensor in trained_tensors(model).items()}
+
+    forget_reference = losses.forget_reference(model, batches(forget, size), method) if hasattr(losses, "forget_reference") else None
+    retain_reference = losses.retain_reference(model, batches(retain, size), method) if hasattr(losses, "retain_reference") else None
+
+    by_index = {layer.index: layer for layer in layers}
+    anchored = [by_index[int(name)] for name in selection["anchor"]]
+    probe_batch = batches(forget[: training["probe_blocks"]], training["probe_blocks"])[0]
+    first, before = probe(model, layers, probe_batch, None)
+    trajectory = {
+        "steps": [],
+        "probes": [{"step": 0} | first],
+        "moe_layers": [layer.index for layer in layers],
+        "experts": layers[0].num_experts if layers else 0,
+        "top_k": before.top_k[layers[0].index].shape[-1] if layers else 0,
+    }
+    optimizer = torch.optim.AdamW(trained, lr=learning_rate, betas=BETAS, weight_decay=0.0)
+    forget_batches, retain_batches = shuffled(forget, size, seed), retain is not None and shuffled(retain, size, seed + 1)
+    bar = progress(range(1, training["steps"] + 1), f"{method_name} x {scope['kind']}")
+    for step in bar:
+        batch = next(forget_batches)
+        with record_routing(model, anchored) as routing:
+            forget_loss = losses.forget_loss(model, batch, forget_reference, method)
+        anchor = anchor_loss(routing, selection["anchor"], batch.mask) if anchored else None
+        loss = forget_loss if anchor is None else forget_loss + scope["alpha"] * anchor
+        loss.backward()
+        retained = None
+        if retain is not None and method["retain_weight"]:
+            retained = losses.retain_loss(model, next(retain_batches), retain_reference, method)
+            (method["retain_weight"] * retained).backward()
+        for parameter in trained:  # a token-less expert has no gradient: Adam must still see a zero, as under a mask
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        row = {
+            "step": step,
+            "forget_loss": finite(forget_loss.item(), "the forget loss", step),
+            "retain_loss": None if retained is None else finite(retained.item(), "the retain loss", step),
+            "anchor_loss": None if anchor is None else anchor.item(),
+            "gradient_norm": finite(norm.item(), "the gradient norm", step),
+        }
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        trajectory["steps"].append(row)
+        bar.set(loss=row["forget_loss"], gradient_norm=row["gradient_norm"])
+        if step % training["checkpoint_every"] == 0:
+            save(step)
+            trajectory["probes"].append({"step": step} | probe(model, layers, probe_batch, before)[0])
+    count = sum(trained_count.values())
+    return trajectory, {"trained": count, "total": total, "percent": 100.0 * count / total, "tensors": trained_count}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, type=Path)
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--benchmark", required=True, type=json.loads, help="the benchmark's config block, as JSON")
+    parser.add_argument("--selection", required=True)
+    parser.add_argument("--method", required=True, type=json.loads, help="name and settings of the method")
+    parser.add_argument("--scope", required=True, type=json.loads, help="kind and settings of the scope")
+    parser.add_argument("--training", required=True, type=json.loads)
+    rate = parser.add_mutually_exclusive_group(required=True)
+    rate.add_argument("--learning-rate", type=float)
+    rate.add_argument("--tuned", help="tuning file that holds the learning rate")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", required=True, type=Path)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    learning_rate = args.learning_rate or read_json(args.tuned)["learning_rate"]
+    selection = read_json(args.selection)
+    model = AutoModelForCausalLM.from_pretrained(args.model)
+    base = base_hash(args.model)
+    method = {key: value for key, value in args.method.items() if key != "name"} | {"seed": args.seed}
+    if selection["experts"] and "hook_layer" in method and args.scope["kind"] in ("uoe", "random"):
+        method["hook_layer"] = max(map(int, selection["experts"]))  # RMU+UOE steers the target layer itself
+    scope = args.scope | {key: method[key] for key in ("hook_layer",) if key in method}
+    folder = args.output / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def save(step: int) -> None:
+        save_delta(model, folder / f"step-{step:04d}.safetensors", base, scope.get("rank") if scope["kind"] == "lora" else None)
+
+    trajectory, parameters = unlearn(
+        model,
+        AutoTokenizer.from_pretrained(args.model),
+        forget_texts(args.benchmark, args.data),
+        retain_texts(args.benchmark, args.data),
+        selection,
+        args.method["name"],
+        method,
+        scope,
+        args.training,
+        learning_rate,
+        args.seed,
+        save,
+    )
+    write_json(args.output / "trajectory.json", trajectory)
+    write_json(args.output / "parameters.json", parameters)
+    write_json(
+        args.output / "manifest.json",
+        {
+            "base": base,
+            "method": args.method,
+            "scope": args.scope,
+            "training": args.training,
+            "learning_rate": learning_rate,
+            "seed": args.seed,
+            "selection": selection,
+            "versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
