@@ -1,0 +1,123 @@
+"""Which files under results/<study>/ a table or figure is made of, so that the Snakefile can ask for exactly those.
+
+Standard library only: Snakemake imports this file each time it starts. A `block` is one entry of the config's `tables:` or `figures:`
+(models, benchmarks, methods, scopes and what that picture alone has); `models` is the config's `models:`.
+"""
+
+TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "table7", "table10", "tuning")
+FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
+ALLOWED = {"tables": TABLES, "figures": FIGURES}
+
+CHOSEN_AND_SELECTION = ("chosen.json", "selection")
+# What each picture reads of one cell: a file of the cell's folder, or one that describes its model (see `_path`).
+READS = {
+    "table1": ("chosen.json",),
+    "table2": ("chosen.json",),
+    "table3": ("parameters.json",),
+    "table4": ("chosen.json",),
+    "table5": CHOSEN_AND_SELECTION,
+    "table6": ("chosen.json",),
+    "table7": (*CHOSEN_AND_SELECTION, "affinity"),
+    "table10": ("chosen.json",),
+    "figure1a": ("chosen.json",),
+    "figure3a": ("trajectory.json",),
+    "figure3b": ("trajectory.json",),
+    "figure4": ("trajectory.json", "metrics.json", "original"),
+    "figure5": ("trajectory.json",),
+    "figure6": ("trajectory.json",),
+}
+# Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the first seed is shown.
+FIRST_SEED_ONLY = ("figure2", "figure6")
+
+
+def needs(kind: str, name: str, block: dict, models: dict, seeds: list[int]) -> list[str]:
+    """Paths relative to results/<study>/ that `name` (of `kind` tables or figures) reads, each once, in reading order.
+
+    The table `tuning` reads `block["combinations"]`, a list of [model, method, scope] as `tuning_block` makes it.
+    """
+    _check(kind, name, block, models)
+    if name == "tuning":
+        return [f"tuning/{model}/{method}/{scope}.json" for model, method, scope in block["combinations"]]
+    if name == "figure2":
+        pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
+        return [_path("affinity", model, benchmark, "", "", seeds[0]) for model, benchmark in pairs]
+    paths = [
+        _path(what, *cell, seed)
+        for cell in cells(block, models)
+        for seed in shown_seeds(name, seeds)
+        for what in READS[name]
+    ]
+    return list(dict.fromkeys(paths))
+
+
+def shown_seeds(name: str, seeds: list[int]) -> list[int]:
+    return seeds[:1] if name in FIRST_SEED_ONLY else seeds
+
+
+def cells(block: dict, models: dict) -> list[tuple[str, str, str, str]]:
+    """(model, benchmark, method, scope) of a block, the block's order; a dense model has no experts, hence only the scope baseline."""
+    return [
+        (model, benchmark, method, scope)
+        for model in block["models"]
+        for benchmark in block["benchmarks"]
+        for method in block.get("methods", [])
+        for scope in block.get("scopes", [])
+        if models[model]["moe"] or scope == "baseline"
+    ]
+
+
+def grid(config: dict) -> list[tuple[str, str, str, str]]:
+    """Every (model, benchmark, method, scope) whose cell some table or figure reads, sorted."""
+    blocks = [(name, block) for kind in ALLOWED for name, block in config.get(kind, {}).items()]
+    return sorted({cell for name, block in blocks if name in READS for cell in cells(block, config["models"])})
+
+
+def tuning_block(config: dict) -> dict:
+    """Block of the table `tuning`: each [model, method, scope] that the grid's cells were tuned as, once, sorted."""
+    tried = {
+        (model, method, config["scopes"][scope].get("tuned_as") or scope) for model, _, method, scope in grid(config)
+    }
+    return {"combinations": [list(entry) for entry in sorted(tried)]}
+
+
+def settings(kind: str, name: str, config: dict) -> dict:
+    """All that rendering reads of the config, and nothing else: an edit elsewhere must not re-render this picture."""
+    block = tuning_block(config) if name == "tuning" else config[kind][name]
+    used_models = block.get("models") or sorted({entry[0] for entry in block["combinations"]})
+    _check(kind, name, block, config["models"])
+    described = ("stands_for", "label", "moe")
+    scopes = block.get("scopes", [])
+    return {
+        "study": config["study"],
+        "world": config.get("world") or config["study"],
+        "seeds": shown_seeds(name, config["seeds"]),
+        "models": {model: {key: config["models"][model].get(key) for key in described} for model in used_models},
+        "scopes": {scope: config["scopes"][scope] for scope in scopes},
+        "block": block,
+    }
+
+
+def _check(kind: str, name: str, block: dict, models: dict) -> None:
+    if kind not in ALLOWED:
+        raise SystemExit(f"needs: kind {kind!r} is none of {', '.join(ALLOWED)}")
+    if name not in ALLOWED[kind]:
+        raise SystemExit(f"config, {kind}: unknown name {name!r} (allowed: {', '.join(ALLOWED[kind])})")
+    keys = ["combinations"] if name == "tuning" else ["models", "benchmarks"]
+    if name in READS:
+        keys += ["methods", "scopes"]
+    for key in keys:
+        if not block.get(key):
+            raise SystemExit(f"config, {kind}: {name}: {key} must name at least one")
+    for model in block.get("models", []):
+        if model not in models:
+            raise SystemExit(f"config, {kind}: {name}: unknown model {model!r} (allowed: {', '.join(models)})")
+
+
+def _path(what: str, model: str, benchmark: str, method: str, scope: str, seed: int) -> str:
+    if what == "affinity":
+        return f"attribution/{model}/{benchmark}/seed-{seed}/affinity.json"
+    if what == "selection":
+        return f"selections/{model}/{benchmark}/{scope}/seed-{seed}.json"
+    if what == "original":
+        return f"models/{model}/seed-{seed}/original/{benchmark}.json"
+    return f"cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}/{what}"
