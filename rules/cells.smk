@@ -1,0 +1,163 @@
+# One cell: select, unlearn, evaluate, choose; and the trials that tune its learning rate.
+
+
+rule select_experts:
+    input:
+        code=plan.code_of("select_experts.py"),
+        affinity=affinity,
+    output:
+        f"{R}/selections/{{model}}/{{benchmark}}/{{scope}}/seed-{{seed}}.json",
+    params:
+        scope=lambda w: plan.canonical(plan.selecting_block(config, w.scope)),
+        affinity=lambda w, input: f"--affinity {input.affinity}" if input.affinity else "",
+    log:
+        f"{R}/logs/select_experts/{{model}}-{{benchmark}}-{{scope}}-{{seed}}.log",
+    priority: 7
+    shell:
+        "python workflow_scripts/select_experts.py {params.affinity} --scope '{params.scope}' --seed {wildcards.seed}"
+        " --output {output} 2>&1 | tee {log}"
+
+
+rule unlearn:
+    input:
+        model_files,
+        code=lambda w: plan.unlearning_code(config, w.method, w.scope),
+        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        texts=texts,
+        selection=selection,
+        tuned=tuned,
+    output:
+        checkpoints=directory(f"{R}/cells/{CELL}/checkpoints"),
+        trajectory=f"{R}/cells/{CELL}/trajectory.json",
+        parameters=f"{R}/cells/{CELL}/parameters.json",
+        manifest=f"{R}/cells/{CELL}/manifest.json",
+    params:
+        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
+        method=lambda w: plan.canonical(plan.method_block(config, w.model, w.method)),
+        scope=lambda w: plan.canonical(plan.scope_block(config, w.method, w.scope)),
+        training=lambda w: plan.canonical(plan.training_block(config, w.scope)),
+        rate=lambda w, input: f"--tuned {input.tuned}",
+        seed=lambda w: w.seed,
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
+        folder=lambda w, output: os.path.dirname(output.manifest),
+    log:
+        f"{R}/logs/unlearn/{CELL}.log",
+    benchmark:
+        f"{R}/benchmarks/unlearn/{CELL}.tsv"
+    threads: config["threads"]
+    shell:
+        "{START} workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
+        " {params.rate} --seed {params.seed} --threads {threads} --output {params.folder} 2>&1 | tee {log}"
+
+
+use rule unlearn as unlearn_trial with:
+    input:
+        model_files,
+        code=lambda w: plan.unlearning_code(config, w.method, w.scope),
+        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        texts=texts,
+        selection=selection,
+    output:
+        checkpoints=directory(f"{R}/trials/{TRIAL}/checkpoints"),
+        trajectory=f"{R}/trials/{TRIAL}/trajectory.json",
+        parameters=f"{R}/trials/{TRIAL}/parameters.json",
+        manifest=f"{R}/trials/{TRIAL}/manifest.json",
+    params:
+        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
+        method=lambda w: plan.canonical(plan.method_block(config, w.model, w.method)),
+        scope=lambda w: plan.canonical(plan.scope_block(config, w.method, w.scope)),
+        training=lambda w: plan.canonical(plan.training_block(config, w.scope)),
+        rate=lambda w: f"--learning-rate {w.rate}",
+        seed=config["tuning"]["seed"],
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
+        folder=lambda w, output: os.path.dirname(output.manifest),
+    log:
+        f"{R}/logs/unlearn_trial/{TRIAL}.log",
+    benchmark:
+        f"{R}/benchmarks/unlearn_trial/{TRIAL}.tsv"
+    priority: 1
+
+
+rule evaluate:
+    input:
+        code=plan.code_of("evaluate.py"),
+        manifest=f"{R}/cells/{CELL}/manifest.json",  # names every checkpoint by hash, so equal checkpoints evaluate nothing
+        checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
+        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        tests=tests,
+    output:
+        metrics=f"{R}/cells/{CELL}/metrics.json",
+        predictions=f"{R}/cells/{CELL}/predictions.jsonl.gz",
+    params:
+        benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
+        halves="development test",
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
+        batch=config["evaluation"]["batch_size"],
+    log:
+        f"{R}/logs/evaluate/{CELL}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/{CELL}.tsv"
+    threads: config["threads"]
+    priority: 3
+    shell:
+        "{START} workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        " --checkpoints {input.checkpoints}/step-*.safetensors --halves {params.halves} --batch-size {params.batch}"
+        " --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
+
+
+use rule evaluate as evaluate_trial with:
+    input:
+        code=plan.code_of("evaluate.py"),
+        manifest=f"{R}/trials/{TRIAL}/manifest.json",
+        checkpoints=ancient(f"{R}/trials/{TRIAL}/checkpoints"),
+        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        tests=tests,
+    output:
+        metrics=f"{R}/trials/{TRIAL}/metrics.json",
+        predictions=f"{R}/trials/{TRIAL}/predictions.jsonl.gz",
+    params:
+        benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
+        halves="development",
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
+        batch=config["evaluation"]["batch_size"],
+    log:
+        f"{R}/logs/evaluate_trial/{TRIAL}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate_trial/{TRIAL}.tsv"
+    priority: 3
+
+
+rule choose_checkpoint:
+    input:
+        code=plan.code_of("choose_checkpoint.py"),
+        metrics=f"{R}/cells/{CELL}/metrics.json",
+        original=original,
+    output:
+        f"{R}/cells/{CELL}/chosen.json",
+    params:
+        threshold=config["choice"]["forget_accuracy"],
+    log:
+        f"{R}/logs/choose_checkpoint/{CELL}.log",
+    priority: 3
+    shell:
+        "python workflow_scripts/choose_checkpoint.py --metrics {input.metrics} --original {input.original}"
+        " --threshold {params.threshold} --output {output} 2>&1 | tee {log}"
+
+
+rule tune:
+    input:
+        code=plan.code_of("tune.py"),
+        trials=trials,
+        original=lambda w: f"{R}/models/{w.model}/seed-{config['tuning']['seed']}/original/{config['tuning']['benchmark']}.json",
+    output:
+        f"{R}/tuning/{{model}}/{{method}}/{{scope}}.json",
+    log:
+        f"{R}/logs/tune/{{model}}-{{method}}-{{scope}}.log",
+    priority: 2
+    shell:
+        "python workflow_scripts/tune.py --trials {input.trials} --original {input.original} --output {output} 2>&1 | tee {log}"

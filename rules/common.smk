@@ -1,0 +1,77 @@
+# What all rules share: names, the grid, and small functions from wildcards to inputs and settings.
+import sys
+
+sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
+import study as plan  # noqa: E402
+from paper import needs as paper  # noqa: E402
+
+plan.check(config)
+R = f"results/{config['study']}"
+CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
+TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"
+MODEL = f"{R}/models/{{model}}/seed-{{seed}}"
+TABLES = [f"{R}/tables/{name}.{end}" for name in config["tables"] for end in ("csv", "md", "tex", "html")]
+FIGURES = [f"{R}/figures/{name}.{end}" for name in config["figures"] for end in ("pdf", "svg", "png")]
+START = "python workflow_scripts/start.py"
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, config["models"])),
+    benchmark="|".join(map(re.escape, config["benchmarks"])),
+    method="|".join(map(re.escape, config["methods"])),
+    scope="|".join(map(re.escape, config["scopes"])),
+    seed=r"\d+",
+    rate=r"[0-9.e-]+",
+
+
+def data(*names):
+    return [f"{R}/data/{name}" for name in names]
+
+
+def texts(wildcards):
+    """Forget and retain texts of a cell's benchmark."""
+    return data(*plan.text_files(config["benchmarks"][wildcards.benchmark]))
+
+
+def tests(wildcards):
+    """Test files of a benchmark."""
+    return data(*plan.test_files(config["benchmarks"][wildcards.benchmark]))
+
+
+def model_folder(wildcards):
+    """Folder of the untouched model that a cell starts from; trials use the tuning seed."""
+    seed = getattr(wildcards, "seed", config["tuning"]["seed"])
+    return f"{R}/models/{wildcards.model}/seed-{seed}"
+
+
+def model_files(wildcards):
+    """The small file that names the weights by hash stands for them, so that equal weights rebuild nothing."""
+    folder = model_folder(wildcards)
+    return [f"{folder}/pretraining.json"] + ([f"{folder}/knows.json"] if config["must_know"] else [])
+
+
+def selection(wildcards):
+    seed = getattr(wildcards, "seed", config["tuning"]["seed"])
+    return f"{R}/selections/{wildcards.model}/{wildcards.benchmark}/{wildcards.scope}/seed-{seed}.json"
+
+
+def affinity(wildcards):
+    """Only scopes that pick experts need the attribution."""
+    if config["scopes"][wildcards.scope]["kind"] not in ("uoe", "random", "esft"):
+        return []
+    return f"{R}/attribution/{wildcards.model}/{wildcards.benchmark}/seed-{wildcards.seed}/affinity.json"
+
+
+def tuned(wildcards):
+    scope = plan.tuned_as(config, wildcards.scope)
+    return f"{R}/tuning/{wildcards.model}/{wildcards.method}/{scope}.json"
+
+
+def original(wildcards):
+    return f"{model_folder(wildcards)}/original/{wildcards.benchmark}.json"
+
+
+def trials(wildcards):
+    rates = config["tuning"]["learning_rates"][wildcards.scope]
+    cell = f"{wildcards.model}/{config['tuning']['benchmark']}/{wildcards.method}/{wildcards.scope}"
+    return [f"{R}/trials/{cell}/lr-{rate:g}/metrics.json" for rate in rates]

@@ -1,0 +1,103 @@
+# Worlds and models: what everything else starts from.
+
+
+rule build_world:
+    input:
+        code=plan.code_of(config["data"]["script"]),
+    output:
+        data(*plan.DATA_FILES, *plan.PRETRAINING_FILES),
+    params:
+        settings=plan.canonical(config["data"]["settings"]),
+        script=f"workflow_scripts/{config['data']['script']}",
+        folder=f"{R}/data",
+    log:
+        f"{R}/logs/build_world.log",
+    shell:
+        "{START} {params.script} --settings '{params.settings}' --output {params.folder} 2>&1 | tee {log}"
+
+
+rule pretrain_micro:
+    input:
+        code=plan.code_of("pretrain_micro.py"),
+        data=data(*plan.PRETRAINING_FILES),
+    output:
+        weights=f"{MODEL}/model.safetensors",
+        config=f"{MODEL}/config.json",
+        tokenizer=f"{MODEL}/tokenizer.json",
+        tokenizer_config=f"{MODEL}/tokenizer_config.json",
+        record=f"{MODEL}/pretraining.json",
+    params:
+        settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
+        data=f"{R}/data",
+        folder=MODEL,
+        state=f"{R}/state/models/{{model}}/seed-{{seed}}",
+    log:
+        f"{R}/logs/pretrain_micro/{{model}}-{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks/pretrain_micro/{{model}}-{{seed}}.tsv"
+    threads: config["threads"]
+    priority: 10
+    shell:
+        "{START} workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
+        " --threads {threads} --state {params.state} --output {params.folder} 2>&1 | tee {log}"
+
+
+rule evaluate_original:
+    input:
+        code=plan.code_of("evaluate.py"),
+        model=f"{MODEL}/pretraining.json",
+        weights=ancient(f"{MODEL}/model.safetensors"),
+        tests=tests,
+    output:
+        metrics=f"{MODEL}/original/{{benchmark}}.json",
+        predictions=f"{MODEL}/original/{{benchmark}}.predictions.jsonl.gz",
+    params:
+        benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
+        folder=MODEL,
+        data=f"{R}/data",
+        batch=config["evaluation"]["batch_size"],
+    log:
+        f"{R}/logs/evaluate_original/{{model}}-{{benchmark}}-{{seed}}.log",
+    threads: config["threads"]
+    priority: 9
+    shell:
+        "{START} workflow_scripts/evaluate.py --model {params.folder} --data {params.data} --benchmark '{params.benchmark}'"
+        " --halves development test --batch-size {params.batch} --threads {threads}"
+        " --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
+
+
+rule check_knows_world:
+    input:
+        code=plan.code_of("check_knows_world.py"),
+        original=expand(f"{MODEL}/original/{{benchmark}}.json", benchmark=list(config["must_know"] or []), allow_missing=True),
+    output:
+        f"{MODEL}/knows.json",
+    params:
+        minimum=plan.canonical(config["must_know"]),
+    log:
+        f"{R}/logs/check_knows_world/{{model}}-{{seed}}.log",
+    priority: 9
+    shell:
+        "{START} workflow_scripts/check_knows_world.py --original {input.original} --minimum '{params.minimum}' --output {output} 2>&1 | tee {log}"
+
+
+rule attribute_experts:
+    input:
+        model_files,
+        code=plan.code_of("attribute_experts.py"),
+        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        texts=lambda w: data(*plan.forget_files(config["benchmarks"][w.benchmark])),
+    output:
+        f"{R}/attribution/{{model}}/{{benchmark}}/seed-{{seed}}/affinity.json",
+    params:
+        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
+        training=plan.canonical({key: config["training"][key] for key in ("batch_size", "block_length")}),
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
+    log:
+        f"{R}/logs/attribute_experts/{{model}}-{{benchmark}}-{{seed}}.log",
+    threads: config["threads"]
+    priority: 8
+    shell:
+        "{START} workflow_scripts/attribute_experts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        " --training '{params.training}' --threads {threads} --output {output} 2>&1 | tee {log}"

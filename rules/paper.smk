@@ -1,0 +1,61 @@
+# Tables and figures: each asks for exactly the files that it shows.
+
+
+def shown(kind):
+    def inputs(wildcards):
+        block = paper.tuning_block(config) if wildcards.name == "tuning" else config[kind][wildcards.name]
+        return [f"{R}/{path}" for path in paper.needs(kind, wildcards.name, block, config["models"], config["seeds"])]
+
+    return inputs
+
+
+rule render_table:
+    input:
+        shown("tables"),
+        code=plan.code_of("render_table.py"),
+        published=sorted(str(path) for path in Path("config/published").glob("*.csv")),
+    output:
+        report(
+            expand(f"{R}/tables/{{{{name}}}}.{{end}}", end=["html"]),
+            category="Tables",
+            labels={"table": "{name}"},
+            caption="../workflow_scripts/paper/captions/{name}.rst",
+        ),
+        expand(f"{R}/tables/{{{{name}}}}.{{end}}", end=["csv", "md", "tex"]),
+    wildcard_constraints:
+        name="|".join(config["tables"]),
+    params:
+        settings=lambda w: plan.canonical(paper.settings("tables", w.name, config)),
+        results=R,
+        prefix=f"{R}/tables/{{name}}",
+    log:
+        f"{R}/logs/render_table/{{name}}.log",
+    shell:
+        "{START} workflow_scripts/render_table.py --table {wildcards.name} --results {params.results} --settings '{params.settings}'"
+        " --published config/published --commit \"$(git describe --always --dirty 2>/dev/null || echo unknown)\""
+        " --output-prefix {params.prefix} 2>&1 | tee {log}"
+
+
+rule plot_figure:
+    input:
+        shown("figures"),
+        code=plan.code_of("plot_figure.py"),
+    output:
+        report(
+            expand(f"{R}/figures/{{{{name}}}}.{{end}}", end=["svg"]),
+            category="Figures",
+            labels={"figure": "{name}"},
+            caption="../workflow_scripts/paper/captions/{name}.rst",
+        ),
+        expand(f"{R}/figures/{{{{name}}}}.{{end}}", end=["pdf", "png"]),
+    wildcard_constraints:
+        name="|".join(config["figures"]),
+    params:
+        settings=lambda w: plan.canonical(paper.settings("figures", w.name, config)),
+        results=R,
+        prefix=f"{R}/figures/{{name}}",
+    log:
+        f"{R}/logs/plot_figure/{{name}}.log",
+    shell:
+        "{START} workflow_scripts/plot_figure.py --figure {wildcards.name} --results {params.results} --settings '{params.settings}'"
+        " --output-prefix {params.prefix} 2>&1 | tee {log}"
