@@ -16,12 +16,12 @@ rule render_table:
         published=sorted(str(path) for path in Path("config/published").glob("*.csv")),
     output:
         report(
-            expand(f"{R}/tables/{{{{name}}}}.{{end}}", end=["html"]),
+            f"{R}/tables/{{name}}.html",
             category="Tables",
             labels={"table": "{name}"},
             caption="../workflow_scripts/paper/captions/{name}.rst",
         ),
-        expand(f"{R}/tables/{{{{name}}}}.{{end}}", end=["csv", "md", "tex"]),
+        [f"{R}/tables/{{name}}.{end}" for end in ("csv", "md", "tex")],
     wildcard_constraints:
         name="|".join(config["tables"]),
     params:
@@ -42,12 +42,12 @@ rule plot_figure:
         code=plan.code_of("plot_figure.py"),
     output:
         report(
-            expand(f"{R}/figures/{{{{name}}}}.{{end}}", end=["svg"]),
+            f"{R}/figures/{{name}}.svg",
             category="Figures",
             labels={"figure": "{name}"},
             caption="../workflow_scripts/paper/captions/{name}.rst",
         ),
-        expand(f"{R}/figures/{{{{name}}}}.{{end}}", end=["pdf", "png"]),
+        [f"{R}/figures/{{name}}.{end}" for end in ("pdf", "png")],
     wildcard_constraints:
         name="|".join(config["figures"]),
     params:

@@ -18,7 +18,7 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.texts import forget_texts, retain_texts
-from files import read_json, write_json
+from files import read_json, sha256, write_json
 from moe.delta import base_hash, save_delta, trained_tensors
 from moe.forward import Batch
 from moe.layers import MoELayer, find_moe_layers
@@ -161,6 +161,8 @@ def main() -> None:
     scope = args.scope | {key: method[key] for key in ("hook_layer",) if key in method}
     folder = args.output / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.iterdir():
+        stale.unlink()
 
     def save(step: int) -> None:
         save_delta(model, folder / f"step-{step:04d}.safetensors", base, scope.get("rank") if scope["kind"] == "lora" else None)
@@ -191,6 +193,7 @@ def main() -> None:
             "learning_rate": learning_rate,
             "seed": args.seed,
             "selection": selection,
+            "checkpoints": {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))},
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__},
         },
     )

@@ -42,7 +42,7 @@ def invent_names(count: int, generator: random.Random, forbidden: set[str]) -> l
     used = {word.lower() for word in forbidden}
     words: list[str] = []
     while len(words) < 2 * count:
-        syllables = [generator.choice(CONSONANTS) + generator.choice(VOWELS) for _ in range(generator.choice((2, 3)))]
+        syllables = [generator.choice(CONSONANTS) + generator.choice(VOWELS) for _ in range(2)]
         word = "".join(syllables) + generator.choice(CODAS)
         if word not in used:
             used.add(word)

@@ -1,0 +1,43 @@
+# make tables          every table and figure of the micro study (SEEDS=3 for three seeds)
+# make quick           one model, GA and NPO x baseline, uoe, random
+# make report          one HTML file with all tables and figures
+# make test            the test suite
+# make lint            formatting and linting
+SHELL := /bin/bash
+PYTHON ?= python3.11
+CORES ?= 2
+SEEDS ?= 1
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+export OMP_NUM_THREADS := 1
+export PYTHONUNBUFFERED := 1
+SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
+BUILD := python workflow_scripts/build.py --cores $(CORES)
+
+.PHONY: tables quick report test lint format clean-state
+
+tables: $(VENV)/installed
+	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
+
+quick: $(VENV)/installed
+	$(BUILD) --config-file config/quick.yaml --seeds $(SEED_LIST) all_tables
+
+report: tables
+	$(BUILD) --seeds $(SEED_LIST) --report results/micro/report.html all_tables all_figures
+
+test: $(VENV)/installed
+	python -m pytest
+
+lint: $(VENV)/installed
+	ruff check . && ruff format --check . && snakefmt --check Snakefile rules && snakemake --lint
+
+format: $(VENV)/installed
+	ruff check --fix . ; ruff format . && snakefmt Snakefile rules
+
+$(VENV)/installed: envs/requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: Python 3.11 is needed (or name another with PYTHON=…)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/requirements.lock
+	touch $@

@@ -1,0 +1,120 @@
+"""Train a small causal language model from scratch on packed documents."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from torch import nn
+from torch.nn import functional
+
+from moe.layers import MoELayer, find_moe_layers
+from moe.routing import Routing, record_routing
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one micro model is trained; field names are the keys of the config blocks `pretraining` and `pretrain`."""
+
+    architecture: str  # class name in transformers, as in a released config.json
+    config: dict  # keyword arguments of that architecture's configuration
+    steps: int
+    rows: int  # rows of one step
+    row_length: int  # tokens of one row
+    learning_rate: float  # peak
+    warmup: int  # steps of linear warm-up
+    mix: dict  # share of documents of each kind: prose, qa, blank
+    answer_weight: float  # weight of an answer's tokens against 1 for prose
+    balance_weight: float  # of the load-balancing loss (no effect in a dense model)
+
+
+def build_model(recipe: Recipe, tokenizer, seed: int) -> nn.Module:
+    """A freshly initialised fp32 model; ends with one line if the architecture is not a causal model of transformers."""
+    family = getattr(transformers, recipe.architecture, None)
+    if not recipe.architecture.endswith("ForCausalLM") or family is None:
+        raise SystemExit(f"pretrain.architecture: {recipe.architecture!r} is not a …ForCausalLM class of transformers")
+    sizes = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id}
+    sizes |= {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}
+    torch.manual_seed(seed)
+    return family(family.config_class(**sizes, **recipe.config)).float()
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, then a cosine down to 5 % of the peak; `step` counts from 0."""
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.learning_rate * (0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2)
+
+
+def balance_loss(routing: Routing, layers: list[MoELayer], mask: torch.Tensor) -> torch.Tensor:
+    """Mean over layers of E * sum_e share_e * probability_e; 1 when tokens are spread evenly (Switch Transformer, eq. 4).
+
+    share_e: part of all choices that went to expert e; probability_e: mean softmax over E. mask: `[N]`, tokens that
+    count. Computed here because not every family of transformers has such a loss.
+    """
+    losses = []
+    for layer in layers:
+        probabilities = routing.logits[layer.index][mask].float().softmax(-1).mean(0)
+        chosen = routing.top_k[layer.index][mask].reshape(-1)
+        share = torch.bincount(chosen, minlength=layer.num_experts) / chosen.numel()
+        losses.append(layer.num_experts * (share * probabilities).sum())
+    return torch.stack(losses).mean()
+
+
+class Trainer:
+    """Model, optimizer and position of one run; `step` consumes one batch.
+
+    Nothing random happens after initialisation but the order of documents, which is a function of the seed: a run that
+    is resumed from `state` and given the batches from `position` on ends in the same bits.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe, pad: int):
+        self.model, self.recipe, self.pad = model, recipe, pad
+        self.layers = find_moe_layers(model)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        )
+        self.position = 0
+        self.log: list[dict] = []
+
+    def step(self, ids: torch.Tensor, weights: torch.Tensor) -> float:
+        """One update; ids, weights: `[rows, row_length]`. Returns the weighted mean loss per token (nats)."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.position, self.recipe)
+        with record_routing(self.model, self.layers) as routing:
+            hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        wanted = weights[:, 1:] > 0  # the output layer is the dearest part: only where something is to be learnt
+        logits = self.model.get_output_embeddings()(hidden[:, :-1][wanted]).float()
+        losses = functional.cross_entropy(logits, ids[:, 1:][wanted], reduction="none")
+        weight = weights[:, 1:][wanted]
+        loss = (losses * weight).sum() / weight.sum()
+        total = loss
+        if self.layers and self.recipe.balance_weight:
+            mask = (ids != self.pad).reshape(-1)
+            total = loss + self.recipe.balance_weight * balance_loss(routing, self.layers, mask)
+        self.optimizer.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.position += 1
+        value = loss.item()
+        if not math.isfinite(value):
+            raise SystemExit(f"pre-training: the loss is {value} at step {self.position}; lower the learning rate")
+        return value
+
+    def save_state(self, path: Path) -> None:
+        """Everything a resumed run needs, through a temporary file and a rename."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        torch.save(state | {"position": self.position, "log": self.log}, part)
+        os.replace(part, path)
+
+    def load_state(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.position, self.log = state["position"], state["log"]

@@ -1,0 +1,96 @@
+"""Pre-train one micro model from scratch on the micro world (or on any folder with the same pretraining/ files).
+
+Reads  DATA/pretraining/documents.jsonl and DATA/pretraining/tokenizer/.
+Writes OUTPUT, an ordinary Hugging Face folder (config.json, model.safetensors, tokenizer), and OUTPUT/pretraining.json
+(recipe, loss curve, sizes). Working state lies in --state and is removed at the end; after SIGTERM or SIGKILL the same
+command goes on from there and ends in the same bits.
+
+    python workflow_scripts/pretrain_micro.py --data results/micro/data --settings "$(cat settings.json)" --seed 0 \\
+        --threads 1 --state results/micro/state/micro-qwen/seed-0 --output results/micro/models/micro-qwen/seed-0
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from dataclasses import asdict, fields
+from itertools import islice
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer
+
+from files import read_jsonl, write_json
+from micro.documents import batches, encode
+from micro.pretraining import Recipe, Trainer, build_model
+from progress import progress
+
+SAVE_EVERY = 100  # steps between two saved states: a second of writing for each 20 s of work
+
+
+def read_recipe(settings: dict) -> Recipe:
+    """Check names only; the types are checked by the config's schema."""
+    known = {field.name for field in fields(Recipe)}
+    for wrong, what in ((set(settings) - known, "unknown key"), (known - set(settings), "missing key")):
+        if wrong:
+            raise SystemExit(f"pretrain settings: {what} {sorted(wrong)[0]!r} (keys: {', '.join(sorted(known))})")
+    return Recipe(**settings)
+
+
+def main(data: Path, settings: dict, seed: int, threads: int, state: Path | None, output: Path) -> None:
+    torch.set_num_threads(threads)
+    recipe = read_recipe(settings)
+    rows = read_jsonl(data / "pretraining/documents.jsonl", ("text", "kind", "answer_start", "domain"))
+    tokenizer = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
+    model = build_model(recipe, tokenizer, seed)
+    trainer = Trainer(model, recipe, tokenizer.pad_token_id)
+    saved = state / "state.pt" if state else None
+    if saved and saved.exists():
+        trainer.load_state(saved)
+        print(f"going on from step {trainer.position} ({saved})", file=sys.stderr)
+
+    by_kind = encode(rows, tokenizer, recipe.row_length, recipe.answer_weight)
+    stream = batches(by_kind, recipe.mix, recipe.rows, recipe.row_length, tokenizer.pad_token_id, seed)
+    stream = islice(stream, trainer.position, recipe.steps)
+    stop = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.append(number))
+    bar = progress(range(trainer.position, recipe.steps), "pre-training")
+    started, first = time.monotonic(), trainer.position
+    model.train()
+    for (ids, weights), step in zip(stream, bar, strict=True):
+        loss = trainer.step(ids, weights)
+        if (step + 1) % 20 == 0 or step + 1 == recipe.steps:
+            trainer.log.append({"step": step + 1, "loss": round(loss, 6)})
+        speed = (trainer.position - first) * ids.numel() / (time.monotonic() - started)
+        bar.set(loss=loss, tokens_per_second=round(speed))
+        if saved and (stop or trainer.position % SAVE_EVERY == 0):
+            trainer.save_state(saved)
+        if stop:
+            raise SystemExit(f"stopped at step {trainer.position} of {recipe.steps}; the same command goes on from there")
+
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    model.save_pretrained(part)
+    tokenizer.save_pretrained(part)
+    record = {"recipe": asdict(recipe), "seed": seed, "loss": trainer.log, "documents": len(rows)}
+    record["tokens"] = recipe.steps * recipe.rows * recipe.row_length
+    record["parameters"] = sum(parameter.numel() for parameter in model.parameters())
+    write_json(part / "pretraining.json", record)
+    shutil.rmtree(output, ignore_errors=True)
+    os.replace(part, output)
+    if state:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="data folder; its pretraining/ is read")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON of the model's pre-training recipe")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--state", type=Path, help="folder for the working state (without it nothing can be resumed)")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the model")
+    arguments = parser.parse_args()
+    main(**vars(arguments))
