@@ -8,12 +8,13 @@ rule build_world:
         data(*plan.DATA_FILES, *plan.PRETRAINING_FILES),
     params:
         settings=plan.canonical(config["data"]["settings"]),
+        seed=config["data"]["seed"],
         script=f"workflow_scripts/{config['data']['script']}",
         folder=f"{R}/data",
     log:
         f"{R}/logs/build_world.log",
     shell:
-        "{START} {params.script} --settings '{params.settings}' --output {params.folder} 2>&1 | tee {log}"
+        "{START} {params.script} --seed {params.seed} --settings '{params.settings}' --output {params.folder} 2>&1 | tee {log}"
 
 
 rule pretrain_micro:

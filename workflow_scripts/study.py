@@ -93,3 +93,86 @@ def tuned_as(config: dict, scope: str) -> str:
 def unlearning_code(config: dict, method: str, scope: str) -> tuple[str, ...]:
     kind = scope_block(config, method, scope)["kind"]
     return code_of("unlearn.py", f"methods/{method}.py", f"scopes/{kind}.py")
+
+
+def _files(value: object) -> list[str]:
+    """Names of data files anywhere in a config block, in order, each once."""
+    if isinstance(value, dict):
+        found = [name for item in value.values() for name in _files(item)]
+    elif isinstance(value, list):
+        found = [name for item in value for name in _files(item)]
+    else:
+        found = [value] if isinstance(value, str) and value.endswith(".jsonl") else []
+    return list(dict.fromkeys(found))
+
+
+def text_block(config: dict, benchmark: str) -> dict:
+    """What unlearning and attribution read of a benchmark: its texts, not its tests."""
+    block = config["benchmarks"][benchmark]
+    return {"name": benchmark} | {key: value for key, value in block.items() if not key.endswith("_test")}
+
+
+def test_block(config: dict, benchmark: str) -> dict:
+    """What evaluation reads of a benchmark: its tests, not its texts."""
+    block = config["benchmarks"][benchmark]
+    return {"name": benchmark} | {key: value for key, value in block.items() if key.endswith("_test")}
+
+
+def forget_files(block: dict) -> list[str]:
+    return _files({key: value for key, value in block.items() if not key.endswith("_test") and not key.startswith("retain")})
+
+
+def text_files(block: dict) -> list[str]:
+    return _files({key: value for key, value in block.items() if not key.endswith("_test")})
+
+
+def test_files(block: dict) -> list[str]:
+    return _files({key: value for key, value in block.items() if key.endswith("_test")})
+
+
+def selecting_block(config: dict, scope: str) -> dict:
+    """What select_experts.py reads of a scope: alpha and ranks change training, not the choice."""
+    block = config["scopes"][scope]
+    return {key: block[key] for key in ("kind", "experts", "layers", "rank", "draw", "threshold", "score") if key in block}
+
+
+def pretraining_block(config: dict, model: str) -> dict:
+    """A model's recipe: its own `pretrain` block over the shared `pretraining` one, key by key."""
+
+    def merged(base: dict, own: dict) -> dict:
+        both = {key: merged(base[key], own[key]) for key in base.keys() & own.keys() if isinstance(base[key], dict)}
+        return base | own | both
+
+    return merged(config["pretraining"], config["models"][model]["pretrain"])
+
+
+def check(config: dict) -> None:
+    """What a schema can't say: names that must exist elsewhere in the config. One line on the first that does not."""
+
+    def known(names: list[str], section: str, where: str) -> None:
+        for name in names:
+            if name not in config[section]:
+                allowed = ", ".join(config[section])
+                raise SystemExit(f"config, {where}: {name!r} is not in {section} (allowed: {allowed})")
+
+    for kind in ("tables", "figures"):
+        for name, block in config[kind].items():
+            for section in ("models", "benchmarks", "methods", "scopes"):
+                known(block.get(section, []), section, f"{kind}: {name}: {section}")
+    for method, block in config["methods"].items():
+        if not (SCRIPTS / "methods" / f"{method}.py").is_file():
+            raise SystemExit(f"config, methods: {method}: there is no workflow_scripts/methods/{method}.py")
+        known(list(block.get("scopes", {})), "scopes", f"methods: {method}: scopes")
+    for scope, block in config["scopes"].items():
+        if not (SCRIPTS / "scopes" / f"{block['kind']}.py").is_file():
+            raise SystemExit(f"config, scopes: {scope}: kind: there is no workflow_scripts/scopes/{block['kind']}.py")
+        tuned = block.get("tuned_as", scope)
+        if tuned not in config["tuning"]["learning_rates"]:
+            raise SystemExit(f"config, tuning: learning_rates: no grid for scope {tuned!r}")
+    known([config["tuning"]["benchmark"]], "benchmarks", "tuning: benchmark")
+    known(list(config["must_know"]), "benchmarks", "must_know")
+    sizes = {len(rates) for rates in config["tuning"]["learning_rates"].values()}
+    if len(sizes) > 1:
+        raise SystemExit("config, tuning: learning_rates: every scope needs a grid of the same size")
+    if config["tuning"]["seed"] in config["seeds"]:
+        raise SystemExit(f"config, tuning: seed: {config['tuning']['seed']} is also in seeds; tuning needs a seed that is not reported")

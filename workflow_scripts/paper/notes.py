@@ -1,0 +1,67 @@
+"""The sentences under a table: which world, which rule chose the checkpoints, what the errors and marks mean, which commit."""
+
+import pandas
+
+from paper import labels
+
+WORLDS = {
+    "micro": "World: micro. Small models pre-trained here on invented facts; letters (A-D) cannot be learnt at this size, so "
+    "multiple-choice tests score the text of the options (chance 0.25). Not comparable in size with the paper's models.",
+    "own_text": "World: own text. A small model pre-trained here on the texts of a folder; multiple-choice tests score the text of the "
+    "options (chance 0.25).",
+    "paper": "World: the real models and benchmarks; multiple-choice tests score the letters A-D (chance 0.25).",
+}
+CORRECTED = (
+    "with UT* and FA* = chance (0 for ROUGE-L), Keep = clip((UT - UT*)/(UT0 - UT*), 0, 1) and Left = clip((FA - FA*)/(FA0 - FA*), 0, 1)"
+)
+RULES = {
+    "balance": f"Checkpoint: the largest Keep - Left, {CORRECTED}; step 0 excluded, ties to the earlier step, collapsed checkpoints only "
+    "if all are. Chosen on a development half of each test, reported on the other half.",
+    "at_forget_accuracy": "Checkpoint: the first with FA <= 0.27 on a development half of the forget test, reported on the other half; "
+    "overshot: its FA is under 0.20; not reached: no checkpoint has FA <= 0.27.",
+    "as_published": f"Checkpoint: the largest Keep - Left on the test itself, as the papers seem to choose, {CORRECTED}.",
+}
+MEASURES = (
+    "FA: forget accuracy, lower is better (WMDP: accuracy; RWKU: ROUGE-L recall of greedy answers); UT: utility, higher is better (MMLU "
+    "accuracy). Pretrained: the untouched model on the same questions."
+)
+BOLD = "Bold: best of the rows compared with each other (an FA at or below chance counts as chance; collapsed runs do not take part)."
+RED = "Red (in Markdown: ▼): utility more than 10 points below the pretrained model's, in our columns and the paper's."
+DAGGER = "† collapsed: the answers no longer depend on the questions; not counted as forgotten, never bold."
+NOTHING = "§ nothing measurable to forget (or lose): the pretrained model is under 3 standard errors above chance; the last step is shown."
+
+
+def world(settings: dict) -> str:
+    return WORLDS.get(settings["world"], f"World: {settings['world']}.")
+
+
+def ending(settings: dict, commit: str) -> str:
+    return f"Study {settings['study']}, seeds {', '.join(map(str, settings['seeds']))}; commit {commit}."
+
+
+def errors(settings: dict) -> str:
+    """What stands after the ± signs."""
+    if len(settings["seeds"]) == 1:
+        return "±: one standard error over the test's questions (one seed: training anew is not in it)."
+    return f"±: one standard error over {len(settings['seeds'])} seeds (models pre-trained and unlearned anew)."
+
+
+def question_counts(settings: dict, summary: pandas.DataFrame) -> str:
+    """n of every test, in one sentence."""
+    parts = []
+    for (benchmark, forget, utility), _ in summary.groupby(["benchmark", "fa_n", "ut_n"], sort=False):
+        shown = (" or ".join(map(str, counts)) for counts in (forget, utility))
+        parts.append("{}: {} forget, {} utility questions".format(labels.benchmark(benchmark), *shown))
+    per_seed = " for each seed" if len(settings["seeds"]) > 1 else ""
+    return f"n{per_seed}: {'; '.join(parts)}."
+
+
+def cell_remarks(settings: dict, summary: pandas.DataFrame) -> list[str]:
+    """What the choice of a checkpoint had to say about single cells, where that is more than "chosen"."""
+    remarks = []
+    for row in summary.itertuples():
+        said = {note for status, note in zip(row.statuses, row.notes, strict=True) if status not in ("chosen", "reached") and note}
+        if said:
+            where = f"{labels.method_and_scope(row.method, row.scope)}, {labels.group(settings, row.model, row.benchmark)}"
+            remarks.append(f"{where}: {' '.join(sorted(said))}")
+    return remarks
