@@ -9,10 +9,7 @@ CORES ?= 2
 SEEDS ?= 1
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-export HF_HUB_OFFLINE := 1
-export TOKENIZERS_PARALLELISM := false
 export OMP_NUM_THREADS := 1
-export PYTHONUNBUFFERED := 1
 SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
 BUILD := python workflow_scripts/build.py --cores $(CORES)
 

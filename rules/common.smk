@@ -5,6 +5,16 @@ sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
 import study as plan  # noqa: E402
 from paper import needs as paper  # noqa: E402
 
+# Jobs after the download rules never touch the network, and tell their progress in the project's own lines.
+for name, value in {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}.items():
+    os.environ.setdefault(name, value)
+
 plan.check(config)
 R = f"results/{config['study']}"
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"

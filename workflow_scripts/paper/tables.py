@@ -244,7 +244,6 @@ def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: 
     found = []
     for quantity, short, column in (("FA", "fa", "forget_accuracy"), ("UT", "ut", "utility")):
         keys = {"model": place["stands_for"], "benchmark": place["benchmark"]} | row.published_keys
-        keys = {key: value for key, value in keys.items() if not (row.published_in == "table7" and key == "method")}
         printed = published.value(folder, row.published_in, column, **keys)
         found.append(common | {
             "quantity": quantity, "value": cell[short], "standard_error": cell[f"{short}_se"], "n": _counts(cell[f"{short}_n"]),
