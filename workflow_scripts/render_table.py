@@ -1,0 +1,43 @@
+"""Render one table of the paper from a study's results.
+
+Reads the files of paper.needs.needs("tables", NAME, …) below --results and the published values;
+writes PREFIX.csv (tidy, one row a value), PREFIX.md, PREFIX.tex (booktabs) and PREFIX.html.
+    python workflow_scripts/render_table.py --table table2 --results results/micro --settings '{"study": "micro", …}' \\
+        --published config/published --commit "$(git describe --always --dirty)" --output-prefix results/micro/tables/table2
+--settings is paper.needs.settings("tables", NAME, config) as JSON.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from files import write_text
+from paper import notes, results, styling
+from paper.tables import TABLES
+from paper.tuned import widen_tuning
+
+TUNING_TITLE = "All that was tried in tuning"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", required=True, choices=[*TABLES, "tuning"])
+    parser.add_argument("--results", required=True, type=Path, help="results/<study>")
+    parser.add_argument("--settings", required=True, type=json.loads, help="what the config says of this table, as JSON")
+    parser.add_argument("--published", required=True, type=Path, help="folder with the papers' printed values")
+    parser.add_argument("--commit", default="unknown", help="named in the table's notes")
+    parser.add_argument("--output-prefix", required=True, type=Path)
+    args = parser.parse_args()
+    ending = notes.ending(args.settings, args.commit)
+    if args.table == "tuning":
+        frame = results.read_tuning(args.results, args.settings["block"]["combinations"])
+        remarks = [notes.TUNING, notes.world(args.settings), ending]
+        styling.write_wide(widen_tuning(frame, args.settings), "tuning", TUNING_TITLE, remarks, args.output_prefix)
+        write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        return
+    table = TABLES[args.table](args.results, args.settings, args.published)
+    styling.write_table(table, args.settings, ending, args.output_prefix)
+
+
+if __name__ == "__main__":
+    main()

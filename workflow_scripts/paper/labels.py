@@ -3,7 +3,7 @@
 METHODS = {"ga": "GA", "gdiff": "GDIFF", "npo": "NPO", "rmu": "RMU"}
 BENCHMARKS = {"wmdp-cyber": "WMDP", "rwku": "RWKU"}
 SCOPES = {
-    "baseline": "all parameters",
+    "baseline": "baseline",
     "experts-routers": "experts & routers",
     "experts": "experts",
     "routers": "routers",

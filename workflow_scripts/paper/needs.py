@@ -94,7 +94,7 @@ def settings(kind: str, name: str, config: dict) -> dict:
         "models": {model: {key: config["models"][model].get(key) for key in described} for model in used_models},
         "scopes": {scope: config["scopes"][scope] for scope in scopes},
         "block": block,
-    }
+    } | ({"forget_accuracy": config["choice"]["forget_accuracy"]} if block.get("choice") == "at_forget_accuracy" else {})
 
 
 def _check(kind: str, name: str, block: dict, models: dict) -> None:

@@ -17,22 +17,39 @@ CORRECTED = (
 RULES = {
     "balance": f"Checkpoint: the largest Keep - Left, {CORRECTED}; step 0 excluded, ties to the earlier step, collapsed checkpoints only "
     "if all are. Chosen on a development half of each test, reported on the other half.",
-    "at_forget_accuracy": "Checkpoint: the first with FA <= 0.27 on a development half of the forget test, reported on the other half; "
-    "overshot: its FA is under 0.20; not reached: no checkpoint has FA <= 0.27.",
+    "at_forget_accuracy": "Checkpoint: the first with FA <= {threshold:g} on a development half of the forget test, reported on the "
+    "other half; overshot: its FA is under 0.20; not reached: no checkpoint has FA <= {threshold:g}.",
     "as_published": f"Checkpoint: the largest Keep - Left on the test itself, as the papers seem to choose, {CORRECTED}.",
 }
 MEASURES = (
     "FA: forget accuracy, lower is better (WMDP: accuracy; RWKU: ROUGE-L recall of greedy answers); UT: utility, higher is better (MMLU "
     "accuracy). Pretrained: the untouched model on the same questions."
 )
-BOLD = "Bold: best of the rows compared with each other (an FA at or below chance counts as chance; collapsed runs do not take part)."
-RED = "Red (in Markdown: ▼): utility more than 10 points below the pretrained model's, in our columns and the paper's."
+BOLD = {
+    "balance": "Bold: best of the rows compared with each other (an FA at or below chance counts as chance; collapsed runs do not take "
+    "part). Differences of less than the errors shown mean nothing.",
+    "at_forget_accuracy": "Bold: best utility of the rows that reached this FA. Differences of less than the errors shown mean nothing.",
+}
+BOLD["as_published"] = BOLD["balance"]
+RED = "Red and ▼: utility more than 10 points below the pretrained model's, in our columns and the paper's."
 DAGGER = "† collapsed: the answers no longer depend on the questions; not counted as forgotten, never bold."
 NOTHING = "§ nothing measurable to forget (or lose): the pretrained model is under 3 standard errors above chance; the last step is shown."
+
+TUNING = (
+    "Learning rates, one grid of equal size for each method and scope, tried once a model on the tuning seed, which no other table "
+    "reports. Each line is that rate's best checkpoint by Keep - Left on the development half (see Table 2); bold: the rate taken. "
+    "† collapsed."
+)
 
 
 def world(settings: dict) -> str:
     return WORLDS.get(settings["world"], f"World: {settings['world']}.")
+
+
+def rule(settings: dict) -> str:
+    """How the shown checkpoint of each cell was chosen."""
+    text = RULES[settings["block"].get("choice", "balance")]
+    return text.replace("{threshold:g}", f"{settings.get('forget_accuracy', 0.27):g}")
 
 
 def ending(settings: dict, commit: str) -> str:

@@ -169,11 +169,6 @@ def table3(root: Path, settings: dict, folder: Path) -> Table:
     return Table("table3", title, "Method", _tidy(values), said)
 
 
-def tuning(root: Path, settings: dict, folder: Path) -> pandas.DataFrame:
-    """All that was tried in tuning: one row per model, method, scope and learning rate; read as it is, nothing published to compare."""
-    return results.read_tuning(root, settings["block"]["combinations"])
-
-
 TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "table1": table1, "table2": table2, "table3": table3, "table4": table4, "table5": table5, "table6": table6, "table7": table7,
     "table10": table10,
@@ -305,8 +300,9 @@ def _mark_best(frame: pandas.DataFrame, summary: pandas.DataFrame, at_threshold:
 def _score_notes(
     settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFrame, frame: pandas.DataFrame, extra: list[str]
 ) -> list[str]:
-    said = [notes.MEASURES, notes.world(settings), notes.RULES[settings["block"].get("choice", "balance")]]
-    said += [notes.errors(settings), notes.question_counts(settings, summary), notes.BOLD, notes.RED]
+    bold = notes.BOLD[settings["block"].get("choice", "balance")]
+    said = [notes.MEASURES, notes.world(settings), notes.rule(settings)]
+    said += [notes.errors(settings), notes.question_counts(settings, summary), bold, notes.RED]
     marks = "".join(frame["marks"])
     said += [text for sign, text in (("†", notes.DAGGER), ("§", notes.NOTHING)) if sign in marks]
     if "‡" in marks:

@@ -1,0 +1,181 @@
+"""A results tree with invented numbers in the layout that the stages write: for tests of tables and figures, and to look at figures.
+
+    python tests/synthetic_results.py FOLDER      # FOLDER/micro/cells/…, for the whole grid of config/config.yaml
+"""
+
+import json
+import math
+import random
+import sys
+from pathlib import Path
+
+import yaml
+
+REPO = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPO / "workflow_scripts"))
+from paper import needs  # noqa: E402
+
+SHAPES = {  # model -> MoE layers, experts, top-K
+    "micro-qwen": ([0, 1, 2, 3], 16, 2),
+    "micro-deepseek": ([1, 2, 3, 4], 16, 3),
+    "micro-mixtral": ([0, 1, 2, 3], 8, 2),
+}
+CHECKPOINTS = (10, 20, 30, 40, 50)
+QUESTIONS = {"wmdp-cyber": 104, "rwku": 96, "utility": 190}
+
+
+def load_config() -> dict:
+    return yaml.safe_load((REPO / "config" / "config.yaml").read_text())
+
+
+def score(value: float, n: int, chance: float = 0.25, metric: str = "acc") -> dict:
+    return {
+        "metric": metric, "value": value, "stderr": math.sqrt(value * (1 - value) / n), "n": n, "chance": chance,
+        "answers": None, "constant": None, "by_subject": None, "macro": None,
+    }  # fmt: skip
+
+
+def original(benchmark: str, seed: int) -> tuple[dict, dict]:
+    """Scores (forget, utility) of the untouched model."""
+    forget = score(0.94 - 0.01 * seed, QUESTIONS[benchmark], *((0.25, "acc") if benchmark == "wmdp-cyber" else (0.0, "rougeL_recall")))
+    return forget, score(0.97 - 0.01 * seed, QUESTIONS["utility"])
+
+
+def chosen(model: str, benchmark: str, method: str, scope: str, seed: int) -> dict:
+    """A chosen.json whose three choices differ; every cell has its own numbers."""
+    draw = random.Random(f"{model} {benchmark} {method} {scope} {seed}")
+    forget0, utility0 = original(benchmark, seed)
+
+    def pick(status: str, step: int) -> dict:
+        chance = forget0["chance"]
+        forget = round(chance + draw.uniform(0.0, 0.45), 3)
+        return {
+            "step": step, "status": status, "note": "", "collapsed": False, "keep": 0.5, "left": 0.5,
+            "forget": score(forget, forget0["n"], chance, forget0["metric"]),
+            "utility": score(round(draw.uniform(0.4, 0.97), 3), utility0["n"]),
+            "original_forget": forget0, "original_utility": utility0, "extra": {},
+        }  # fmt: skip
+
+    return {
+        "balance": pick("chosen", draw.choice(CHECKPOINTS)),
+        "at_forget_accuracy": pick("reached", draw.choice(CHECKPOINTS)),
+        "as_published": pick("chosen", draw.choice(CHECKPOINTS)),
+    }
+
+
+def shares(model: str, layer: int, sharpness: float, order: random.Random) -> list[float]:
+    """[experts] token shares that sum to top-K, long-tailed, none above 1."""
+    _, experts, top_k = SHAPES[model]
+    weights = [math.exp(-sharpness * rank * (1 + 0.2 * layer)) for rank in range(experts)]
+    order.shuffle(weights)
+    return [min(1.0, top_k * weight / sum(weights)) for weight in weights]
+
+
+def trajectory(model: str, scope: str, seed: int) -> dict:
+    """Losses that fall and, for an MoE model, an overlap that falls faster in later layers."""
+    speed = {"baseline": 1.0, "experts": 0.8, "experts-routers": 0.9, "routers": 0.15, "uoe-all-layers": 0.5}.get(scope, 0.3)
+    layers, experts, top_k = SHAPES.get(model, ([], 0, 0))
+    steps = [
+        {"step": step, "forget_loss": -0.5 - speed * step * 0.12, "retain_loss": None, "anchor_loss": None, "gradient_norm": 1.0}
+        for step in range(1, 81 if scope == "uoe-all-layers" else 51)
+    ]
+    probes = []
+    for step in range(0, len(steps) + 1, 10):
+        probe = {"step": step, "forget_loss": 0.5 + speed * step * 0.12}
+        if layers:
+            falls = {layer: math.exp(-speed * step / 60 * (1 + depth / 2)) for depth, layer in enumerate(layers)}
+            probe["overlap"] = {str(layer): 0.2 + 0.8 * fall - 0.01 * seed * (step > 0) for layer, fall in falls.items()}
+            probe["token_share"] = {
+                str(layer): shares(model, layer, 0.12 + 0.004 * step, random.Random(f"{layer} {step // 30}")) for layer in layers
+            }
+        probes.append(probe)
+    return {"steps": steps, "probes": probes, "moe_layers": layers, "top_k": top_k, "experts": experts}
+
+
+def metrics(benchmark: str, seed: int) -> dict:
+    checkpoints = []
+    for step in range(10, 90, 10):
+        forget = score(0.94 - 0.008 * step, QUESTIONS[benchmark])
+        utility = score(0.97 - 0.006 * step - 0.01 * seed, QUESTIONS["utility"])
+        checkpoints.append({
+            "step": step, "collapsed": False, "collapse_reasons": [],
+            "forget": {"test": forget, "development": forget, "all": forget},
+            "utility": {"test": utility, "development": utility, "all": utility}, "extra": {},
+        })  # fmt: skip
+    return {"benchmark": benchmark, "checkpoints": checkpoints}
+
+
+def selection(model: str, scope: str) -> dict:
+    """Layers by affinity rank as `affinity` makes it: the last MoE layer ranks first, and so on downwards."""
+    layers, experts = SHAPES[model][0], 1
+    rank = int(scope.rsplit("-", 1)[1]) if scope.startswith("uoe-rank-") else 1
+    picked = [layers[-rank]]
+    if scope.endswith("-experts"):
+        experts = int(scope.split("-")[1])
+    elif scope == "uoe-3-layers":
+        picked = layers[-3:]
+    elif scope == "uoe-all-layers":
+        picked = layers
+    trained = {str(layer): list(range(experts)) for layer in picked}
+    return {"experts": trained, "routers": picked, "anchor": trained}
+
+
+def affinity(model: str) -> dict:
+    layers, experts, top_k = SHAPES[model]
+    described = {}
+    for layer in layers:
+        gates = [round((0.1 + 0.02 * layer) * 0.8**expert, 6) for expert in range(experts)]
+        described[str(layer)] = {"gate_score": gates, "token_share": shares(model, layer, 0.12, random.Random(layer))}
+    return {"top_k": top_k, "experts": experts, "tokens": 8192, "sequences": 64, "layers": described}
+
+
+def tuning(config: dict, method: str, scope: str) -> dict:
+    rates = config["tuning"]["learning_rates"][scope]
+    tried = [
+        {
+            "learning_rate": rate, "step": 20 + 10 * i, "keep": 0.9 - 0.1 * i, "left": 0.5 - 0.15 * i, "forget": score(0.6 - 0.1 * i, 96),
+            "utility": score(0.9 - 0.07 * i, 200), "collapsed": i == 2 and method == "npo",
+        }
+        for i, rate in enumerate(rates)
+    ]  # fmt: skip
+    return {"learning_rate": rates[1], "tried": tried}
+
+
+def content(path: str, config: dict) -> dict:
+    """What a file of the tree holds, told by its path."""
+    parts = Path(path).parts
+    if parts[0] == "tuning":
+        return tuning(config, parts[2], Path(parts[3]).stem)
+    if parts[0] == "attribution":
+        return affinity(parts[1])
+    if parts[0] == "selections":
+        return selection(parts[1], parts[3])
+    if parts[0] == "models":
+        forget, utility = original(Path(path).stem, int(parts[2].split("-")[1]))
+        step = {"step": 0, "collapsed": False, "collapse_reasons": [], "extra": {}}
+        return {"benchmark": Path(path).stem, "checkpoints": [step | {"forget": {"test": forget}, "utility": {"test": utility}}]}
+    model, benchmark, method, scope, seed = *parts[1:5], int(parts[5].split("-")[1])
+    if parts[-1] == "chosen.json":
+        return chosen(model, benchmark, method, scope, seed)
+    if parts[-1] == "trajectory.json":
+        return trajectory(model, scope, seed)
+    if parts[-1] == "metrics.json":
+        return metrics(benchmark, seed)
+    trained = {"lora": 26_000, "esft": 300_000, "uoe": 26_624}.get(scope, 1_000_000)
+    return {"trained": trained, "total": 2_690_000, "percent": 100.0 * trained / 2_690_000, "tensors": {}}
+
+
+def build(folder: Path, config: dict) -> Path:
+    """Write every file that some table or figure of `config` reads below folder/<study>/, which is returned."""
+    root = folder / config["study"]
+    for kind in needs.ALLOWED:
+        for name in config[kind]:
+            settings = needs.settings(kind, name, config)
+            for path in needs.needs(kind, name, settings["block"], config["models"], settings["seeds"]):
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text(json.dumps(content(path, config)))
+    return root
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1]), load_config()))

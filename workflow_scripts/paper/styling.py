@@ -1,0 +1,182 @@
+"""A table as csv (tidy, one row a value), Markdown, LaTeX (booktabs) and HTML; the same bytes for the same values."""
+
+import html
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas
+from pandas.io.formats.style import Styler
+
+from files import write_text
+from paper import labels
+from paper.tables import Table
+
+SHOWN = {"FA": "FA ↓", "UT": "UT ↑"}
+PAPER = " paper"  # ending of the columns with published values
+# What each output makes of a cell's style; Markdown has no colour, so a heavy loss also carries a sign everywhere.
+LATEX = {"best": "textbf:--rwrap;", "loss": "textcolor:{red}--rwrap;", "paper": "textcolor:{gray}--rwrap;"}
+HTML = {"best": "font-weight: bold;", "loss": "color: #c00000;", "paper": "opacity: 0.65;"}
+LATEX_SIGNS = {
+    "±": r"$\pm$", "†": r"\textsuperscript{\dag}", "‡": r"\textsuperscript{\ddag}", "§": r"\textsuperscript{\S}", "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$", "≈": r"$\approx$", "α": r"$\alpha$", "▼": r"$\triangledown$", "–": "--",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "*": r"\textasteriskcentered{}",
+}  # fmt: skip
+CSS = (
+    "body{font:14px/1.45 system-ui,sans-serif;margin:1.5em;color:#1a1a1a;background:#fff}table{border-collapse:collapse;margin:1em 0}"
+    "caption{caption-side:top;text-align:left;font-weight:600;padding-bottom:.6em}th,td{padding:.3em .6em;text-align:right;"
+    "white-space:nowrap}th{border-bottom:1px solid #555;text-align:center}td:first-child{text-align:left}"
+    "tbody tr:last-child td{border-bottom:1px solid #555}tr.first td{border-top:1px solid #bbb}ul{max-width:60em;padding-left:1.2em}"
+)
+
+
+@dataclass(frozen=True)
+class Wide:
+    """A table as it is looked at: `texts` has two column levels (group, quantity), `styles` the same shape with words of `LATEX`'s keys.
+
+    `starts` are the row numbers before which a new block of rows begins.
+    """
+
+    texts: pandas.DataFrame
+    styles: pandas.DataFrame
+    starts: list[int] = field(default_factory=list)
+
+
+def write_table(table: Table, settings: dict, commit_note: str, prefix: Path) -> None:
+    """Write prefix.csv, .md, .tex and .html."""
+    write_wide(widen(table, settings), table.name, table.title, [*table.notes, commit_note], prefix)
+    write_text(f"{prefix}.csv", table.frame.to_csv(index=False, lineterminator="\n"))
+
+
+def write_wide(wide: Wide, name: str, title: str, remarks: list[str], prefix: Path) -> None:
+    write_text(f"{prefix}.md", to_markdown(wide, title, remarks))
+    write_text(f"{prefix}.tex", to_latex(wide, name, title, remarks))
+    write_text(f"{prefix}.html", to_html(wide, name, title, remarks))
+
+
+def widen(table: Table, settings: dict) -> Wide:
+    """One line a row label, one column group a (benchmark, model); the published value stands beside ours wherever there is one."""
+    frame = table.frame
+    rows = list(dict.fromkeys(frame["row"]))
+    if "Pretrained" in rows:
+        rows.sort(key=lambda row: row != "Pretrained")
+    pairs = dict.fromkeys(
+        (model, benchmark)
+        for benchmark in settings["block"]["benchmarks"]
+        for model in settings["block"]["models"]
+        if not frame[(frame["model"] == model) & (frame["benchmark"] == benchmark)].empty
+    )
+    texts: dict[tuple[str, str], dict[str, str]] = {("", table.head): {row: row for row in rows}}
+    styles: dict[tuple[str, str], dict[str, str]] = {}
+    quantities = list(dict.fromkeys(frame["quantity"]))
+    for model, benchmark in pairs:
+        head = labels.group(settings, model, benchmark) if "FA" in quantities else labels.model(settings, model)
+        of_pair = frame[(frame["model"] == model) & (frame["benchmark"] == benchmark)]
+        for quantity in quantities:
+            values = of_pair[of_pair["quantity"] == quantity].to_dict("records")
+            column = (head, SHOWN.get(quantity, quantity))
+            texts[column] = {value["row"]: shown(value) for value in values}
+            styles[column] = {value["row"]: _style(value["best"], value["heavy_loss"]) for value in values}
+            if any(frame[frame["quantity"] == quantity]["published"] != ""):
+                column = (head, SHOWN.get(quantity, quantity) + PAPER)
+                texts[column] = {value["row"]: shown_published(value) for value in values}
+                styles[column] = {value["row"]: _style(False, value["published_heavy_loss"], "paper") for value in values}
+    compared = frame.drop_duplicates("row").set_index("row")["compared"]
+    starts = [i for i in range(1, len(rows)) if compared[rows[i]] != compared[rows[i - 1]]]
+    wide = pandas.DataFrame(texts, index=rows).fillna("")
+    return Wide(wide, pandas.DataFrame(styles, index=rows).reindex(columns=wide.columns).fillna(""), starts)
+
+
+def shown(value: dict) -> str:
+    """0.254 ± 0.031†: a text as it is, shares in percent with three digits, everything else with three decimals."""
+    if value["text"]:
+        return value["text"]
+    written = "{:.3g}" if value["quantity"].endswith("%") else "{:.3f}"
+    text = written.format(value["value"])
+    if value["standard_error"] == value["standard_error"]:  # not NaN
+        text += f" ± {written.format(value['standard_error'])}"
+    return text + value["marks"] + (" ▼" if value["heavy_loss"] else "")
+
+
+def shown_published(value: dict) -> str:
+    return value["published"] + (" ▼" if value["published_heavy_loss"] else "")
+
+
+def _style(best: bool, loss: bool, *others: str) -> str:
+    if loss:  # a colour of its own, not grey and red at once
+        others = ()
+    return " ".join([*others, *(["best"] if best else []), *(["loss"] if loss else [])])
+
+
+def to_markdown(wide: Wide, title: str, remarks: list[str]) -> str:
+    """A pipe table; the two column levels are joined, bold is **…**, a published value stands in brackets behind ours."""
+    flat: dict[str, list[str]] = {}
+    for column in wide.texts.columns:
+        cells = zip(wide.texts[column], wide.styles[column], strict=True)
+        texts = [f"**{text}**" if "best" in style else text for text, style in cells]
+        name = " ".join(part for part in column if part)
+        if name.endswith(PAPER):
+            ours = name.removesuffix(PAPER)
+            both = zip(flat.pop(ours), texts, strict=True)
+            flat[f"{ours} [paper]"] = [f"{first} [{second}]" if second else first for first, second in both]
+        else:
+            flat[name] = texts
+    grid = pandas.DataFrame(flat).map(lambda text: text.replace("|", "\\|"))
+    lines = [f"**{title}**", "", grid.to_markdown(index=False, disable_numparse=True), "", *(f"- {remark}" for remark in remarks)]
+    return "\n".join(lines) + "\n"
+
+
+def to_latex(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
+    """A table* environment with booktabs rules, shrunk to the text width where it is wider."""
+    tabular = _styler(wide, LATEX, latex_text).to_latex(
+        hrules=True, multicol_align="c", column_format="l" + "r" * (wide.texts.shape[1] - 1)
+    )
+    heads = [column[0] for column in wide.texts.columns]
+    rules, first = [], 0
+    for last in range(len(heads)):
+        if last + 1 == len(heads) or heads[last + 1] != heads[last]:
+            if heads[last]:
+                rules.append(rf"\cmidrule(lr){{{first + 1}-{last + 1}}}")
+            first = last + 1
+    lines = tabular.rstrip().split("\n")
+    body = lines.index(r"\midrule") + 1
+    for start in reversed(wide.starts):
+        lines.insert(body + start, r"\addlinespace")
+    if any(heads):
+        lines.insert(lines.index(r"\toprule") + 2, " ".join(rules))
+    return "\n".join([
+        r"% needs \usepackage{booktabs, xcolor, amssymb, adjustbox}",
+        r"\begin{table*}[t]", r"\centering", rf"\caption{{{latex_text(title)}}}", rf"\label{{tab:{name}}}",
+        r"\begin{adjustbox}{max width=\textwidth}", *lines, r"\end{adjustbox}", "",
+        r"\begin{minipage}{\textwidth}\footnotesize", *(latex_text(remark) + r"\par" for remark in remarks),
+        r"\end{minipage}", r"\end{table*}", "",
+    ])  # fmt: skip
+
+
+def latex_text(text: str) -> str:
+    """Every character that LaTeX would read as a command, and the signs of our tables, written out."""
+    return "".join(LATEX_SIGNS.get(character, character) for character in text)
+
+
+def to_html(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
+    """A whole page that needs nothing else."""
+    styler = _styler(wide, HTML, html.escape).set_caption(html.escape(title))
+    rows = styler.to_html(table_uuid=name, table_attributes=f'aria-label="{name}"').split("<tr>")
+    body = len(rows) - len(wide.texts)  # the last <tr>s are the body's
+    for start in wide.starts:
+        rows[body + start] = "\0" + rows[body + start]
+    table = "<tr>".join(rows).replace("<tr>\0", '<tr class="first">')
+    items = "\n".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>{CSS}</style></head>\n'
+        f"<body>\n{table}\n<ul>\n{items}\n</ul>\n</body></html>\n"
+    )
+
+
+def _styler(wide: Wide, words: dict[str, str], escape) -> Styler:
+    """Escaped texts with the styles of one output; the row labels are the first column."""
+    escaped = wide.texts.map(escape)
+    escaped.columns = pandas.MultiIndex.from_tuples([tuple(map(escape, column)) for column in wide.texts.columns])
+    css = wide.styles.map(lambda style: "".join(words[word] for word in style.split()))
+    css.columns = escaped.columns
+    return escaped.style.hide(axis="index").apply(lambda _: css, axis=None)
