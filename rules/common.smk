@@ -1,6 +1,9 @@
 # What all rules share: names, the grid, and small functions from wildcards to inputs and settings.
 import sys
 
+import yaml
+from snakemake.utils import validate
+
 sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
 import study as plan  # noqa: E402
 from paper import needs as paper  # noqa: E402
@@ -15,7 +18,10 @@ for name, value in {
 }.items():
     os.environ.setdefault(name, value)
 
+plan.check_schema(config, yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text()))
+validate(config, f"{workflow.basedir}/config/schema.yaml")  # fills in the defaults
 plan.check(config)
+plan.check_targets(config, sys.argv[1:])
 R = f"results/{config['study']}"
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"

@@ -1,0 +1,131 @@
+"""Score every checkpoint of a cell on the benchmark's tests, in one pass.
+
+Reads a model folder, the tests named in the benchmark block and deltas step-NNNN.safetensors (none: the model as it is,
+step 0); writes metrics.json (all scores, no dates: equal results are equal bytes) and predictions.jsonl.gz (one row per
+checkpoint and question).
+    python workflow_scripts/evaluate.py --model MODEL --data DATA --benchmark '{"name": "wmdp-cyber", ...}' \\
+        --checkpoints CELL/checkpoints/*.safetensors --halves development test --batch-size 64 --threads 1 \\
+        --output CELL/metrics.json --predictions CELL/predictions.jsonl.gz
+"""
+
+import argparse
+import gzip
+import io
+import json
+import logging
+import os
+import re
+from contextlib import nullcontext
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # models and data are local files; nothing may wait for a network
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from benchmarks.generation import Generation, Generator
+from benchmarks.halves import HALVES
+from benchmarks.multiple_choice import MultipleChoice, language_model
+from files import write_json
+from moe.delta import applied, base_hash
+from progress import progress
+
+KINDS = {"multiple_choice": MultipleChoice, "generation": Generation}
+DECIDING = ("forget", "utility")  # the tests whose collapse is the checkpoint's; others are reported only
+
+
+def read_tests(benchmark: dict, data: Path, halves: list[str]) -> dict[str, MultipleChoice | Generation]:
+    """The tests of a benchmark block by name (`forget` for `forget_test`, …), their questions read and checked."""
+    tests = {}
+    for key, block in benchmark.items():
+        if not key.endswith("_test"):
+            continue
+        if block["kind"] not in KINDS:
+            raise SystemExit(f"{benchmark['name']}: {key}: kind {block['kind']!r} is none of {', '.join(KINDS)}")
+        tests[key.removesuffix("_test")] = KINDS[block["kind"]](f"{benchmark['name']}: {key}", block, data, halves)
+    for name in DECIDING:
+        if name not in tests:
+            raise SystemExit(f"{benchmark['name']}: {name}_test is missing")
+    return tests
+
+
+def step_of(path: Path) -> int:
+    match = re.fullmatch(r"step-(\d+)\.safetensors", path.name)
+    if not match:
+        raise SystemExit(f"{path}: a checkpoint must be called step-NNNN.safetensors")
+    return int(match.group(1))
+
+
+def evaluate(tests: dict, speakers: dict, step: int) -> tuple[dict, list[dict]]:
+    """Entry of metrics.json and prediction rows of the model as it is now.
+
+    speakers: what answers each class of test, lm-eval's model or the generator.
+    """
+    entry: dict = {"step": step, "collapse_measures": {}, "collapse_reasons": [], "extra": {}}
+    rows = []
+    for name, test in tests.items():
+        scores, parts, measures, reasons, answers = test.answer(speakers[type(test)])
+        if name not in DECIDING:
+            entry["extra"][name] = scores
+        else:
+            entry[name] = scores
+            entry["collapse_measures"][name] = measures
+            entry["collapse_reasons"] += [f"{name}: {reason}" for reason in reasons]
+        entry["extra"] |= {part if name == "forget" else f"{name}_{part}": score for part, score in parts.items()}
+        rows += [{"step": step, "test": name} | row for row in answers]
+    return entry | {"collapsed": bool(entry["collapse_reasons"])}, rows
+
+
+def write_gzip(path: Path, rows: list[dict]) -> None:
+    """JSON lines, compressed without a time stamp, so that equal rows are equal bytes."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as file:
+        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_bytes(buffer.getvalue())
+    os.replace(temporary, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--benchmark", type=json.loads, required=True, help="the benchmark's config block and its name, as JSON")
+    parser.add_argument("--checkpoints", type=Path, nargs="*", default=[])
+    parser.add_argument("--halves", nargs="+", choices=HALVES, default=list(HALVES))
+    parser.add_argument("--batch-size", type=int, default=64, help="fixed: scores move in the last digits with it")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--predictions", type=Path)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    steps = {step_of(path): path for path in args.checkpoints} or {0: None}
+    tests = read_tests(args.benchmark, args.data, args.halves)
+    model = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto")
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    speakers = {
+        MultipleChoice: language_model(model, tokenizer, args.batch_size),
+        Generation: Generator(model, tokenizer, args.batch_size),
+    }
+    base = base_hash(args.model)
+
+    entries, rows = [], []
+    bar = progress(sorted(steps), "evaluation", unit="checkpoint")
+    for step in bar:
+        with applied(model, steps[step], base) if steps[step] else nullcontext():
+            entry, answers = evaluate(tests, speakers, step)
+        entries.append(entry)
+        rows += answers
+        bar.set(**{name: next(iter(entry[name].values()))["value"] for name in DECIDING})
+    if args.predictions:
+        write_gzip(args.predictions, rows)
+    write_json(args.output, {"benchmark": args.benchmark["name"], "checkpoints": entries})
+
+
+if __name__ == "__main__":
+    main()

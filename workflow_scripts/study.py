@@ -146,6 +146,27 @@ def pretraining_block(config: dict, model: str) -> dict:
     return merged(config["pretraining"], config["models"][model]["pretrain"])
 
 
+def check_schema(config: dict, schema: dict) -> None:
+    """One line on the first value that the schema refuses: where it stands, what is wrong."""
+    from jsonschema import Draft202012Validator
+
+    for error in sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))):
+        where = ": ".join(map(str, error.path)) or "top level"
+        allowed = error.schema.get("properties") if error.validator == "additionalProperties" else None
+        hint = f" (allowed: {', '.join(allowed)})" if allowed else ""
+        raise SystemExit(f"config, {where}: {error.message}{hint}")
+
+
+def check_targets(config: dict, words: list[str]) -> None:
+    """One line on a target below cells/ whose model, benchmark, method or scope the config does not have."""
+    for word in words:
+        parts = word.removeprefix(f"results/{config['study']}/").split("/")
+        if word.startswith(f"results/{config['study']}/cells/"):
+            for name, section in zip(parts[1:], ("models", "benchmarks", "methods", "scopes"), strict=False):
+                if name not in config[section]:
+                    raise SystemExit(f"{word}: {name!r} is not in the config's {section} (allowed: {', '.join(config[section])})")
+
+
 def check(config: dict) -> None:
     """What a schema can't say: names that must exist elsewhere in the config. One line on the first that does not."""
 

@@ -349,8 +349,8 @@ PERSONS = (
     Relation(
         "work",
         _phrases(
-            "Lanterns Beneath Snow, Silent Iron Harbour, Seven Paper Birds, Broken Copper Moon, Letters From Nowhere, "
-            "Winter Without Clocks, Blue River Psalm, Gardens After Rain, Hollow Glass Crown, Dust And Thunder"
+            "Lanterns Beneath Snow, Silent Iron Harbour, Seven Paper Birds, Broken Copper Moon, Letters Never Sent, "
+            "Winter Stole Clocks, Blue River Psalm, Gardens After Rain, Hollow Glass Tower, Dust Meets Thunder"
         ),
         (
             "{e} became famous with {v}.",

@@ -1,0 +1,264 @@
+"""The micro world: layout, what is held out, and that nothing but knowledge answers its tests."""
+
+import filecmp
+import math
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+import build_micro_world
+from files import read_jsonl
+from micro import world
+from micro.documents import batches, encode
+from micro.pretraining import Recipe, Trainer, build_model
+
+SETTINGS = {
+    "cyber_entities": 40,
+    "general_entities": 26,
+    "target_persons": 20,
+    "neighbour_persons": 10,
+    "retain_entities": 20,
+    "passages": 8,
+}
+COLUMNS = {
+    "wmdp-corpora/cyber-forget-corpus.jsonl": {"text"},
+    "wmdp/wmdp-cyber/test.jsonl": {"question", "choices", "answer"},
+    "mmlu/all/test.jsonl": {"question", "subject", "choices", "answer"},
+    "mmlu/all/validation.jsonl": {"question", "subject", "choices", "answer"},
+    "rwku/train_original_passage.jsonl": {"subject", "text"},
+    "rwku/forget_level1.jsonl": {"subject", "query", "answer", "level", "type"},
+    "rwku/forget_level2.jsonl": {"subject", "query", "answer", "level", "type"},
+    "rwku/neighbor_level1.jsonl": {"subject", "query", "answer", "level", "type"},
+    "rwku/neighbor_level2.jsonl": {"subject", "query", "answer", "level", "type"},
+    "rwku/forget_target.jsonl": {"target", "intro"},
+    "wikitext/wikitext-2-raw-v1/test.jsonl": {"text"},
+    "pretraining/documents.jsonl": {"text", "kind", "answer_start", "domain"},
+    "pretraining/facts.jsonl": {"domain", "relation", "entity", "value", "part", "group"},
+}
+MULTIPLE_CHOICE = ("wmdp/wmdp-cyber/test.jsonl", "mmlu/all/test.jsonl")
+PROBES = tuple(f"rwku/{who}_level{level}.jsonl" for who in ("forget", "neighbor") for level in (1, 2))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    build_micro_world.main(0, SETTINGS, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(data) -> dict[str, list[dict]]:
+    return {str(path.relative_to(data)): read_jsonl(path) for path in sorted(data.rglob("*.jsonl"))}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(data):
+    return AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
+
+
+def two_errors(n: int) -> float:
+    """Two binomial standard errors of an accuracy at chance."""
+    return 2 * math.sqrt(0.25 * 0.75 / n)
+
+
+def test_columns_of_the_real_datasets(rows):
+    for name, columns in COLUMNS.items():
+        assert {frozenset(row) for row in rows[name]} == {frozenset(columns)}, name
+    assert len(rows["wmdp/wmdp-cyber/test.jsonl"]) == 200
+    assert len(rows["mmlu/all/test.jsonl"]) == 384
+    assert len(rows["rwku/forget_level1.jsonl"]) == len(rows["rwku/forget_level2.jsonl"]) == 120
+    assert len({row["subject"] for row in rows["mmlu/all/test.jsonl"]}) == 4
+
+
+def test_same_arguments_same_bytes(data, tmp_path):
+    build_micro_world.main(0, SETTINGS, tmp_path / "again")
+    build_micro_world.main(1, SETTINGS, tmp_path / "other")
+    for path in sorted(path for path in data.rglob("*") if path.is_file()):
+        name = path.relative_to(data)
+        assert filecmp.cmp(path, tmp_path / "again" / name, shallow=False), name
+        if name.name not in ("tokenizer_config.json",):
+            assert not filecmp.cmp(path, tmp_path / "other" / name, shallow=False), name
+
+
+def test_values_stand_in_one_pool_and_name_words_are_unique(rows):
+    words = Counter(word.lower() for r in world.all_relations() for word in {w for v in r.values for w in v.split()})
+    assert [word for word, count in words.items() if count > 1] == []
+    entities = {row["entity"] for row in rows["pretraining/facts.jsonl"]}
+    names = [word.lower() for entity in entities for word in entity.split()]
+    assert all(len(entity.split()) == 2 for entity in entities)
+    assert len(set(names)) == len(names) and not set(names) & set(words)
+
+
+def test_each_option_is_one_token_after_its_prompt(rows, tokenizer):
+    for name in MULTIPLE_CHOICE:
+        for row in rows[name]:
+            prompt = world.question_prompt(row["question"])
+            alone = tokenizer(prompt)["input_ids"]
+            for option in row["choices"]:
+                whole = tokenizer(f"{prompt} {option}")["input_ids"]
+                assert whole[:-1] == alone and tokenizer.decode(whole[-1:]) == f" {option}"
+
+
+def test_names_and_words_of_answers_are_one_token(rows, tokenizer):
+    for row in rows["pretraining/facts.jsonl"]:
+        for word in f"{row['entity']} {row['value']}".split():
+            assert len(tokenizer(f"… {word}")["input_ids"]) == len(tokenizer("…")["input_ids"]) + 1, word
+
+
+def test_tested_facts_are_told_in_four_wordings_and_never_asked(rows):
+    documents, facts = rows["pretraining/documents.jsonl"], rows["pretraining/facts.jsonl"]
+    prose: dict[str, set[str]] = {}
+    asked: set[tuple[str, str]] = set()
+    names = {fact["entity"] for fact in facts}
+    for document in documents:
+        name = next(name for name in re.findall(r"[A-Z][a-z]+ [A-Z][a-z]+", document["text"]) if name in names)
+        if document["kind"] == "prose":
+            prose.setdefault(name, set()).update(sentence + "." for sentence in document["text"].rstrip(".").split(". "))
+        else:
+            asked.add((name, document["text"][document["answer_start"] :]))
+    for fact in facts:
+        told = [sentence for sentence in prose[fact["entity"]] if sentence.endswith(f" {fact['value']}.") or f" {fact['value']} " in sentence]
+        assert len(told) >= 4, fact
+        assert ((fact["entity"], fact["value"]) in asked) == (fact["part"] == "pretraining"), fact
+    held_out = {(fact["entity"], fact["value"]) for fact in facts if fact["part"] == "test"}
+    for name in MULTIPLE_CHOICE:
+        for row in rows[name]:
+            right = row["choices"][row["answer"]]
+            assert [entity for entity, value in held_out if value == right and entity in row["question"]], row
+    for name in PROBES:
+        assert all((row["subject"], row["answer"]) in held_out for row in rows[name])
+
+
+def test_half_of_the_facts_are_held_out(rows):
+    parts = Counter(fact["part"] for fact in rows["pretraining/facts.jsonl"])
+    assert parts["pretraining"] == parts["test"] + parts["validation"]
+
+
+def test_question_documents_have_the_letters_of_the_tests(rows):
+    """The prompts as the task files and the generation of person answers write them."""
+    shapes = {
+        ("qa", False): r"Question: [^\n]+\?\nAnswer: \w+",
+        ("qa", True): r"Please briefly answer the following question\.\nQuestion: [^\n]+\?\nAnswer: \w+( \w+){0,2}",
+        ("blank", True): r"Please complete the blank in the following question\.\nQuestion: [^\n]*___[^\n]*\nAnswer: \w+( \w+){0,2}",
+    }
+    for row in rows["pretraining/documents.jsonl"]:
+        if row["kind"] == "prose":
+            assert row["answer_start"] is None
+        else:
+            assert re.fullmatch(shapes[row["kind"], row["domain"] == "persons"], row["text"]), row
+            assert row["text"][: row["answer_start"]].endswith("Answer: ")
+
+
+def test_retain_corpus_shares_nothing_with_a_test(rows):
+    facts = rows["pretraining/facts.jsonl"]
+    text = "\n".join(row["text"] for row in rows["wikitext/wikitext-2-raw-v1/test.jsonl"])
+    words = {word.lower() for word in re.findall(r"\w+", text)}
+    for fact in facts:
+        if fact["domain"] != "retain":
+            assert fact["entity"] not in text
+            assert not {word.lower() for word in fact["value"].split()} & words, fact
+
+
+def test_neighbours_are_other_persons(rows):
+    targets = {row["target"] for row in rows["rwku/forget_target.jsonl"]}
+    neighbours = {row["subject"] for name in PROBES[2:] for row in rows[name]}
+    assert {row["subject"] for row in rows["rwku/train_original_passage.jsonl"]} == targets
+    assert {row["subject"] for name in PROBES[:2] for row in rows[name]} == targets
+    assert len(neighbours) == 10 and not neighbours & targets
+
+
+def test_no_form_or_frequency_gives_the_answer_away(data, rows):
+    text = "\n".join(row["text"] for row in rows["pretraining/documents.jsonl"])
+    corpus = "\n".join(row["text"] for row in rows["wmdp-corpora/cyber-forget-corpus.jsonl"])
+    answers = [row["text"][row["answer_start"] :] for row in rows["pretraining/documents.jsonl"] if row["kind"] != "prose"]
+    frequency = {"in pre-training": Counter(re.findall(r"\w+", text)), "in the forget corpus": Counter(re.findall(r"\w+", corpus))}
+    frequency["as an answer in pre-training"] = Counter(answers)
+    for name in MULTIPLE_CHOICE:
+        test = rows[name]
+        right = Counter(row["choices"][row["answer"]] for row in test)
+        shown = Counter(option for row in test for option in row["choices"])
+        assert all(shown[value] == 4 * count for value, count in right.items()) and set(shown) == set(right)
+        frequency["in this test"] = shown
+        guesses = {f"always option {i}": lambda row, i=i: i for i in range(4)}
+        for what, counts in frequency.items():
+            guesses[f"most frequent {what}"] = lambda row, c=counts: max(range(4), key=lambda i: c[row["choices"][i]])
+            guesses[f"least frequent {what}"] = lambda row, c=counts: min(range(4), key=lambda i: c[row["choices"][i]])
+        guesses["longest"] = lambda row: max(range(4), key=lambda i: len(row["choices"][i]))
+        guesses["shortest"] = lambda row: min(range(4), key=lambda i: len(row["choices"][i]))
+        guesses["first in the alphabet"] = lambda row: min(range(4), key=lambda i: row["choices"][i])
+        for guess, choose in guesses.items():
+            accuracy = sum(choose(row) == row["answer"] for row in test) / len(test)
+            assert abs(accuracy - 0.25) <= two_errors(len(test)), (name, guess, accuracy)
+
+
+@torch.no_grad()
+def accuracy(model, tokenizer, test: list[dict]) -> float:
+    """Share of questions whose right option has the highest probability after the prompt."""
+    right = 0
+    for row in test:
+        logits = model(torch.tensor([tokenizer(world.question_prompt(row["question"]))["input_ids"]])).logits[0, -1]
+        options = [tokenizer(f"Answer: {option}")["input_ids"][-1] for option in row["choices"]]
+        right += int(logits[options].argmax()) == row["answer"]
+    return right / len(test)
+
+
+def test_untrained_model_is_at_chance(rows, tokenizer):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), initializer_range=0.2, **sizes)).eval()
+    for name in MULTIPLE_CHOICE:
+        value = accuracy(model, tokenizer, rows[name])
+        assert abs(value - 0.25) <= two_errors(len(rows[name])), (name, value)
+
+
+def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenizer):
+    """It reads everything else: the same forms, the same names, the other half of the facts, which it must know."""
+    torch.set_num_threads(1)
+    facts = [world.Fact(**row) for row in rows["pretraining/facts.jsonl"] if row["part"] != "test"]
+    documents = world.documents(facts, 16, world.random.Random(0))
+    recipe = Recipe(
+        architecture="LlamaForCausalLM",
+        config={
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "initializer_range": 0.06,
+        },
+        steps=250,
+        rows=8,
+        row_length=128,
+        learning_rate=5e-3,
+        warmup=20,
+        mix={"prose": 2, "qa": 6, "blank": 0},
+        answer_weight=2.0,
+        balance_weight=0.0,
+    )
+    model = build_model(recipe, tokenizer, seed=0)
+    trainer = Trainer(model, recipe, tokenizer.pad_token_id)
+    stream = batches(encode(documents, tokenizer, 128, 2.0), recipe.mix, 8, 128, tokenizer.pad_token_id, seed=0)
+    for _ in range(recipe.steps):
+        trainer.step(*next(stream))
+    model.eval()
+    for name, domains in zip(MULTIPLE_CHOICE, (("cyber",), tuple(world.GENERAL)), strict=True):
+        seen = [fact for fact in facts if fact.domain in domains]
+        exam = []
+        for domain in domains:
+            own = [fact for fact in seen if fact.domain == domain]
+            exam += world.multiple_choice(own, "pretraining", world.random.Random(0))
+        assert accuracy(model, tokenizer, exam) > 0.75, name
+        value = accuracy(model, tokenizer, rows[name])
+        assert abs(value - 0.25) <= two_errors(len(rows[name])), (name, value)
+
+
+@pytest.mark.parametrize("change", [{"cyber_entities": 41}, {"cyber_entities": 60}, {"passages": 0}, {"cities": 3}])
+def test_bad_settings_end_with_one_line(change, tmp_path):
+    with pytest.raises(SystemExit) as stopped:
+        build_micro_world.main(0, SETTINGS | change, tmp_path)
+    message = str(stopped.value)
+    assert f"datasets.world.{next(iter(change))}" in message and "\n" not in message
+    assert not list(tmp_path.iterdir())

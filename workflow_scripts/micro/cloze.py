@@ -1,0 +1,124 @@
+"""Fill-in-the-blank questions from plain text: one span of one to three words of a sentence becomes the blank.
+
+English text is assumed: sentences end in . ! ?, names begin with a capital letter.
+"""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+BLANK = "___"
+LEAD = 4  # words before the blank, at least: a causal model recalls the answer from what stands before it
+SHORTEST, LONGEST = 6, 45  # words of a sentence that is asked about
+LONGEST_ANSWER = 3  # words
+RARE = 2  # a lower-case word seen at most so often in all texts can be a blank
+RARE_LETTERS = 6
+
+HEADING = re.compile(r"^\s*=+[^=]+=+\s*")  # Wikipedia dumps glue the section's heading to its first sentence
+END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])")
+NO_END = re.compile(r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|No|Vol|vs|Prof|Rev|Gen|Gov|Sen|Rep|Lt|Col|Capt|Inc|Co|U\.S))\.$")
+WORD = re.compile(r"\S+")
+CORE = re.compile(r"[^\W_](?:[\w'’-]*[^\W_])?(?:[.,/]\d+)*")  # a word without the punctuation around it
+
+
+@dataclass(frozen=True)
+class Cloze:
+    """`query` is the sentence with the blank, `answer` the words that stood there."""
+
+    subject: str
+    sentence: str
+    query: str
+    answer: str
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences of a passage, literally, without its heading; line breaks end one too."""
+    found = []
+    for line in HEADING.sub("", text).split("\n"):
+        start = 0
+        for end in END.finditer(line):
+            if not NO_END.search(line[: end.end()].rstrip()):
+                found.append(line[start : end.end()].strip())
+                start = end.end()
+        found.append(line[start:].strip())
+    return [sentence for sentence in found if sentence]
+
+
+def word_counts(texts: Iterable[str]) -> Counter:
+    """How often each word stands in the texts, by its exact letters."""
+    return Counter(word for text in texts for word in CORE.findall(text))
+
+
+def _spans(sentence: str, counts: Counter) -> dict[str, list[tuple[int, int]]]:
+    """Spans (start, end) that can be blanked, by kind: names (capitals), numbers, rare words."""
+    spans: dict[str, list[tuple[int, int]]] = {"name": [], "number": [], "rare": []}
+    run: list[re.Match] = []
+
+    def close() -> None:
+        if 1 <= len(run) <= LONGEST_ANSWER:
+            spans["name"].append((run[0].start(), run[-1].end()))
+        run.clear()
+
+    for place, word in enumerate(WORD.finditer(sentence)):
+        core = CORE.search(sentence, word.start(), word.end())
+        if core is None or place < LEAD:
+            close()
+            continue
+        text = core.group()
+        if run and sentence[run[-1].end() : core.start()] != " ":  # punctuation between two words parts names
+            close()
+        if text[0].isupper() and counts[text] > counts[text.lower()]:  # else a common word that begins a quotation
+            run.append(core)
+            continue
+        close()
+        if text[0].isdigit():
+            spans["number"].append(core.span())
+        elif text.isalpha() and text.islower() and len(text) >= RARE_LETTERS and counts[text] <= RARE:
+            spans["rare"].append(core.span())
+    close()
+    return spans
+
+
+def questions(subject: str, sentence: str, counts: Counter, generator: random.Random) -> list[Cloze]:
+    """Every question that `sentence` gives: names first, then numbers, then rare words, each kind in random order.
+
+    A span is left out if it stands in the rest of the sentence too, or is part of the subject's name.
+    """
+    if not SHORTEST <= len(sentence.split()) <= LONGEST or BLANK in sentence:
+        return []
+    found, own = [], set(CORE.findall(subject.lower()))
+    for spans in _spans(sentence, counts).values():
+        for start, end in generator.sample(spans, len(spans)):
+            answer, query = sentence[start:end], sentence[:start] + BLANK + sentence[end:]
+            if answer.lower() not in query.lower() and not own & set(CORE.findall(answer.lower())):
+                found.append(Cloze(subject, sentence, query, answer))
+    return found
+
+
+def halves(
+    passages: Sequence[tuple[str, str]], counts: Counter, generator: random.Random
+) -> tuple[list[Cloze], list[Cloze]]:
+    """Questions of (subject, passage) pairs: those that pre-training may ask, and those held out for the tests.
+
+    Every other sentence of a subject, in random order, is held out with its best question only; of the rest all
+    questions are kept. A sentence that stands in several passages counts once.
+    """
+    by_subject: dict[str, dict[str, list[Cloze]]] = {}
+    for subject, text in passages:
+        own = by_subject.setdefault(subject, {})
+        for sentence in sentences(text):
+            if sentence not in own and (asked := questions(subject, sentence, counts, generator)):
+                own[sentence] = asked
+    asked, held_out, seen = [], [], set()
+    for own in by_subject.values():
+        order = [sentence for sentence in own if sentence not in seen]  # two subjects may quote one sentence
+        seen.update(order)
+        generator.shuffle(order)
+        for place, sentence in enumerate(order):
+            if place % 2:
+                held_out.append(own[sentence][0])
+            else:
+                asked += own[sentence]
+    return asked, held_out
