@@ -83,7 +83,7 @@ use rule unlearn as unlearn_trial with:
 
 rule evaluate:
     input:
-        code=plan.code_of("evaluate.py"),
+        code=plan.evaluation_code(),
         manifest=f"{R}/cells/{CELL}/manifest.json",  # names every checkpoint by hash, so equal checkpoints evaluate nothing
         checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
         weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
@@ -111,7 +111,7 @@ rule evaluate:
 
 use rule evaluate as evaluate_trial with:
     input:
-        code=plan.code_of("evaluate.py"),
+        code=plan.evaluation_code(),
         manifest=f"{R}/trials/{TRIAL}/manifest.json",
         checkpoints=ancient(f"{R}/trials/{TRIAL}/checkpoints"),
         weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),

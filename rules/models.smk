@@ -45,7 +45,7 @@ rule pretrain_micro:
 
 rule evaluate_original:
     input:
-        code=plan.code_of("evaluate.py"),
+        code=plan.evaluation_code(),
         model=f"{MODEL}/pretraining.json",
         weights=ancient(f"{MODEL}/model.safetensors"),
         tests=tests,

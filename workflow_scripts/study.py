@@ -90,6 +90,12 @@ def tuned_as(config: dict, scope: str) -> str:
     return config["scopes"][scope].get("tuned_as", scope)
 
 
+def evaluation_code() -> tuple[str, ...]:
+    """evaluate.py, what it imports, and the lm-eval task files that it reads."""
+    tasks = sorted(SCRIPTS.glob("benchmarks/tasks/*.yaml"))
+    return (*code_of("evaluate.py"), *(f"workflow_scripts/{path.relative_to(SCRIPTS)}" for path in tasks))
+
+
 def unlearning_code(config: dict, method: str, scope: str) -> tuple[str, ...]:
     kind = scope_block(config, method, scope)["kind"]
     return code_of("unlearn.py", f"methods/{method}.py", f"scopes/{kind}.py")

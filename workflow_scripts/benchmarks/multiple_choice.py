@@ -41,12 +41,11 @@ class MultipleChoice:
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
         """name: of the test, for messages; block: {"task", "file"}; halves: which questions to ask."""
-        manager = TaskManager(include_path=str(TASKS), include_defaults=False)
+        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"file": str(data / block["file"])})
         if block["task"] not in manager.all_subtasks:
             raise SystemExit(f"{name}: task {block['task']!r} is not in {TASKS.name}/ (allowed: {', '.join(manager.all_subtasks)})")
-        spec = {"task": block["task"], "dataset_kwargs": {"file": str(data / block["file"])}}
         self.name, self.halves = name, halves
-        self.task = manager.load([spec])["tasks"][block["task"]]
+        self.task = manager.load(block["task"])["tasks"][block["task"]]
         self.letters = isinstance(self.task.config.doc_to_choice, list)
         docs = list(self.task.eval_docs)
         of_doc = [half(doc["question"]) for doc in docs]

@@ -21,6 +21,7 @@ END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])")
 NO_END = re.compile(r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|No|Vol|vs|Prof|Rev|Gen|Gov|Sen|Rep|Lt|Col|Capt|Inc|Co|U\.S))\.$")
 WORD = re.compile(r"\S+")
 CORE = re.compile(r"[^\W_](?:[\w'’-]*[^\W_])?(?:[.,/]\d+)*")  # a word without the punctuation around it
+POSSESSIVE = re.compile(r"['’]s?$")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def _spans(sentence: str, counts: Counter) -> dict[str, list[tuple[int, int]]]:
         text = core.group()
         if run and sentence[run[-1].end() : core.start()] != " ":  # punctuation between two words parts names
             close()
+        if POSSESSIVE.search(text):
+            close()
+            continue
         if text[0].isupper() and counts[text] > counts[text.lower()]:  # else a common word that begins a quotation
             run.append(core)
             continue

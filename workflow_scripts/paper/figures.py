@@ -19,6 +19,7 @@ from paper import labels, results
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 UNIFORM = {"color": "0.35", "linewidth": 0.9, "linestyle": "--", "zorder": 1}
+WHOLE = {"nbins": 7, "integer": True, "steps": [1, 2, 5, 10]}  # ticks at whole numbers
 PANEL_LAYERS = 4  # more curves than this in one panel of figure 2 can't be told apart
 MODULES = {"baseline": "all parameters", "experts-routers": "experts & routers", "experts": "experts", "routers": "routers"}
 
@@ -48,7 +49,7 @@ def figure1a(root: Path, settings: dict) -> Figure:
     ]
     if summary["collapsed"].any():
         signs.append(Line2D([], [], marker="x", linestyle="", color="black", label="collapsed"))
-    axes.add_artist(axes.legend(handles=signs, loc="lower left", bbox_to_anchor=(-0.17, 1.0), ncols=len(signs), handletextpad=0.1))
+    figure.legend(handles=signs, loc="outside upper center", ncols=len(signs), handletextpad=0.1)
     figure.legend(handles=kinds, loc="outside lower center", ncols=2)
     return figure
 
@@ -69,9 +70,9 @@ def figure2(root: Path, settings: dict) -> Figure:
         axes.axhline(uniform, **UNIFORM, label=f"uniform, {found['top_k']}/{found['experts']}")
         axes.set_title(labels.group(settings, model, benchmark), loc="left")
         axes.set_ylabel("Token share")
-        axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="upper right")
+        axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # room for the legend above the highest curve
+        axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
+        axes.legend(loc="upper right", ncols=3)
     panels[-1].set_xlabel("Expert (sorted within its layer)")
     return figure
 
@@ -96,8 +97,8 @@ def _overlap_against_steps(root: Path, settings: dict) -> Figure:
     axes.set_xlabel("Unlearning steps")
     axes.set_ylabel("Expert selection overlap")
     axes.set_ylim(0, 1.05)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="lower left")
+    axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
@@ -112,7 +113,7 @@ def figure3b(root: Path, settings: dict) -> Figure:
             _curve(axes, runs, lambda probe: -probe["forget_loss"], i, MODULES.get(scope, labels.scope(scope)))
         axes.set_title(labels.group(settings, model, benchmark), loc="left")
         axes.set_ylabel("Forget loss\n(–nats/token)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
     panels[-1].set_xlabel("Unlearning steps")
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, title="Trained modules", title_fontsize=7)
@@ -164,7 +165,7 @@ def figure6(root: Path, settings: dict) -> Figure:
         axes.set_title("original model" if step == 0 else f"step {step}", loc="left")
     for axes in grid.flat[len(probes) :]:
         axes.remove()
-    grid.flat[0].xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    grid.flat[0].xaxis.set_major_locator(MaxNLocator(**(WHOLE | {"nbins": 4})))
     figure.supxlabel("Expert (in the original model's order)", fontsize=8)
     figure.supylabel(f"Token share, layer {layer}", fontsize=8)
     return figure
