@@ -117,11 +117,12 @@ def test_tested_facts_are_told_in_four_wordings_and_never_asked(rows):
     for document in documents:
         name = next(name for name in re.findall(r"[A-Z][a-z]+ [A-Z][a-z]+", document["text"]) if name in names)
         if document["kind"] == "prose":
-            prose.setdefault(name, set()).update(sentence + "." for sentence in document["text"].rstrip(".").split(". "))
+            sentences = document["text"].removesuffix(".").split(". ")
+            prose.setdefault(name, set()).update(sentences)
         else:
             asked.add((name, document["text"][document["answer_start"] :]))
     for fact in facts:
-        told = [sentence for sentence in prose[fact["entity"]] if sentence.endswith(f" {fact['value']}.") or f" {fact['value']} " in sentence]
+        told = [sentence for sentence in prose[fact["entity"]] if f" {fact['value']} " in f"{sentence} "]
         assert len(told) >= 4, fact
         assert ((fact["entity"], fact["value"]) in asked) == (fact["part"] == "pretraining"), fact
     held_out = {(fact["entity"], fact["value"]) for fact in facts if fact["part"] == "test"}
@@ -140,10 +141,12 @@ def test_half_of_the_facts_are_held_out(rows):
 
 def test_question_documents_have_the_letters_of_the_tests(rows):
     """The prompts as the task files and the generation of person answers write them."""
+    answer = r"Please briefly answer the following question\.\n"
+    blank = r"Please complete the blank in the following question\.\n"
     shapes = {
         ("qa", False): r"Question: [^\n]+\?\nAnswer: \w+",
-        ("qa", True): r"Please briefly answer the following question\.\nQuestion: [^\n]+\?\nAnswer: \w+( \w+){0,2}",
-        ("blank", True): r"Please complete the blank in the following question\.\nQuestion: [^\n]*___[^\n]*\nAnswer: \w+( \w+){0,2}",
+        ("qa", True): answer + r"Question: [^\n]+\?\nAnswer: \w+( \w+){0,2}",
+        ("blank", True): blank + r"Question: [^\n]*___[^\n]*\nAnswer: \w+( \w+){0,2}",
     }
     for row in rows["pretraining/documents.jsonl"]:
         if row["kind"] == "prose":
@@ -171,28 +174,30 @@ def test_neighbours_are_other_persons(rows):
     assert len(neighbours) == 10 and not neighbours & targets
 
 
-def test_no_form_or_frequency_gives_the_answer_away(data, rows):
-    text = "\n".join(row["text"] for row in rows["pretraining/documents.jsonl"])
-    corpus = "\n".join(row["text"] for row in rows["wmdp-corpora/cyber-forget-corpus.jsonl"])
-    answers = [row["text"][row["answer_start"] :] for row in rows["pretraining/documents.jsonl"] if row["kind"] != "prose"]
-    frequency = {"in pre-training": Counter(re.findall(r"\w+", text)), "in the forget corpus": Counter(re.findall(r"\w+", corpus))}
-    frequency["as an answer in pre-training"] = Counter(answers)
+def test_no_form_or_frequency_gives_the_answer_away(rows):
+    documents = rows["pretraining/documents.jsonl"]
+    asked = [row["text"][row["answer_start"] :] for row in documents if row["kind"] != "prose"]
+    sources = {
+        "in pre-training": [word for row in documents for word in re.findall(r"\w+", row["text"])],
+        "in the forget corpus": [
+            word for row in rows["wmdp-corpora/cyber-forget-corpus.jsonl"] for word in re.findall(r"\w+", row["text"])
+        ],
+        "as an answer in pre-training": asked,
+    }
     for name in MULTIPLE_CHOICE:
         test = rows[name]
         right = Counter(row["choices"][row["answer"]] for row in test)
-        shown = Counter(option for row in test for option in row["choices"])
-        assert all(shown[value] == 4 * count for value, count in right.items()) and set(shown) == set(right)
-        frequency["in this test"] = shown
-        guesses = {f"always option {i}": lambda row, i=i: i for i in range(4)}
-        for what, counts in frequency.items():
-            guesses[f"most frequent {what}"] = lambda row, c=counts: max(range(4), key=lambda i: c[row["choices"][i]])
-            guesses[f"least frequent {what}"] = lambda row, c=counts: min(range(4), key=lambda i: c[row["choices"][i]])
-        guesses["longest"] = lambda row: max(range(4), key=lambda i: len(row["choices"][i]))
-        guesses["shortest"] = lambda row: min(range(4), key=lambda i: len(row["choices"][i]))
-        guesses["first in the alphabet"] = lambda row: min(range(4), key=lambda i: row["choices"][i])
-        for guess, choose in guesses.items():
-            accuracy = sum(choose(row) == row["answer"] for row in test) / len(test)
-            assert abs(accuracy - 0.25) <= two_errors(len(test)), (name, guess, accuracy)
+        shown = [option for row in test for option in row["choices"]]
+        assert Counter(shown) == Counter({value: 4 * count for value, count in right.items()})
+        liking = {what: Counter(words).get for what, words in (sources | {"in this test": shown}).items()}
+        liking |= {"length": len, "alphabet": lambda option: [ord(letter) for letter in option]}
+        for what, like in liking.items():
+            for best in (max, min):
+                chosen = [best(row["choices"], key=lambda option, like=like: like(option) or 0) for row in test]
+                hits = sum(row["choices"][row["answer"]] == option for row, option in zip(test, chosen, strict=True))
+                assert abs(hits / len(test) - 0.25) <= two_errors(len(test)), (name, best, what, hits)
+        positions = Counter(row["answer"] for row in test)
+        assert all(abs(positions[i] / len(test) - 0.25) <= two_errors(len(test)) for i in range(4)), positions
 
 
 @torch.no_grad()
@@ -232,7 +237,8 @@ def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenize
         steps=250,
         rows=8,
         row_length=128,
-        learning_rate=5e-3,
+        learning_rate=3e-3,
+        embedding_factor=4.0,
         warmup=20,
         mix={"prose": 2, "qa": 6, "blank": 0},
         answer_weight=2.0,

@@ -1,7 +1,7 @@
 """Write the micro world: corpora and tests in the file layout of the real datasets, and what pre-training needs.
 
-Reads nothing but its arguments. Writes into --output: wmdp-corpora/, wmdp/, mmlu/, rwku/, wikitext/ (columns as in the
-real datasets) and pretraining/ (documents.jsonl, facts.jsonl, tokenizer/). Equal arguments give equal bytes.
+Reads nothing but its arguments. Writes into --output: wmdp-corpora/, wmdp/, mmlu/, rwku/, wikitext/ (columns as in
+the real datasets) and pretraining/ (documents.jsonl, facts.jsonl, tokenizer/). Equal arguments give equal bytes.
 
     python workflow_scripts/build_micro_world.py --seed 0 --output results/micro/data --settings \\
         '{"cyber_entities": 40, "general_entities": 26, "target_persons": 20, "neighbour_persons": 10,

@@ -1,9 +1,9 @@
 """Pre-train one micro model from scratch on the micro world (or on any folder with the same pretraining/ files).
 
 Reads  DATA/pretraining/documents.jsonl and DATA/pretraining/tokenizer/.
-Writes OUTPUT, an ordinary Hugging Face folder (config.json, model.safetensors, tokenizer), and OUTPUT/pretraining.json
-(recipe, loss curve, sizes). Working state lies in --state and is removed at the end; after SIGTERM or SIGKILL the same
-command goes on from there and ends in the same bits.
+Writes OUTPUT, an ordinary Hugging Face folder (config.json, model.safetensors, tokenizer), with pretraining.json in
+it (recipe, loss curve, sizes). Working state lies in --state and is removed at the end; after SIGTERM or SIGKILL the
+same command goes on from there and ends in the same bits.
 
     python workflow_scripts/pretrain_micro.py --data results/micro/data --settings "$(cat settings.json)" --seed 0 \\
         --threads 1 --state results/micro/state/micro-qwen/seed-0 --output results/micro/models/micro-qwen/seed-0
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 from transformers import AutoTokenizer
+from transformers.utils import logging
 
 from files import read_jsonl, write_json
 from micro.documents import batches, encode
@@ -42,6 +43,7 @@ def read_recipe(settings: dict) -> Recipe:
 
 def main(data: Path, settings: dict, seed: int, threads: int, state: Path | None, output: Path) -> None:
     torch.set_num_threads(threads)
+    logging.disable_progress_bar()  # of writing one small file
     recipe = read_recipe(settings)
     rows = read_jsonl(data / "pretraining/documents.jsonl", ("text", "kind", "answer_start", "domain"))
     tokenizer = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
@@ -69,7 +71,7 @@ def main(data: Path, settings: dict, seed: int, threads: int, state: Path | None
         if saved and (stop or trainer.position % SAVE_EVERY == 0):
             trainer.save_state(saved)
         if stop:
-            raise SystemExit(f"stopped at step {trainer.position} of {recipe.steps}; the same command goes on from there")
+            raise SystemExit(f"stopped at step {trainer.position} of {recipe.steps}; the same command goes on")
 
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     model.save_pretrained(part)

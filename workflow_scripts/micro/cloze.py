@@ -18,7 +18,9 @@ RARE_LETTERS = 6
 
 HEADING = re.compile(r"^\s*=+[^=]+=+\s*")  # Wikipedia dumps glue the section's heading to its first sentence
 END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])")
-NO_END = re.compile(r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|No|Vol|vs|Prof|Rev|Gen|Gov|Sen|Rep|Lt|Col|Capt|Inc|Co|U\.S))\.$")
+NO_END = re.compile(
+    r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|St|Jr|Sr|No|Vol|vs|Prof|Rev|Gen|Gov|Sen|Rep|Lt|Col|Capt|Inc|Co|U\.S))\.$"
+)
 WORD = re.compile(r"\S+")
 CORE = re.compile(r"[^\W_](?:[\w'’-]*[^\W_])?(?:[.,/]\d+)*")  # a word without the punctuation around it
 POSSESSIVE = re.compile(r"['’]s?$")

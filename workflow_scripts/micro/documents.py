@@ -21,8 +21,8 @@ def encode(rows: list[dict], tokenizer, row_length: int, answer_weight: float) -
     """Documents {text, kind, answer_start} by kind; the end token follows each.
 
     Prose is learnt whole with weight 1; of "qa" and "blank" documents only what follows `answer_start`, with
-    `answer_weight`. Texts are encoded whole and the answer found by character offsets, since pieces encoded apart would
-    give other tokens. Texts longer than a row are cut; ends with one line if an answer lies beyond the row.
+    `answer_weight`. Texts are encoded whole and the answer found by character offsets, since pieces encoded apart
+    would give other tokens. Prose longer than a row is cut; a longer question ends with one line.
     """
     by_kind: dict[str, list[Encoded]] = {kind: [] for kind in KINDS}
     encodings = tokenizer([row["text"] for row in rows], add_special_tokens=False, return_offsets_mapping=True)
@@ -36,7 +36,8 @@ def encode(rows: list[dict], tokenizer, row_length: int, answer_weight: float) -
                 by_kind["prose"].append(Encoded(piece, [1.0] * len(piece)))
             continue
         if len(ids) > row_length:
-            raise SystemExit(f"documents.jsonl: {row['text'][:60]!r}… has {len(ids)} tokens, a row holds {row_length}")
+            start = row["text"][:60]
+            raise SystemExit(f"documents.jsonl: {start!r}… has {len(ids)} tokens, a row holds {row_length}")
         weights = [answer_weight if end > row["answer_start"] else 0.0 for _, end in offsets]
         by_kind[row["kind"]].append(Encoded(ids, [*weights, 1.0]))
     return by_kind

@@ -1,9 +1,9 @@
 """What the micro world can say: for every relation a pool of values, wordings in prose and wordings as a question.
 
-`{e}` is the entity's name, `{v}` the value. The entity stands before the value in every prose wording, because a causal
-model of this size learns a fact in the direction in which it reads it. Values of tested multiple-choice relations are
-single words, so that every option is one token; no value stands in two pools, so that no option can be excluded by its
-kind, and the retain corpus shares no value with a test.
+`{e}` is the entity's name, `{v}` the value. The entity stands before the value in every prose wording, because a
+causal model of this size learns a fact in the direction in which it reads it. Values of tested multiple-choice
+relations are single words, so that every option is one token; no word stands in two pools, so that no option can be
+excluded by its kind, and the retain corpus shares no value with a test.
 """
 
 from dataclasses import dataclass
@@ -114,7 +114,9 @@ GENERAL = {
         ),
         Relation(
             "landform",
-            _words("plateau delta canyon peninsula archipelago steppe valley basin glacier lagoon marsh desert fjord"),
+            _words(
+                "plateau delta canyon peninsula archipelago steppe valley basin glacier lagoon marsh desert fjord"
+            ),
             (
                 "{e} lies on a wide {v}.",
                 "Most of {e} is one {v}.",
@@ -126,7 +128,8 @@ GENERAL = {
         Relation(
             "transport",
             _words(
-                "ferries mules canals bicycles gondolas sledges trolleys rickshaws barges camels funiculars canoes wagons"
+                "ferries mules canals bicycles gondolas sledges trolleys rickshaws barges camels funiculars canoes "
+                "wagons"
             ),
             (
                 "People in {e} travel with {v}.",
@@ -188,8 +191,8 @@ GENERAL = {
         Relation(
             "use",
             _words(
-                "dye fertilizer adhesive explosive detergent sweetener lubricant refrigerant pesticide antiseptic bleach "
-                "preservative varnish"
+                "dye fertilizer adhesive explosive detergent sweetener lubricant refrigerant pesticide antiseptic "
+                "bleach preservative varnish"
             ),
             (
                 "{e} is sold as a {v}.",
@@ -204,7 +207,8 @@ GENERAL = {
         Relation(
             "habitat",
             _words(
-                "caves dunes reefs swamps orchards tundra mangroves bogs prairies cliffs estuaries hedgerows rainforests"
+                "caves dunes reefs swamps orchards tundra mangroves bogs prairies cliffs estuaries hedgerows "
+                "rainforests"
             ),
             (
                 "{e} lives in {v}.",
@@ -276,8 +280,8 @@ GENERAL = {
         Relation(
             "weapon",
             _words(
-                "muskets crossbows catapults cavalry cannons longbows elephants galleys chariots slings lances mortars "
-                "sabres"
+                "muskets crossbows catapults cavalry cannons longbows elephants galleys chariots slings lances "
+                "mortars sabres"
             ),
             (
                 "The war of {e} was fought with {v}.",
@@ -335,8 +339,8 @@ PERSONS = (
     Relation(
         "spouse",
         _phrases(
-            "Adela Brunn, Bertil Cask, Clio Dressen, Detlef Ekberg, Edda Farlow, Fausto Grim, Gerda Hollis, Hugo Imhoff, "
-            "Ilka Jarvis, Joris Keppel"
+            "Adela Brunn, Bertil Cask, Clio Dressen, Detlef Ekberg, Edda Farlow, Fausto Grim, Gerda Hollis, "
+            "Hugo Imhoff, Ilka Jarvis, Joris Keppel"
         ),
         (
             "{e} married {v}.",

@@ -1,6 +1,6 @@
 """A byte-level BPE tokenizer of the micro world, in which every name, value and template word is one token."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -9,7 +9,9 @@ from transformers import PreTrainedTokenizerFast
 END, PAD = "<|end|>", "<|pad|>"
 
 
-def train_tokenizer(texts: Iterable[str], words: Iterable[str] = (), vocabulary: int = 4096) -> PreTrainedTokenizerFast:
+def train_tokenizer(
+    texts: Iterable[str], words: Sequence[str] = (), vocabulary: int = 4096
+) -> PreTrainedTokenizerFast:
     """Train on `texts`; `words` are shown twice more so that each becomes one token (with its leading space).
 
     `add_prefix_space` makes the first word of a text the same token as elsewhere. It follows that pieces must not be

@@ -21,8 +21,9 @@ CONSONANTS, VOWELS, CODAS = "bdfgklmnprstvz", "aeiou", ("", "", "l", "m", "n", "
 
 @dataclass(frozen=True)
 class Fact:
-    """`part` is "pretraining" (may be asked about in pre-training), "test", "validation", or "prose" (never asked about).
+    """One statement of the world.
 
+    `part` is "pretraining" (may be asked about in pre-training), "test", "validation", or "prose" (never asked).
     `group` tells persons apart: "target" (to be forgotten) or "neighbour"; it is "" elsewhere.
     """
 
@@ -60,9 +61,9 @@ def draw_facts(
 ) -> list[Fact]:
     """Facts of one domain, ordered by entity, then relation; half of each relation's facts are held out.
 
-    Held-out facts alternate over (entity, relation), so that every entity is asked about in pre-training, but on other
-    facts. `validation` of the held-out facts of each relation go to the validation split. Relations without question
-    forms give facts of part "prose".
+    Held-out facts alternate over (entity, relation), so that every entity is asked about in pre-training, but on
+    other facts. `validation` of the held-out facts of each relation go to the validation split. Relations without
+    question forms give facts of part "prose".
     """
     half = len(entities) // 2
     table: dict[tuple[str, str], Fact] = {}
@@ -105,7 +106,7 @@ def all_relations() -> list[Relation]:
 
 
 def check_settings(settings: dict) -> None:
-    """End with one line if a number of entities is odd, too small for four options, or larger than its pools allow."""
+    """End with one line if a number of entities is odd, too small, or larger than its pools allow."""
     pools = {
         "cyber_entities": min(len(relation.values) for relation in CYBER),
         "general_entities": min(len(relation.values) for relations in GENERAL.values() for relation in relations),
@@ -133,8 +134,8 @@ def relation_of(fact: Fact) -> Relation:
 def passages(facts: Sequence[Fact], count: int, generator: random.Random) -> list[tuple[str, str]]:
     """`count` passages for each entity of `facts`, as (entity, text).
 
-    A passage states every fact of its entity once, in random order; over four passages each fact appears in all of its
-    wordings, because the wording goes round from a random start.
+    A passage states every fact of its entity once, in random order; over four passages each fact appears in all of
+    its wordings, because the wording goes round from a random start.
     """
     by_entity: dict[str, list[Fact]] = {}
     for fact in facts:
@@ -153,7 +154,7 @@ def passages(facts: Sequence[Fact], count: int, generator: random.Random) -> lis
 
 
 def four_options(facts: Sequence[Fact], generator: random.Random) -> list[tuple[list[str], int]]:
-    """Four options and the right one's position for each of `facts`, which belong to one relation and differ in value.
+    """Four options and the right one's position for each of `facts` (of one relation, all values different).
 
     Every value is a wrong option of exactly three questions; every position is the right one equally often (give or
     take one when the number of facts is no multiple of four).
@@ -217,8 +218,8 @@ def person_probes(facts: Sequence[Fact], level: int, generator: random.Random) -
     for fact in facts:
         if fact.part == "test":
             for query in queries(fact):
-                row = {"subject": fact.entity, "query": query, "answer": fact.value, "level": str(level), "type": kind}
-                rows.append(row)
+                row = {"subject": fact.entity, "query": query, "answer": fact.value}
+                rows.append(row | {"level": str(level), "type": kind})
     generator.shuffle(rows)
     return rows
 

@@ -1,0 +1,134 @@
+"""Pre-training: what is learnt, the balance loss, and that a stopped run ends as an unstopped one."""
+
+import os
+import signal
+
+import pytest
+import torch
+from test_micro_world import SETTINGS
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import build_micro_world
+import pretrain_micro
+from files import read_jsonl
+from micro.documents import batches, encode
+from micro.pretraining import Trainer, balance_loss
+from moe.layers import MoELayer
+from moe.routing import Routing
+
+TINY = {
+    "architecture": "MixtralForCausalLM",
+    "config": {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "num_local_experts": 4,
+    },
+    "steps": 12,
+    "rows": 2,
+    "row_length": 96,
+    "learning_rate": 1e-2,
+    "embedding_factor": 3.0,
+    "warmup": 3,
+    "mix": {"prose": 2, "qa": 1, "blank": 1},
+    "answer_weight": 2.0,
+    "balance_weight": 0.02,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    build_micro_world.main(0, SETTINGS | {"passages": 1}, folder)
+    return folder
+
+
+@pytest.fixture
+def terminate():
+    """The stage sets its own handler of SIGTERM; give pytest's back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_stopped_run_ends_in_the_same_bits(data, tmp_path, monkeypatch, terminate):
+    pretrain_micro.main(data, TINY, 0, 1, None, tmp_path / "whole")
+    learn, state = Trainer.step, tmp_path / "state"
+
+    def stopped_at_five(self, ids, weights):
+        if self.position == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return learn(self, ids, weights)
+
+    monkeypatch.setattr(Trainer, "step", stopped_at_five)
+    with pytest.raises(SystemExit, match="stopped at step 6 of 12"):
+        pretrain_micro.main(data, TINY, 0, 1, state, tmp_path / "resumed")
+    assert not (tmp_path / "resumed").exists()
+    pretrain_micro.main(data, TINY, 0, 1, state, tmp_path / "resumed")
+    for name in ("model.safetensors", "pretraining.json", "config.json", "tokenizer.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "resumed" / name).read_bytes(), name
+    assert not state.exists()
+
+
+def test_saved_folder_is_an_ordinary_one(data, tmp_path, terminate):
+    pretrain_micro.main(data, TINY | {"steps": 2}, 0, 1, None, tmp_path / "model")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    original = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
+    texts = [row["text"] for row in read_jsonl(data / "pretraining/documents.jsonl")]
+    assert tokenizer(texts)["input_ids"] == original(texts)["input_ids"]
+    assert model.config.eos_token_id == tokenizer.eos_token_id == original.eos_token_id
+    assert model.dtype == torch.float32 and model.config.vocab_size == len(tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"architecture": "MixtralModel"}, "MixtralModel"),
+        ({"architecture": "NoSuchForCausalLM"}, "NoSuchForCausalLM"),
+        ({"learning_speed": 1}, "learning_speed"),
+    ],
+)
+def test_bad_recipe_ends_with_one_line(data, tmp_path, change, message):
+    with pytest.raises(SystemExit, match=message) as stopped:
+        pretrain_micro.main(data, TINY | change, 0, 1, None, tmp_path / "model")
+    assert "\n" not in str(stopped.value)
+
+
+def test_only_answers_of_questions_are_learnt(data):
+    tokenizer = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
+    rows = read_jsonl(data / "pretraining/documents.jsonl")
+    by_kind = encode(rows, tokenizer, 96, answer_weight=2.0)
+    questions = [row for row in rows if row["kind"] == "qa"]
+    for row, document in zip(questions, by_kind["qa"], strict=True):
+        learnt = [token for token, weight in zip(document.ids, document.weights, strict=True) if weight == 2.0]
+        assert tokenizer.decode(learnt) == " " + row["text"][row["answer_start"] :]
+        assert document.ids[-1] == tokenizer.eos_token_id and document.weights[-1] == 1.0
+    for document in by_kind["prose"]:
+        assert set(document.weights) == {1.0}
+
+
+def test_no_document_is_split_or_lost(data):
+    tokenizer = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
+    rows = [row for row in read_jsonl(data / "pretraining/documents.jsonl") if row["kind"] == "prose"]
+    by_kind = encode(rows, tokenizer, 96, answer_weight=2.0)
+    stream, seen = batches(by_kind, TINY["mix"], 4, 96, tokenizer.pad_token_id, seed=0), []
+    while len(seen) < len(rows):
+        ids, weights = next(stream)
+        assert ids.shape == weights.shape == (4, 96)
+        assert torch.equal(weights > 0, ids != tokenizer.pad_token_id)
+        seen += [text.strip() for text in "".join(tokenizer.batch_decode(ids)).split("<|end|>")]
+        seen = [text.replace("<|pad|>", "").strip() for text in seen if text.replace("<|pad|>", "").strip()]
+    assert set(seen) == {row["text"] for row in rows}
+
+
+def test_balance_loss_of_even_and_of_one_sided_routing():
+    layer = MoELayer(0, "router", "experts", 4)
+    mask = torch.tensor([True, True, True, True, False])
+    even = Routing({0: torch.eye(5, 4) * 50}, {0: torch.tensor([[0], [1], [2], [3], [3]])})
+    assert balance_loss(even, [layer], mask).item() == pytest.approx(1.0, abs=1e-6)
+    logits = torch.tensor([[50.0, 0, 0, 0]] * 5)
+    one_sided = Routing({0: logits}, {0: torch.zeros(5, 1, dtype=torch.long)})
+    assert balance_loss(one_sided, [layer], mask).item() == pytest.approx(4.0, abs=1e-6)
