@@ -71,6 +71,7 @@ def figure2(root: Path, settings: dict) -> Figure:
         axes.set_title(labels.group(settings, model, benchmark), loc="left")
         axes.set_ylabel("Token share")
         axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # room for the legend above the highest curve
+        axes.set_xlim(left=0.5)
         axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
         axes.legend(loc="upper right", ncols=3)
     panels[-1].set_xlabel("Expert (sorted within its layer)")
@@ -161,10 +162,13 @@ def figure6(root: Path, settings: dict) -> Figure:
     for axes, (step, probe) in zip(grid.flat, probes.items(), strict=False):
         shares = [probe["token_share"][layer][expert] for expert in order]
         axes.bar(range(1, len(order) + 1), shares, color="C0", width=0.8)
-        axes.axhline(run["top_k"] / run["experts"], **{**UNIFORM, "zorder": 3})
+        uniform = f"uniform, {run['top_k']}/{run['experts']}"
+        line = axes.axhline(run["top_k"] / run["experts"], **(UNIFORM | {"zorder": 3}), label=uniform)
         axes.set_title("original model" if step == 0 else f"step {step}", loc="left")
     for axes in grid.flat[len(probes) :]:
         axes.remove()
+    grid.flat[0].set_xlim(0.2, len(order) + 0.8)
+    figure.legend(handles=[line], loc="outside upper right")
     grid.flat[0].xaxis.set_major_locator(MaxNLocator(**(WHOLE | {"nbins": 4})))
     figure.supxlabel("Expert (in the original model's order)", fontsize=8)
     figure.supylabel(f"Token share, layer {layer}", fontsize=8)

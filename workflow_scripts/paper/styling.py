@@ -83,8 +83,9 @@ def widen(table: Table, settings: dict) -> Wide:
                 styles[column] = {value["row"]: _style(False, value["published_heavy_loss"], "paper") for value in values}
     compared = frame.drop_duplicates("row").set_index("row")["compared"]
     starts = [i for i in range(1, len(rows)) if compared[rows[i]] != compared[rows[i - 1]]]
-    wide = pandas.DataFrame(texts, index=rows).fillna("")
-    return Wide(wide, pandas.DataFrame(styles, index=rows).reindex(columns=wide.columns).fillna(""), starts)
+    columns = pandas.MultiIndex.from_tuples(list(texts))
+    grids = [[[written.get(column, {}).get(row, "") for column in texts] for row in rows] for written in (texts, styles)]
+    return Wide(*(pandas.DataFrame(grid, index=rows, columns=columns) for grid in grids), starts)
 
 
 def shown(value: dict) -> str:
@@ -179,4 +180,4 @@ def _styler(wide: Wide, words: dict[str, str], escape) -> Styler:
     escaped.columns = pandas.MultiIndex.from_tuples([tuple(map(escape, column)) for column in wide.texts.columns])
     css = wide.styles.map(lambda style: "".join(words[word] for word in style.split()))
     css.columns = escaped.columns
-    return escaped.style.hide(axis="index").apply(lambda _: css, axis=None)
+    return Styler(escaped, cell_ids=False).hide(axis="index").apply(lambda _: css, axis=None)

@@ -100,9 +100,7 @@ def table5(root: Path, settings: dict, folder: Path) -> Table:
     block, rows = settings["block"], []
     for method in block["methods"]:
         for scope in block["scopes"]:
-            model, benchmark = block["models"][0], block["benchmarks"][0]
-            chosen = results.read_selection(root, model, benchmark, scope, settings["seeds"][0])
-            experts, layers = sum(map(len, chosen.values())), len(chosen)
+            experts, layers = _trained_experts(root, settings, scope)
             place = "one layer" if layers == 1 else f"{layers} layers"
             label = f"{experts} expert{'s' if experts > 1 else ''}, {place}"
             if layers == 1:
@@ -262,11 +260,10 @@ def _statuses(statuses: tuple[str, ...]) -> str:
 
 
 def _tidy(values: list[dict]) -> pandas.DataFrame:
-    frame = pandas.DataFrame(values).reindex(columns=VALUE_COLUMNS)
-    for column in ("heavy_loss", "published_heavy_loss", "best"):
-        frame[column] = False
-    texts = ["compared", "stands_for", "text", "n", "published", "published_in", "marks", "collapsed", "status", "steps"]
-    return frame.assign(**{column: frame[column].fillna("").astype(str) for column in texts})
+    defaults = dict.fromkeys(VALUE_COLUMNS, "")
+    defaults |= {"value": float("nan"), "standard_error": float("nan"), "loss": float("nan")}
+    defaults |= {"heavy_loss": False, "published_heavy_loss": False, "best": False}
+    return pandas.DataFrame([defaults | value for value in values], columns=VALUE_COLUMNS)
 
 
 def _mark_heavy_losses(frame: pandas.DataFrame) -> None:
@@ -319,6 +316,20 @@ def _describe_draws(settings: dict, summary: pandas.DataFrame) -> str:
         )
         parts.append(f"{labels.group(settings, row.model, row.benchmark)} {values}")
     return f"‡ mean over {int(pooled['draws'].iloc[0])} random draws ± their standard deviation: {'; '.join(parts)}."
+
+
+def _trained_experts(root: Path, settings: dict, scope: str) -> tuple[int, int]:
+    """(experts, layers) that a scope trains, which must be the same in every model, benchmark and seed of a row."""
+    block = settings["block"]
+    counts = set()
+    for model in block["models"]:
+        for benchmark in block["benchmarks"]:
+            for seed in settings["seeds"]:
+                chosen = results.read_selection(root, model, benchmark, scope, seed)
+                counts.add((sum(map(len, chosen.values())), len(chosen)))
+    if len(counts) != 1:
+        raise SystemExit(f"table5: scope {scope!r} trains different numbers of (experts, layers): {sorted(counts)}; one row needs one")
+    return counts.pop()
 
 
 def _trained_layer(root: Path, model: str, benchmark: str, scope: str, seed: int) -> tuple[int, int, float]:

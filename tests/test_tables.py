@@ -1,0 +1,368 @@
+"""Tables on invented results: the right values in the right cells, marks, published values, outputs, errors."""
+
+import csv
+import hashlib
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas
+import pytest
+from synthetic_results import REPO, build, load_config
+
+from paper import needs, notes, published, results, styling
+from paper.tables import TABLES, Table
+
+PUBLISHED = REPO / "config" / "published"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    config = load_config()
+    return build(tmp_path, config), config
+
+
+def make(root: Path, config: dict, name: str) -> tuple[Table, dict]:
+    settings = needs.settings("tables", name, config)
+    return TABLES[name](root, settings, PUBLISHED), settings
+
+
+def value(table: Table, row: str, model: str, benchmark: str, quantity: str) -> pandas.Series:
+    frame = table.frame
+    found = frame[(frame["row"] == row) & (frame["model"] == model) & (frame["benchmark"] == benchmark) & (frame["quantity"] == quantity)]
+    assert len(found) == 1, f"{row} {model} {benchmark} {quantity}: {len(found)} values"
+    return found.iloc[0]
+
+
+def edit(root: Path, cell: str, choice: str = "balance", seed: int = 0, **changes) -> None:
+    """Change chosen.json of `cell` (model/benchmark/method/scope): fa=, ut= set the scores, anything else the field."""
+    path = root / "cells" / cell / f"seed-{seed}" / "chosen.json"
+    content = json.loads(path.read_text())
+    for key, new in changes.items():
+        short = {"fa": "forget", "ut": "utility"}.get(key)
+        if short:
+            content[choice][short]["value"] = new
+        else:
+            content[choice][key] = new
+    path.write_text(json.dumps(content))
+
+
+QWEN = "micro-qwen/wmdp-cyber"
+DEEPSEEK = "micro-deepseek/rwku"
+
+
+def test_values_stand_in_the_right_cells(tree):
+    root, config = tree
+    for name in ("table1", "table2", "table4"):
+        table, settings = make(root, config, name)
+        for model, benchmark, method, scope in needs.cells(settings["block"], settings["models"]):
+            chosen = json.loads((root / "cells" / model / benchmark / method / scope / "seed-0" / "chosen.json").read_text())["balance"]
+            for quantity, key in (("FA", "forget"), ("UT", "utility")):
+                rows = table.frame[(table.frame["method"] == method) & (table.frame["scope"] == scope)]
+                cell = value(Table("", "", "", rows, []), rows["row"].iloc[0], model, benchmark, quantity)
+                assert cell["value"] == chosen[key]["value"]
+                assert cell["standard_error"] == chosen[key]["stderr"]
+                assert cell["n"] == str(chosen[key]["n"])
+                before = value(table, "Pretrained", model, benchmark, quantity)
+                assert before["value"] == chosen[f"original_{key}"]["value"]
+
+
+def test_markdown_shows_ours_and_the_papers_value(tree):
+    root, config = tree
+    edit(root, f"{QWEN}/npo/uoe", fa=0.3, ut=0.9)
+    edit(root, f"{QWEN}/npo/baseline", fa=0.4, ut=0.95)
+    table, settings = make(root, config, "table2")
+    text = styling.to_markdown(styling.widen(table, settings), table.title, table.notes)
+    line = next(line for line in text.splitlines() if line.startswith("| NPO+UOE "))
+    cells = [cell.strip() for cell in line.split("|")]
+    assert cells[2] == f"**0.300 ± {table_error(table, 'NPO+UOE', 'FA')}** [0.3200]"
+    assert cells[3] == f"0.900 ± {table_error(table, 'NPO+UOE', 'UT')} [0.5468]"
+
+
+def table_error(table: Table, row: str, quantity: str) -> str:
+    return f"{value(table, row, 'micro-qwen', 'wmdp-cyber', quantity)['standard_error']:.3f}"
+
+
+def test_published_values_are_those_of_the_csv_files(tree):
+    root, config = tree
+    for name in ("table1", "table2", "table4", "table6"):
+        table, _ = make(root, config, name)
+        printed = pandas.read_csv(PUBLISHED / f"{name}.csv", dtype=str)
+        shown = table.frame[table.frame["published"] != ""]
+        assert len(shown) == 2 * len(printed)  # every printed FA and UT has a place
+        for row in printed.itertuples():
+            match = shown[(shown["stands_for"] == row.model) & (shown["benchmark"] == row.benchmark)]
+            match = match[(match["method"] == row.method) & (match["scope"] == row.scope)].set_index("quantity")["published"]
+            assert (match["FA"], match["UT"]) == (row.forget_accuracy, row.utility)
+    table, _ = make(root, config, "table1")
+    assert value(table, "Experts & routers only (ours)", "micro-qwen", "wmdp-cyber", "FA")["published"] == ""
+    baseline = value(table, "All parameters (paper: Experts & Router)", "micro-qwen", "wmdp-cyber", "FA")
+    assert baseline["published"] == published.value(
+        PUBLISHED, "table2", "forget_accuracy", model="qwen1.5-moe-a2.7b-chat", benchmark="wmdp-cyber", method="ga", scope="baseline"
+    )
+
+
+def test_red_cells_of_the_paper_follow_from_its_rule(tree):
+    """The paper prints these utilities of Table 2 in red; our rule (more than 10 points under the pretrained one) must find the same."""
+    root, config = tree
+    table, _ = make(root, config, "table2")
+    frame = table.frame
+    red = frame[frame["published_heavy_loss"]]
+    assert sorted(red["published"]) == sorted(
+        "0.3393 0.3145 0.4849 0.2965 0.3929 0.3495 0.4612 0.3718 0.3560 0.4540 0.2420".split()
+    )
+
+
+@pytest.mark.parametrize(("utility", "heavy"), [(0.8699, True), (0.87, False), (0.9, False)])
+def test_a_loss_of_more_than_ten_points_is_red(tree, utility, heavy):
+    root, config = tree
+    edit(root, f"{QWEN}/ga/uoe", ut=utility)  # pretrained: 0.97
+    table, settings = make(root, config, "table2")
+    assert value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "UT")["heavy_loss"] == heavy
+    wide = styling.widen(table, settings)
+    column = ("Qwen (WMDP)", "UT ↑")
+    latex = styling.to_latex(wide, "t", "t", [])
+    assert ("▼" in wide.texts.loc["GA+UOE", column]) == heavy
+    line = next(line for line in latex.splitlines() if line.startswith("GA+UOE"))
+    assert ("textcolor{red}" in line.split(" & ")[3]) == heavy
+
+
+def test_best_is_lowest_fa_not_under_chance_and_highest_ut(tree):
+    root, config = tree
+    edit(root, f"{QWEN}/ga/baseline", fa=0.2, ut=0.5)
+    edit(root, f"{QWEN}/ga/uoe", fa=0.25, ut=0.6)  # both at or under chance: equally good
+    edit(root, f"{DEEPSEEK}/ga/baseline", fa=0.20, ut=0.5)
+    edit(root, f"{DEEPSEEK}/ga/uoe", fa=0.21, ut=0.5)  # no chance level here; equal utilities
+    table, _ = make(root, config, "table2")
+
+    def best(row, pair, quantity):
+        return bool(value(table, row, *pair.split("/"), quantity)["best"])
+
+    assert [best(row, QWEN, "FA") for row in ("GA", "GA+UOE")] == [True, True]
+    assert [best(row, QWEN, "UT") for row in ("GA", "GA+UOE")] == [False, True]
+    assert [best(row, DEEPSEEK, "FA") for row in ("GA", "GA+UOE")] == [True, False]
+    assert [best(row, DEEPSEEK, "UT") for row in ("GA", "GA+UOE")] == [True, True]
+    assert not table.frame[table.frame["row"] == "Pretrained"]["best"].any()
+
+
+def test_collapsed_and_unmeasurable_cells_are_marked_and_never_bold(tree):
+    root, config = tree
+    edit(root, f"{QWEN}/ga/baseline", fa=0.25, ut=0.96, collapsed=True, status="all collapsed", note="Every checkpoint collapsed.")
+    edit(root, f"{QWEN}/ga/uoe", fa=0.6, ut=0.5)
+    edit(root, f"{QWEN}/npo/uoe", fa=0.25, ut=0.96, status="nothing measurable", note="It never knew.")
+    table, settings = make(root, config, "table2")
+    for row, sign in (("GA", "†"), ("NPO+UOE", "§")):
+        for quantity in ("FA", "UT"):
+            cell = value(table, row, "micro-qwen", "wmdp-cyber", quantity)
+            assert cell["marks"] == sign and not cell["best"]
+            assert sign in styling.shown(cell.to_dict())
+    assert value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "FA")["best"]
+    assert notes.DAGGER in table.notes and notes.NOTHING in table.notes
+    assert "GA, Qwen (WMDP): Every checkpoint collapsed." in table.notes
+    assert "NPO+UOE, Qwen (WMDP): It never knew." in table.notes
+    untouched, _ = make(root, config, "table4")
+    assert notes.DAGGER not in untouched.notes and notes.NOTHING not in untouched.notes
+    latex = styling.to_latex(styling.widen(table, settings), "t", "t", table.notes)
+    assert r"\textsuperscript{\dag}" in latex and r"\textsuperscript{\S}" in latex
+
+
+def test_several_seeds_give_mean_and_error_over_seeds(tmp_path):
+    config = load_config() | {"seeds": [0, 1, 2]}
+    root = build(tmp_path, config)
+    for seed, (forget, utility) in enumerate([(0.3, 0.9), (0.4, 0.9), (0.5, 0.6)]):
+        edit(root, f"{QWEN}/ga/uoe", seed=seed, fa=forget, ut=utility, collapsed=seed == 1)
+    table, _ = make(root, config, "table2")
+    forget = value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "FA")
+    assert forget["value"] == pytest.approx(0.4, abs=1e-12)
+    assert forget["standard_error"] == pytest.approx(0.1 / math.sqrt(3), abs=1e-12)
+    utility = value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "UT")
+    assert utility["value"] == pytest.approx(0.8) and utility["loss"] == pytest.approx(0.96 - 0.8)
+    assert utility["standard_error"] == pytest.approx(math.sqrt((0.01 + 0.01 + 0.04) / 2 / 3))
+    assert forget["seeds"] == 3 and forget["marks"] == "†1/3" and not forget["best"]
+    assert any("one standard error over 3 seeds" in note for note in table.notes)
+
+
+def test_random_row_is_the_mean_over_draws_with_their_spread(tree):
+    root, config = tree
+    for scope, (forget, utility) in {"random": (0.2, 0.9), "random-draw-2": (0.4, 0.8), "random-draw-3": (0.6, 0.7)}.items():
+        edit(root, f"{QWEN}/rmu/{scope}", fa=forget, ut=utility)
+    table, settings = make(root, config, "table6")
+    cell = value(table, "Random+RMU", "micro-qwen", "wmdp-cyber", "FA")
+    assert cell["value"] == pytest.approx(0.4) and cell["standard_error"] == pytest.approx(0.2) and cell["marks"] == "‡"
+    assert cell["published"] == "0.3505"
+    assert list(styling.widen(table, settings).texts.index) == ["Pretrained", "RMU", "Random+RMU", "RMU+UOE"]
+    assert any("Qwen (WMDP) FA 0.200, 0.400, 0.600 and UT 0.900, 0.800, 0.700" in note for note in table.notes)
+
+
+def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
+    root, config = tree
+    cells = "micro-deepseek/wmdp-cyber/ga"
+    edit(root, f"{cells}/uoe", "at_forget_accuracy", ut=0.7)
+    edit(root, f"{cells}/uoe-3-experts", "at_forget_accuracy", ut=0.9, status="not reached", note="Lowest FA 0.5.")
+    edit(root, f"{cells}/uoe-6-experts", "at_forget_accuracy", ut=0.8, status="overshot", note="FA 0.12.")
+    edit(root, f"{cells}/uoe-3-layers", "at_forget_accuracy", ut=0.6)
+    table, settings = make(root, config, "table5")
+    assert list(styling.widen(table, settings).texts.index)[1:] == [
+        "1 expert, one layer", "3 experts, one layer", "6 experts, one layer", "3 experts, 3 layers",
+    ]  # fmt: skip
+    at = {row: value(table, row, "micro-deepseek", "wmdp-cyber", "UT") for row in table.frame["row"].unique()}
+    assert [row for row, cell in at.items() if cell["best"]] == ["1 expert, one layer"]
+    assert not table.frame[table.frame["quantity"] == "FA"]["best"].any()
+    status = {row: value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"] for row in at if row != "Pretrained"}
+    assert list(status.values()) == ["reached", "not reached", "overshot", "reached"]
+    assert [at[row]["published"] for row in status] == ["0.5100", "0.4856", "0.4652", "0.2852"]
+    assert at["3 experts, 3 layers"]["published_in"] == "v2_table2"
+    assert any("FA <= 0.27" in note for note in table.notes)
+
+
+def test_layer_sweep_shows_rank_index_and_affinity(tree):
+    root, config = tree
+    table, settings = make(root, config, "table7")
+    texts = styling.widen(table, settings).texts
+    group = "DeepSeek (RWKU)"
+    assert list(texts.index) == ["Pretrained", "#1", "#2", "#3", "#4"]
+    assert list(texts[(group, "Layer")])[1:] == ["4", "3", "2", "1"]
+    assert list(texts[(group, "Affinity")])[1:] == ["0.180", "0.160", "0.140", "0.120"]
+    assert list(texts[(group, "Affinity paper")])[1:] == ["0.2110", "0.1957", "0.1695", ""]
+    assert list(texts[(group, "UT ↑ paper")])[1:] == ["0.5485", "0.5475", "0.5453", ""]
+    assert any("#13" in note and "#26" in note and "#3 " not in note for note in table.notes)
+
+
+def test_shares_and_alphas(tree):
+    root, config = tree
+    table, settings = make(root, config, "table3")
+    texts = styling.widen(table, settings).texts
+    assert list(texts.index) == ["LoRA", "ESFT", "UOE"]
+    assert texts.loc["UOE", ("Qwen", "Trained %")] == "0.99"  # 26,624 of 2,690,000
+    assert list(texts[("Mixtral", "Trained % paper")]) == ["0.26", "14", "0.41"]
+    table, settings = make(root, config, "table10")
+    texts = styling.widen(table, settings).texts
+    assert list(texts.index) == ["Pretrained", "α = 0", "α = 1", "α = 100", "α = 1000"]
+    assert list(texts[("DeepSeek (RWKU)", "UT ↑ paper")])[1:] == ["0.5435", "0.5485", "0.5471", "0.5468"]
+
+
+def test_a_model_that_stands_for_nothing_has_no_published_columns(tree):
+    root, config = tree
+    for model in config["models"].values():
+        model["stands_for"] = None
+    for name in TABLES:
+        table, settings = make(root, config, name)
+        assert not [column for column in styling.widen(table, settings).texts.columns if column[1].endswith("paper")]
+
+
+def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
+    settings = json.dumps(needs.settings("tables", name, config))
+    script = [sys.executable, str(REPO / "workflow_scripts" / "render_table.py"), "--table", name, "--results", str(root)]
+    options = ["--settings", settings, "--published", str(PUBLISHED), "--commit", "abc1234_&x", "--output-prefix", str(prefix)]
+    return subprocess.run([*script, *options], capture_output=True, text=True, check=False)
+
+
+def test_stage_writes_four_files_twice_the_same(tree, tmp_path):
+    root, config = tree
+    for name in ("table2", "tuning"):
+        digests = []
+        for attempt in ("first", "second"):
+            done = render(root, config, name, tmp_path / attempt / name)
+            assert done.returncode == 0, done.stderr
+            files = sorted((tmp_path / attempt).glob(f"{name}.*"))
+            assert [file.suffix for file in files] == [".csv", ".html", ".md", ".tex"]
+            digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
+        assert digests[0] == digests[1]
+    text = (tmp_path / "first" / "table2.md").read_text()
+    assert "seeds 0; commit abc1234_&x" in text and notes.WORLDS["micro"] in text and "Keep - Left" in text
+    assert "n: WMDP: 104 forget, 190 utility questions; RWKU: 96 forget, 190 utility questions." in text
+    with (tmp_path / "first" / "tuning.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 3 * len(needs.tuning_block(config)["combinations"])
+
+
+def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path):
+    root, config = tree
+    missing = root / "cells" / QWEN / "npo" / "uoe" / "seed-0" / "chosen.json"
+    missing.unlink()
+    done = render(root, config, "table2", tmp_path / "out" / "table2")
+    assert done.returncode == 1 and done.stderr == f"{missing}: no such file\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_key_and_a_stale_file_are_one_line_each(tree):
+    root, config = tree
+    path = root / "cells" / QWEN / "npo" / "uoe" / "seed-0" / "chosen.json"
+    whole = json.loads(path.read_text())
+    del whole["balance"]["utility"]["stderr"]
+    path.write_text(json.dumps(whole))
+    with pytest.raises(SystemExit, match=r"chosen\.json: key 'stderr' is missing"):
+        make(root, config, "table2")
+    whole["balance"]["utility"]["stderr"] = 0.1
+    whole["balance"]["original_utility"]["value"] = 0.5
+    path.write_text(json.dumps(whole))
+    with pytest.raises(SystemExit, match="out of date"):
+        make(root, config, "table2")
+
+
+def test_one_changed_number_changes_one_cell(tree):
+    root, config = tree
+    edit(root, f"{QWEN}/gdiff/baseline", fa=0.5)
+    edit(root, f"{QWEN}/gdiff/uoe", fa=0.4)
+    before = styling.widen(*make(root, config, "table2"))
+    edit(root, f"{QWEN}/gdiff/uoe", fa=0.41)
+    after = styling.widen(*make(root, config, "table2"))
+    changed = (before.texts != after.texts) | (before.styles != after.styles)
+    assert [(row, column) for column in changed for row in changed.index if changed.loc[row, column]] == [
+        ("GDIFF+UOE", ("Qwen (WMDP)", "FA ↓"))
+    ]
+
+
+@pytest.mark.parametrize("name", [*TABLES])
+def test_latex_is_well_formed(tree, name):
+    root, config = tree
+    table, settings = make(root, config, name)
+    latex = styling.to_latex(styling.widen(table, settings), name, table.title, [*table.notes, "50 % of a_b & c # d $ {x} ~ ^ \\"])
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+        assert latex.count(rule) == 1
+    opened, closed = (re.findall(rf"\\{word}{{([a-z]+\*?)}}", latex) for word in ("begin", "end"))
+    assert opened == ["table*", "adjustbox", "tabular", "minipage"] and sorted(opened) == sorted(closed)
+    assert latex.replace(r"\{", "").replace(r"\}", "").count("{") == latex.replace(r"\{", "").replace(r"\}", "").count("}")
+    body = latex[latex.index(r"\midrule") : latex.index(r"\bottomrule")].splitlines()[1:]
+    columns = len(re.search(r"\\begin{tabular}{(l[r]+)}", latex)[1])
+    rows = [line for line in body if line.endswith(r"\\")]
+    assert len(rows) == len(table.frame["row"].unique()) and all(len(re.split(r"(?<!\\)&", row)) == columns for row in rows)
+    note = latex[latex.index("minipage") :]
+    bare = re.sub(r"\\[&%$#_{}]", "", note.replace(r"$\pm$", "").replace(r"$\triangledown$", ""))
+    assert not re.search(r"[&%#_~^]", bare) and all(ord(character) < 128 or character in "ä" for character in latex)
+
+
+def test_html_is_one_page_with_escaped_text(tree):
+    root, config = tree
+    table, settings = make(root, config, "table2")
+    page = styling.to_html(styling.widen(table, settings), "table2", "a <b> & c", table.notes)
+    assert page.startswith("<!DOCTYPE html>") and "a &lt;b&gt; &amp; c" in page and "<b>" not in page
+    assert page.count('<tr class="first">') == 4  # pretrained | GA | GDIFF | NPO | RMU
+    assert page.count("<td") == 9 * 17 and page.count("<tr") == 2 + 9
+
+
+def test_needs_names_every_file_that_a_table_reads(tree, monkeypatch):
+    """The Snakefile asks for exactly what is read: no more, no less."""
+    root, config = tree
+    for name in TABLES:
+        read = set()
+        real = results.read_json
+        monkeypatch.setattr(results, "read_json", lambda path, real=real, read=read: (read.add(str(path)), real(path))[1])
+        settings = needs.settings("tables", name, config)
+        TABLES[name](root, settings, PUBLISHED)
+        monkeypatch.setattr(results, "read_json", real)
+        named = needs.needs("tables", name, settings["block"], config["models"], settings["seeds"])
+        assert {str(root / path) for path in named} == read
+
+
+def test_needs_ends_with_one_line_on_wrong_names():
+    config = load_config()
+    with pytest.raises(SystemExit, match="unknown name 'table11'"):
+        needs.needs("tables", "table11", {}, config["models"], [0])
+    block = config["tables"]["table2"] | {"models": ["micro-gpt"]}
+    with pytest.raises(SystemExit, match="unknown model 'micro-gpt'"):
+        needs.needs("tables", "table2", block, config["models"], [0])
+    with pytest.raises(SystemExit, match="scopes must name at least one"):
+        needs.needs("tables", "table2", block | {"models": ["micro-qwen"], "scopes": []}, config["models"], [0])
