@@ -1,0 +1,88 @@
+"""Choose a cell's checkpoint by fixed rules: on the development half of each test, reported on the other half.
+
+Reads metrics.json of the cell and of the untouched model; writes chosen.json with one choice for each rule:
+`balance` (benchmarks/choice.py), `at_forget_accuracy` (the first checkpoint with a forget accuracy of at most
+--threshold) and `as_published` (the best balance on the very questions that are reported).
+    python workflow_scripts/choose_checkpoint.py --metrics metrics.json --original original.json --threshold 0.27 \\
+        --output chosen.json
+"""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.choice import OVERSHOT, best_balance, checked, keep_and_left, unmeasurable
+from files import read_json, write_json
+
+
+def balance(checkpoints: list[dict], original: dict, half: str, reported: str) -> dict:
+    """Best balance on `half`, reported on `reported`; the last checkpoint where nothing is measurable on `half`."""
+    candidates = [entry for entry in checkpoints if entry["step"] > 0]
+    reason = unmeasurable(original, half)
+    if reason:
+        return result(candidates[-1], original, "nothing measurable", f"{reason}; the last step is reported", half, reported)
+    best = best_balance(checkpoints, original, half)
+    if best["collapsed"]:
+        note = f"all {len(candidates)} checkpoints have collapsed; the one with the best balance is reported"
+        return result(best, original, "all collapsed", note, half, reported)
+    note = f"largest Keep - Left of {len(candidates)} checkpoints on the {'reported questions' if half == reported else half + ' half'}"
+    return result(best, original, "chosen", note, half, reported)
+
+
+def at_forget_accuracy(checkpoints: list[dict], original: dict, threshold: float) -> dict:
+    """First checkpoint with a forget score of at most `threshold` on the development half, else the last one."""
+    candidates = [entry for entry in checkpoints if entry["step"] > 0]
+    reached = next((entry for entry in candidates if entry["forget"]["development"]["value"] <= threshold), None)
+    if reached is None:
+        note = f"no checkpoint has a forget score of at most {threshold:g} on the development half; the last step is reported"
+        return result(candidates[-1], original, "not reached", note, "development", "test")
+    value = reached["forget"]["development"]["value"]
+    note = f"first checkpoint with a forget score of at most {threshold:g} on the development half: {value:.3f} there"
+    status = "overshot" if value < OVERSHOT else "reached"
+    if status == "overshot":
+        note += f", under {OVERSHOT:g}"
+    return result(reached, original, status, note, "development", "test")
+
+
+def result(entry: dict, original: dict, status: str, note: str, half: str, reported: str) -> dict:
+    """A choice as chosen.json holds it. keep and left are those on `half`, where the choice was made."""
+    if entry["collapsed"]:
+        note += f"; collapsed ({'; '.join(entry['collapse_reasons'])})"
+    keep, left = (None, None) if unmeasurable(original, half) else keep_and_left(entry, original, half)
+    return {
+        "step": entry["step"],
+        "status": status,
+        "note": note,
+        "collapsed": entry["collapsed"],
+        "keep": keep,
+        "left": left,
+        "forget": entry["forget"][reported],
+        "utility": entry["utility"][reported],
+        "original_forget": original["forget"][reported],
+        "original_utility": original["utility"][reported],
+        "extra": {name: parts[reported] for name, parts in entry["extra"].items() if reported in parts},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--metrics", type=Path, required=True)
+    parser.add_argument("--original", type=Path, required=True, help="metrics.json of the untouched model")
+    parser.add_argument("--threshold", type=float, default=0.27, help='forget accuracy that counts as "FA ~ 0.25"')
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args()
+    metrics, original = read_json(args.metrics), read_json(args.original)
+    for half in ("development", "test", "all"):
+        checkpoints = checked(metrics, args.metrics, half)
+        untouched = checked(original, args.original, half)[0]
+    if not any(entry["step"] > 0 for entry in checkpoints):
+        raise SystemExit(f"{args.metrics}: checkpoints: only step 0; there is nothing to choose")
+    choices = {
+        "balance": balance(checkpoints, untouched, "development", "test"),
+        "at_forget_accuracy": at_forget_accuracy(checkpoints, untouched, args.threshold),
+        "as_published": balance(checkpoints, untouched, "all", "all"),
+    }
+    write_json(args.output, choices)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """ROUGE-L recall of a generated answer, by the two definitions in use. They differ: state which one a number is."""
 
 from collections.abc import Callable
+from functools import cache
 
 NO_ANSWER = "NOANSWER"  # what RWKU scores in place of an empty generation
 
@@ -45,6 +46,7 @@ def rouge_score_recall(reference: str, generated: str) -> float:
     return _scorer().score(reference, generated)["rougeL"].recall
 
 
+@cache
 def _scorer() -> object:
     from rouge_score import rouge_scorer
 
