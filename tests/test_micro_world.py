@@ -16,14 +16,6 @@ from micro import world
 from micro.documents import batches, encode
 from micro.pretraining import Recipe, Trainer, build_model
 
-SETTINGS = {
-    "cyber_entities": 40,
-    "general_entities": 26,
-    "target_persons": 20,
-    "neighbour_persons": 10,
-    "retain_entities": 20,
-    "passages": 8,
-}
 COLUMNS = {
     "wmdp-corpora/cyber-forget-corpus.jsonl": {"text"},
     "wmdp/wmdp-cyber/test.jsonl": {"question", "choices", "answer"},
@@ -45,8 +37,9 @@ PROBES = tuple(f"rwku/{who}_level{level}.jsonl" for who in ("forget", "neighbor"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
+    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("world")
-    build_micro_world.main(0, SETTINGS, folder)
+    build_micro_world.main(0, {}, folder)
     return folder
 
 
@@ -75,8 +68,8 @@ def test_columns_of_the_real_datasets(rows):
 
 
 def test_same_arguments_same_bytes(data, tmp_path):
-    build_micro_world.main(0, SETTINGS, tmp_path / "again")
-    build_micro_world.main(1, SETTINGS, tmp_path / "other")
+    build_micro_world.main(0, {}, tmp_path / "again")
+    build_micro_world.main(1, {}, tmp_path / "other")
     for path in sorted(path for path in data.rglob("*") if path.is_file()):
         name = path.relative_to(data)
         assert filecmp.cmp(path, tmp_path / "again" / name, shallow=False), name
@@ -222,7 +215,6 @@ def test_untrained_model_is_at_chance(rows, tokenizer):
 
 def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenizer):
     """It reads everything else: the same forms, the same names, the other half of the facts, which it must know."""
-    torch.set_num_threads(1)
     facts = [world.Fact(**row) for row in rows["pretraining/facts.jsonl"] if row["part"] != "test"]
     documents = world.documents(facts, 16, world.random.Random(0))
     recipe = Recipe(
@@ -264,7 +256,7 @@ def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenize
 @pytest.mark.parametrize("change", [{"cyber_entities": 41}, {"cyber_entities": 60}, {"passages": 0}, {"cities": 3}])
 def test_bad_settings_end_with_one_line(change, tmp_path):
     with pytest.raises(SystemExit) as stopped:
-        build_micro_world.main(0, SETTINGS | change, tmp_path)
+        build_micro_world.main(0, change, tmp_path)
     message = str(stopped.value)
-    assert f"datasets.world.{next(iter(change))}" in message and "\n" not in message
+    assert f"data.settings.{next(iter(change))}" in message and "\n" not in message
     assert not list(tmp_path.iterdir())

@@ -3,9 +3,7 @@
 Reads nothing but its arguments. Writes into --output: wmdp-corpora/, wmdp/, mmlu/, rwku/, wikitext/ (columns as in
 the real datasets) and pretraining/ (documents.jsonl, facts.jsonl, tokenizer/). Equal arguments give equal bytes.
 
-    python workflow_scripts/build_micro_world.py --seed 0 --output results/micro/data --settings \\
-        '{"cyber_entities": 40, "general_entities": 26, "target_persons": 20, "neighbour_persons": 10,
-          "retain_entities": 20, "passages": 8}'
+    python workflow_scripts/build_micro_world.py --seed 0 --settings '{"cyber_entities": 40}' --output results/micro/data
 """
 
 import argparse
@@ -21,7 +19,11 @@ MULTIPLE_CHOICE_WMDP = ("question", "choices", "answer")
 
 
 def main(seed: int, settings: dict, output: Path) -> None:
-    """Write every file under `output`. Each group of files has its own generator, so that one can grow alone."""
+    """Write every file under `output`; `settings` overrides `world.SIZES`.
+
+    Each group of files has its own generator, so that one can grow without changing the others.
+    """
+    settings = world.SIZES | settings
     facts = world.draw_world(settings, seed)
     cyber = [fact for fact in facts if fact.domain == "cyber"]
     persons = [fact for fact in facts if fact.domain == "persons"]
@@ -69,7 +71,9 @@ def main(seed: int, settings: dict, output: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON of the config block datasets/world")
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="JSON: sizes of the world that differ from world.SIZES"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder of the data")
     arguments = parser.parse_args()
     main(arguments.seed, arguments.settings, arguments.output)

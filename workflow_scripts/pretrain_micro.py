@@ -73,15 +73,16 @@ def main(data: Path, settings: dict, seed: int, threads: int, state: Path | None
         if stop:
             raise SystemExit(f"stopped at step {trainer.position} of {recipe.steps}; the same command goes on")
 
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    part = output / f".{os.getpid()}.part"
     model.save_pretrained(part)
     tokenizer.save_pretrained(part)
     record = {"recipe": asdict(recipe), "seed": seed, "loss": trainer.log, "documents": len(rows)}
     record["tokens"] = recipe.steps * recipe.rows * recipe.row_length
     record["parameters"] = sum(parameter.numel() for parameter in model.parameters())
     write_json(part / "pretraining.json", record)
-    shutil.rmtree(output, ignore_errors=True)
-    os.replace(part, output)
+    for file in sorted(part.iterdir(), key=lambda file: file.name == "pretraining.json"):  # the record comes last
+        os.replace(file, output / file.name)
+    part.rmdir()
     if state:
         shutil.rmtree(state, ignore_errors=True)
 

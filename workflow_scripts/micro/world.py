@@ -16,6 +16,17 @@ BLANK = "___"
 BLANK_INSTRUCTION = "Please complete the blank in the following question.\n"
 ANSWER_INSTRUCTION = "Please briefly answer the following question.\n"
 
+# Sizes of the world unless the config says otherwise. Entities are even numbers (half of the facts are held out); pools
+# of values limit them. Passages: texts about one entity in a corpus; pre-training has twice as many, other ones.
+SIZES = {
+    "cyber_entities": 40,
+    "general_entities": 26,
+    "target_persons": 20,
+    "neighbour_persons": 10,
+    "retain_entities": 20,
+    "passages": 8,
+}
+
 CONSONANTS, VOWELS, CODAS = "bdfgklmnprstvz", "aeiou", ("", "", "l", "m", "n", "r", "s", "x")
 
 
@@ -83,7 +94,7 @@ def draw_facts(
 
 
 def draw_world(settings: dict, seed: int) -> list[Fact]:
-    """All facts of the world. `settings`: numbers of entities, see `check_settings`."""
+    """All facts of the world. `settings`: all keys of `SIZES`."""
     check_settings(settings)
     generator = random.Random(seed)
     sizes = [("cyber", settings["cyber_entities"])]
@@ -117,13 +128,13 @@ def check_settings(settings: dict) -> None:
     for key, pool in pools.items():
         size = settings.get(key)
         if type(size) is not int or size % 2 or not 10 <= size <= 2 * pool:
-            raise SystemExit(f"datasets.world.{key}: {size!r} is not an even number from 10 to {2 * pool}")
+            raise SystemExit(f"data.settings.{key}: {size!r} is not an even number from 10 to {2 * pool}")
     passages = settings.get("passages")
     if type(passages) is not int or passages < 1:
-        raise SystemExit(f"datasets.world.passages: {passages!r} is not a positive number")
+        raise SystemExit(f"data.settings.passages: {passages!r} is not a positive number")
     unknown = sorted(set(settings) - set(pools) - {"passages"})
     if unknown:
-        raise SystemExit(f"datasets.world.{unknown[0]}: unknown key (known: {', '.join([*pools, 'passages'])})")
+        raise SystemExit(f"data.settings.{unknown[0]}: unknown key (known: {', '.join([*pools, 'passages'])})")
 
 
 def relation_of(fact: Fact) -> Relation:
