@@ -1,6 +1,7 @@
-"""A results tree with invented numbers in the layout that the stages write: for tests of tables and figures, and to look at figures.
+"""A results tree with invented numbers in the layout that the stages write: for tests of tables and figures, and to
+look at figures.
 
-    python tests/synthetic_results.py FOLDER      # FOLDER/micro/cells/…, for the whole grid of config/config.yaml
+python tests/synthetic_results.py FOLDER      # FOLDER/micro/cells/…, for the whole grid of config/config.yaml
 """
 
 import json
@@ -30,14 +31,25 @@ def load_config() -> dict:
 
 def score(value: float, n: int, chance: float = 0.25, metric: str = "acc") -> dict:
     return {
-        "metric": metric, "value": value, "stderr": math.sqrt(value * (1 - value) / n), "n": n, "chance": chance,
-        "answers": None, "constant": None, "by_subject": None, "macro": None,
-    }  # fmt: skip
+        "metric": metric,
+        "value": value,
+        "stderr": math.sqrt(value * (1 - value) / n),
+        "n": n,
+        "chance": chance,
+        "answers": None,
+        "constant": None,
+        "by_subject": None,
+        "macro": None,
+    }
 
 
 def original(benchmark: str, seed: int) -> tuple[dict, dict]:
     """Scores (forget, utility) of the untouched model."""
-    forget = score(0.94 - 0.01 * seed, QUESTIONS[benchmark], *((0.25, "acc") if benchmark == "wmdp-cyber" else (0.0, "rougeL_recall")))
+    forget = score(
+        0.94 - 0.01 * seed,
+        QUESTIONS[benchmark],
+        *((0.25, "acc") if benchmark == "wmdp-cyber" else (0.0, "rougeL_recall")),
+    )
     return forget, score(0.97 - 0.01 * seed, QUESTIONS["utility"])
 
 
@@ -50,11 +62,18 @@ def chosen(model: str, benchmark: str, method: str, scope: str, seed: int) -> di
         chance = forget0["chance"]
         forget = round(chance + draw.uniform(0.0, 0.45), 3)
         return {
-            "step": step, "status": status, "note": "", "collapsed": False, "keep": 0.5, "left": 0.5,
+            "step": step,
+            "status": status,
+            "note": "",
+            "collapsed": False,
+            "keep": 0.5,
+            "left": 0.5,
             "forget": score(forget, forget0["n"], chance, forget0["metric"]),
             "utility": score(round(draw.uniform(0.4, 0.97), 3), utility0["n"]),
-            "original_forget": forget0, "original_utility": utility0, "extra": {},
-        }  # fmt: skip
+            "original_forget": forget0,
+            "original_utility": utility0,
+            "extra": {},
+        }
 
     return {
         "balance": pick("chosen", draw.choice(CHECKPOINTS)),
@@ -73,10 +92,18 @@ def shares(model: str, layer: int, sharpness: float, order: random.Random) -> li
 
 def trajectory(model: str, scope: str, seed: int) -> dict:
     """Losses that fall and, for an MoE model, an overlap that falls faster in later layers."""
-    speed = {"baseline": 1.0, "experts": 0.8, "experts-routers": 0.9, "routers": 0.15, "uoe-all-layers": 0.5}.get(scope, 0.3)
+    speed = {"baseline": 1.0, "experts": 0.8, "experts-routers": 0.9, "routers": 0.15, "uoe-all-layers": 0.5}.get(
+        scope, 0.3
+    )
     layers, experts, top_k = SHAPES.get(model, ([], 0, 0))
     steps = [
-        {"step": step, "forget_loss": -0.5 - speed * step * 0.12, "retain_loss": None, "anchor_loss": None, "gradient_norm": 1.0}
+        {
+            "step": step,
+            "forget_loss": -0.5 - speed * step * 0.12,
+            "retain_loss": None,
+            "anchor_loss": None,
+            "gradient_norm": 1.0,
+        }
         for step in range(1, 81 if scope == "uoe-all-layers" else 51)
     ]
     probes = []
@@ -84,9 +111,12 @@ def trajectory(model: str, scope: str, seed: int) -> dict:
         probe = {"step": step, "forget_loss": 0.5 + speed * step * 0.12}
         if layers:
             falls = {layer: math.exp(-speed * step / 60 * (1 + depth / 2)) for depth, layer in enumerate(layers)}
-            probe["overlap"] = {str(layer): 0.2 + 0.8 * fall - 0.01 * seed * (step > 0) for layer, fall in falls.items()}
+            probe["overlap"] = {
+                str(layer): 0.2 + 0.8 * fall - 0.01 * seed * (step > 0) for layer, fall in falls.items()
+            }
             probe["token_share"] = {
-                str(layer): shares(model, layer, 0.12 + 0.004 * step, random.Random(f"{layer} {step // 30}")) for layer in layers
+                str(layer): shares(model, layer, 0.12 + 0.004 * step, random.Random(f"{layer} {step // 30}"))
+                for layer in layers
             }
         probes.append(probe)
     return {"steps": steps, "probes": probes, "moe_layers": layers, "top_k": top_k, "experts": experts}
@@ -97,11 +127,16 @@ def metrics(benchmark: str, seed: int) -> dict:
     for step in range(10, 90, 10):
         forget = score(0.94 - 0.008 * step, QUESTIONS[benchmark])
         utility = score(0.97 - 0.006 * step - 0.01 * seed, QUESTIONS["utility"])
-        checkpoints.append({
-            "step": step, "collapsed": False, "collapse_reasons": [],
-            "forget": {"test": forget, "development": forget, "all": forget},
-            "utility": {"test": utility, "development": utility, "all": utility}, "extra": {},
-        })  # fmt: skip
+        checkpoints.append(
+            {
+                "step": step,
+                "collapsed": False,
+                "collapse_reasons": [],
+                "forget": {"test": forget, "development": forget, "all": forget},
+                "utility": {"test": utility, "development": utility, "all": utility},
+                "extra": {},
+            }
+        )
     return {"benchmark": benchmark, "checkpoints": checkpoints}
 
 
@@ -133,11 +168,16 @@ def tuning(config: dict, method: str, scope: str) -> dict:
     rates = config["tuning"]["learning_rates"][scope]
     tried = [
         {
-            "learning_rate": rate, "step": 20 + 10 * i, "keep": 0.9 - 0.1 * i, "left": 0.5 - 0.15 * i, "forget": score(0.6 - 0.1 * i, 96),
-            "utility": score(0.9 - 0.07 * i, 200), "collapsed": i == 2 and method == "npo",
+            "learning_rate": rate,
+            "step": 20 + 10 * i,
+            "keep": 0.9 - 0.1 * i,
+            "left": 0.5 - 0.15 * i,
+            "forget": score(0.6 - 0.1 * i, 96),
+            "utility": score(0.9 - 0.07 * i, 200),
+            "collapsed": i == 2 and method == "npo",
         }
         for i, rate in enumerate(rates)
-    ]  # fmt: skip
+    ]
     return {"learning_rate": rates[1], "tried": tried}
 
 
@@ -153,7 +193,10 @@ def content(path: str, config: dict) -> dict:
     if parts[0] == "models":
         forget, utility = original(Path(path).stem, int(parts[2].split("-")[1]))
         step = {"step": 0, "collapsed": False, "collapse_reasons": [], "extra": {}}
-        return {"benchmark": Path(path).stem, "checkpoints": [step | {"forget": {"test": forget}, "utility": {"test": utility}}]}
+        return {
+            "benchmark": Path(path).stem,
+            "checkpoints": [step | {"forget": {"test": forget}, "utility": {"test": utility}}],
+        }
     model, benchmark, method, scope, seed = *parts[1:5], int(parts[5].split("-")[1])
     if parts[-1] == "chosen.json":
         return chosen(model, benchmark, method, scope, seed)

@@ -14,7 +14,8 @@ import pytest
 from synthetic_results import REPO, build, load_config
 
 from paper import needs, notes, published, results, styling
-from paper.tables import TABLES, Table
+from paper.scores import Table
+from paper.tables import TABLES
 
 PUBLISHED = REPO / "config" / "published"
 
@@ -32,13 +33,18 @@ def make(root: Path, config: dict, name: str) -> tuple[Table, dict]:
 
 def value(table: Table, row: str, model: str, benchmark: str, quantity: str) -> pandas.Series:
     frame = table.frame
-    found = frame[(frame["row"] == row) & (frame["model"] == model) & (frame["benchmark"] == benchmark) & (frame["quantity"] == quantity)]
+    found = frame[
+        (frame["row"] == row)
+        & (frame["model"] == model)
+        & (frame["benchmark"] == benchmark)
+        & (frame["quantity"] == quantity)
+    ]
     assert len(found) == 1, f"{row} {model} {benchmark} {quantity}: {len(found)} values"
     return found.iloc[0]
 
 
 def edit(root: Path, cell: str, choice: str = "balance", seed: int = 0, **changes) -> None:
-    """Change chosen.json of `cell` (model/benchmark/method/scope): fa=, ut= set the scores, anything else the field."""
+    """Change chosen.json of `cell` (model/benchmark/method/scope): fa=, ut= set scores, anything else a field."""
     path = root / "cells" / cell / f"seed-{seed}" / "chosen.json"
     content = json.loads(path.read_text())
     for key, new in changes.items():
@@ -59,7 +65,9 @@ def test_values_stand_in_the_right_cells(tree):
     for name in ("table1", "table2", "table4"):
         table, settings = make(root, config, name)
         for model, benchmark, method, scope in needs.cells(settings["block"], settings["models"]):
-            chosen = json.loads((root / "cells" / model / benchmark / method / scope / "seed-0" / "chosen.json").read_text())["balance"]
+            chosen = json.loads(
+                (root / "cells" / model / benchmark / method / scope / "seed-0" / "chosen.json").read_text()
+            )["balance"]
             for quantity, key in (("FA", "forget"), ("UT", "utility")):
                 rows = table.frame[(table.frame["method"] == method) & (table.frame["scope"] == scope)]
                 cell = value(Table("", "", "", rows, []), rows["row"].iloc[0], model, benchmark, quantity)
@@ -95,24 +103,34 @@ def test_published_values_are_those_of_the_csv_files(tree):
         assert len(shown) == 2 * len(printed)  # every printed FA and UT has a place
         for row in printed.itertuples():
             match = shown[(shown["stands_for"] == row.model) & (shown["benchmark"] == row.benchmark)]
-            match = match[(match["method"] == row.method) & (match["scope"] == row.scope)].set_index("quantity")["published"]
+            match = match[(match["method"] == row.method) & (match["scope"] == row.scope)].set_index("quantity")[
+                "published"
+            ]
             assert (match["FA"], match["UT"]) == (row.forget_accuracy, row.utility)
     table, _ = make(root, config, "table1")
     assert value(table, "Experts & routers only (ours)", "micro-qwen", "wmdp-cyber", "FA")["published"] == ""
     baseline = value(table, "All parameters (paper: Experts & Router)", "micro-qwen", "wmdp-cyber", "FA")
     assert baseline["published"] == published.value(
-        PUBLISHED, "table2", "forget_accuracy", model="qwen1.5-moe-a2.7b-chat", benchmark="wmdp-cyber", method="ga", scope="baseline"
+        PUBLISHED,
+        "table2",
+        "forget_accuracy",
+        model="qwen1.5-moe-a2.7b-chat",
+        benchmark="wmdp-cyber",
+        method="ga",
+        scope="baseline",
     )
 
 
 def test_red_cells_of_the_paper_follow_from_its_rule(tree):
-    """The paper prints these utilities of Table 2 in red; our rule (more than 10 points under the pretrained one) must find the same."""
+    """The paper prints these utilities of Table 2 in red; our rule (more than 10 points under the pretrained one)
+    must find the same.
+    """
     root, config = tree
     table, _ = make(root, config, "table2")
     frame = table.frame
     red = frame[frame["published_heavy_loss"]]
     assert sorted(red["published"]) == sorted(
-        "0.3393 0.3145 0.4849 0.2965 0.3929 0.3495 0.4612 0.3718 0.3560 0.4540 0.2420".split()
+        ["0.3393", "0.3145", "0.4849", "0.2965", "0.3929", "0.3495", "0.4612", "0.3718", "0.3560", "0.4540", "0.2420"]
     )
 
 
@@ -150,7 +168,15 @@ def test_best_is_lowest_fa_not_under_chance_and_highest_ut(tree):
 
 def test_collapsed_and_unmeasurable_cells_are_marked_and_never_bold(tree):
     root, config = tree
-    edit(root, f"{QWEN}/ga/baseline", fa=0.25, ut=0.96, collapsed=True, status="all collapsed", note="Every checkpoint collapsed.")
+    edit(
+        root,
+        f"{QWEN}/ga/baseline",
+        fa=0.25,
+        ut=0.96,
+        collapsed=True,
+        status="all collapsed",
+        note="Every checkpoint collapsed.",
+    )
     edit(root, f"{QWEN}/ga/uoe", fa=0.6, ut=0.5)
     edit(root, f"{QWEN}/npo/uoe", fa=0.25, ut=0.96, status="nothing measurable", note="It never knew.")
     table, settings = make(root, config, "table2")
@@ -187,11 +213,17 @@ def test_several_seeds_give_mean_and_error_over_seeds(tmp_path):
 
 def test_random_row_is_the_mean_over_draws_with_their_spread(tree):
     root, config = tree
-    for scope, (forget, utility) in {"random": (0.2, 0.9), "random-draw-2": (0.4, 0.8), "random-draw-3": (0.6, 0.7)}.items():
+    for scope, (forget, utility) in {
+        "random": (0.2, 0.9),
+        "random-draw-2": (0.4, 0.8),
+        "random-draw-3": (0.6, 0.7),
+    }.items():
         edit(root, f"{QWEN}/rmu/{scope}", fa=forget, ut=utility)
     table, settings = make(root, config, "table6")
     cell = value(table, "Random+RMU", "micro-qwen", "wmdp-cyber", "FA")
-    assert cell["value"] == pytest.approx(0.4) and cell["standard_error"] == pytest.approx(0.2) and cell["marks"] == "‡"
+    assert (
+        cell["value"] == pytest.approx(0.4) and cell["standard_error"] == pytest.approx(0.2) and cell["marks"] == "‡"
+    )
     assert cell["published"] == "0.3505"
     assert list(styling.widen(table, settings).texts.index) == ["Pretrained", "RMU", "Random+RMU", "RMU+UOE"]
     assert any("Qwen (WMDP) FA 0.200, 0.400, 0.600 and UT 0.900, 0.800, 0.700" in note for note in table.notes)
@@ -206,12 +238,19 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
     edit(root, f"{cells}/uoe-3-layers", "at_forget_accuracy", ut=0.6)
     table, settings = make(root, config, "table5")
     assert list(styling.widen(table, settings).texts.index)[1:] == [
-        "1 expert, one layer", "3 experts, one layer", "6 experts, one layer", "3 experts, 3 layers",
-    ]  # fmt: skip
+        "1 expert, one layer",
+        "3 experts, one layer",
+        "6 experts, one layer",
+        "3 experts, 3 layers",
+    ]
     at = {row: value(table, row, "micro-deepseek", "wmdp-cyber", "UT") for row in table.frame["row"].unique()}
     assert [row for row, cell in at.items() if cell["best"]] == ["1 expert, one layer"]
     assert not table.frame[table.frame["quantity"] == "FA"]["best"].any()
-    status = {row: value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"] for row in at if row != "Pretrained"}
+    status = {
+        row: value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"]
+        for row in at
+        if row != "Pretrained"
+    }
     assert list(status.values()) == ["reached", "not reached", "overshot", "reached"]
     assert [at[row]["published"] for row in status] == ["0.5100", "0.4856", "0.4652", "0.2852"]
     assert at["3 experts, 3 layers"]["published_in"] == "v2_table2"
@@ -255,8 +294,24 @@ def test_a_model_that_stands_for_nothing_has_no_published_columns(tree):
 
 def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
     settings = json.dumps(needs.settings("tables", name, config))
-    script = [sys.executable, str(REPO / "workflow_scripts" / "render_table.py"), "--table", name, "--results", str(root)]
-    options = ["--settings", settings, "--published", str(PUBLISHED), "--commit", "abc1234_&x", "--output-prefix", str(prefix)]
+    script = [
+        sys.executable,
+        str(REPO / "workflow_scripts" / "render_table.py"),
+        "--table",
+        name,
+        "--results",
+        str(root),
+    ]
+    options = [
+        "--settings",
+        settings,
+        "--published",
+        str(PUBLISHED),
+        "--commit",
+        "abc1234_&x",
+        "--output-prefix",
+        str(prefix),
+    ]
     return subprocess.run([*script, *options], capture_output=True, text=True, check=False)
 
 
@@ -319,16 +374,22 @@ def test_one_changed_number_changes_one_cell(tree):
 def test_latex_is_well_formed(tree, name):
     root, config = tree
     table, settings = make(root, config, name)
-    latex = styling.to_latex(styling.widen(table, settings), name, table.title, [*table.notes, "50 % of a_b & c # d $ {x} ~ ^ \\"])
+    latex = styling.to_latex(
+        styling.widen(table, settings), name, table.title, [*table.notes, "50 % of a_b & c # d $ {x} ~ ^ \\"]
+    )
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         assert latex.count(rule) == 1
     opened, closed = (re.findall(rf"\\{word}{{([a-z]+\*?)}}", latex) for word in ("begin", "end"))
     assert opened == ["table*", "adjustbox", "tabular", "minipage"] and sorted(opened) == sorted(closed)
-    assert latex.replace(r"\{", "").replace(r"\}", "").count("{") == latex.replace(r"\{", "").replace(r"\}", "").count("}")
+    assert latex.replace(r"\{", "").replace(r"\}", "").count("{") == latex.replace(r"\{", "").replace(
+        r"\}", ""
+    ).count("}")
     body = latex[latex.index(r"\midrule") : latex.index(r"\bottomrule")].splitlines()[1:]
     columns = len(re.search(r"\\begin{tabular}{(l[r]+)}", latex)[1])
     rows = [line for line in body if line.endswith(r"\\")]
-    assert len(rows) == len(table.frame["row"].unique()) and all(len(re.split(r"(?<!\\)&", row)) == columns for row in rows)
+    assert len(rows) == len(table.frame["row"].unique()) and all(
+        len(re.split(r"(?<!\\)&", row)) == columns for row in rows
+    )
     note = latex[latex.index("minipage") :]
     bare = re.sub(r"\\[&%$#_{}]", "", note.replace(r"$\pm$", "").replace(r"$\triangledown$", ""))
     assert not re.search(r"[&%#_~^]", bare) and all(ord(character) < 128 or character in "ä" for character in latex)
@@ -349,7 +410,9 @@ def test_needs_names_every_file_that_a_table_reads(tree, monkeypatch):
     for name in TABLES:
         read = set()
         real = results.read_json
-        monkeypatch.setattr(results, "read_json", lambda path, real=real, read=read: (read.add(str(path)), real(path))[1])
+        monkeypatch.setattr(
+            results, "read_json", lambda path, real=real, read=read: (read.add(str(path)), real(path))[1]
+        )
         settings = needs.settings("tables", name, config)
         TABLES[name](root, settings, PUBLISHED)
         monkeypatch.setattr(results, "read_json", real)

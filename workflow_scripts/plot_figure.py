@@ -1,9 +1,9 @@
 """Plot one figure of the paper from a study's results.
 
-Reads the files of paper.needs.needs("figures", NAME, …) below --results; writes PREFIX.pdf, PREFIX.svg and PREFIX.png.
-    python workflow_scripts/plot_figure.py --figure figure4 --results results/micro --settings '{"study": "micro", …}' \\
-        --output-prefix results/micro/figures/figure4
---settings is paper.needs.settings("figures", NAME, config) as JSON.
+Reads the files of paper.needs.needs("figures", NAME, …) below --results; writes PREFIX.pdf, PREFIX.svg and
+PREFIX.png. python workflow_scripts/plot_figure.py --figure figure4 --results results/micro --settings '{"study":
+"micro", …}' \\ --output-prefix results/micro/figures/figure4 --settings is paper.needs.settings("figures", NAME,
+config) as JSON.
 """
 
 import argparse
@@ -44,7 +44,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figure", required=True, choices=list(FIGURES))
     parser.add_argument("--results", required=True, type=Path, help="results/<study>")
-    parser.add_argument("--settings", required=True, type=json.loads, help="what the config says of this figure, as JSON")
+    parser.add_argument(
+        "--settings", required=True, type=json.loads, help="what the config says of this figure, as JSON"
+    )
     parser.add_argument("--output-prefix", required=True, type=Path)
     args = parser.parse_args()
     with style.context(STYLE):

@@ -1,10 +1,10 @@
 """Render one table of the paper from a study's results.
 
-Reads the files of paper.needs.needs("tables", NAME, …) below --results and the published values;
-writes PREFIX.csv (tidy, one row a value), PREFIX.md, PREFIX.tex (booktabs) and PREFIX.html.
-    python workflow_scripts/render_table.py --table table2 --results results/micro --settings '{"study": "micro", …}' \\
-        --published config/published --commit "$(git describe --always --dirty)" --output-prefix results/micro/tables/table2
---settings is paper.needs.settings("tables", NAME, config) as JSON.
+Reads the files of paper.needs.needs("tables", NAME, …) below --results and the published values; writes PREFIX.csv
+(tidy, one row a value), PREFIX.md, PREFIX.tex (booktabs) and PREFIX.html. python workflow_scripts/render_table.py
+--table table2 --results results/micro --settings '{"study": "micro", …}' \\ --published config/published --commit
+"$(git describe --always --dirty)" --output-prefix results/micro/tables/table2 --settings is
+paper.needs.settings("tables", NAME, config) as JSON.
 """
 
 import argparse
@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", required=True, choices=[*TABLES, "tuning"])
     parser.add_argument("--results", required=True, type=Path, help="results/<study>")
-    parser.add_argument("--settings", required=True, type=json.loads, help="what the config says of this table, as JSON")
+    parser.add_argument(
+        "--settings", required=True, type=json.loads, help="what the config says of this table, as JSON"
+    )
     parser.add_argument("--published", required=True, type=Path, help="folder with the papers' printed values")
     parser.add_argument("--commit", default="unknown", help="named in the table's notes")
     parser.add_argument("--output-prefix", required=True, type=Path)

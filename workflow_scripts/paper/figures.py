@@ -1,6 +1,7 @@
 """The papers' figures from the files of a study: one function a figure, each returning a matplotlib figure.
 
-Figures are numbered as in version 1 of the paper (arXiv 2411.18797v1). Colours are always doubled by a marker or a line style.
+Figures are numbered as in version 1 of the paper (arXiv 2411.18797v1). Colours are always doubled by a marker or a
+line style.
 """
 
 import math
@@ -21,11 +22,18 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 UNIFORM = {"color": "0.35", "linewidth": 0.9, "linestyle": "--", "zorder": 1}
 WHOLE = {"nbins": 7, "integer": True, "steps": [1, 2, 5, 10]}  # ticks at whole numbers
 PANEL_LAYERS = 4  # more curves than this in one panel of figure 2 can't be told apart
-MODULES = {"baseline": "all parameters", "experts-routers": "experts & routers", "experts": "experts", "routers": "routers"}
+MODULES = {
+    "baseline": "all parameters",
+    "experts-routers": "experts & routers",
+    "experts": "experts",
+    "routers": "routers",
+}
 
 
 def figure1a(root: Path, settings: dict) -> Figure:
-    """Drop of FA (up is better) against drop of UT (left is better), each method's best checkpoint on MoE and dense models."""
+    """Drop of FA (up is better) against drop of UT (left is better), each method's best checkpoint on MoE and dense
+    models.
+    """
     summary = results.summarise(results.read_chosen(root, settings))
     models, methods = list(settings["models"]), settings["block"]["methods"]
     figure, axes = plt.subplots(figsize=(3.3, 3.2))
@@ -33,19 +41,29 @@ def figure1a(root: Path, settings: dict) -> Figure:
         colour = f"C{models.index(row.model)}"
         face = colour if settings["models"][row.model]["moe"] else "white"
         x, y = 100 * (row.ut0 - row.ut), 100 * (row.fa0 - row.fa)
-        axes.errorbar(x, y, xerr=100 * row.ut_se, yerr=100 * row.fa_se, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.5)
+        axes.errorbar(
+            x, y, xerr=100 * row.ut_se, yerr=100 * row.fa_se, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.5
+        )
         axes.plot(x, y, MARKERS[methods.index(row.method)], color=colour, markerfacecolor=face, markersize=5.5)
         if row.collapsed:
             axes.plot(x, y, "x", color="black", markersize=8, markeredgewidth=0.8)
     axes.set_xlabel("Utility lost: drop of UT (points, ← better)")
     axes.set_ylabel("Forgotten: drop of FA (points, better →)")
     kinds = [
-        Line2D([], [], marker="s", linestyle="", color=f"C{i}", markerfacecolor=f"C{i}" if settings["models"][model]["moe"] else "white",
-               label=f"{labels.model(settings, model)} ({'MoE' if settings['models'][model]['moe'] else 'dense'})")
+        Line2D(
+            [],
+            [],
+            marker="s",
+            linestyle="",
+            color=f"C{i}",
+            markerfacecolor=f"C{i}" if settings["models"][model]["moe"] else "white",
+            label=f"{labels.model(settings, model)} ({'MoE' if settings['models'][model]['moe'] else 'dense'})",
+        )
         for i, model in enumerate(models)
-    ]  # fmt: skip
+    ]
     signs = [
-        Line2D([], [], marker=MARKERS[i], linestyle="", color="0.35", label=labels.method(method)) for i, method in enumerate(methods)
+        Line2D([], [], marker=MARKERS[i], linestyle="", color="0.35", label=labels.method(method))
+        for i, method in enumerate(methods)
     ]
     if summary["collapsed"].any():
         signs.append(Line2D([], [], marker="x", linestyle="", color="black", label="collapsed"))
@@ -55,8 +73,12 @@ def figure1a(root: Path, settings: dict) -> Figure:
 
 
 def figure2(root: Path, settings: dict) -> Figure:
-    """Token shares of the untouched model on the forget set, sorted within each layer; the line marks uniform routing, K/E."""
-    pairs = [(model, benchmark) for model in settings["block"]["models"] for benchmark in settings["block"]["benchmarks"]]
+    """Token shares of the untouched model on the forget set, sorted within each layer; the line marks uniform
+    routing, K/E.
+    """
+    pairs = [
+        (model, benchmark) for model in settings["block"]["models"] for benchmark in settings["block"]["benchmarks"]
+    ]
     figure, panels = _panels(len(pairs), 1.75)
     for axes, (model, benchmark) in zip(panels, pairs, strict=True):
         found = results.read_affinity(root, model, benchmark, settings["seeds"][0])
@@ -65,7 +87,9 @@ def figure2(root: Path, settings: dict) -> Figure:
             layers = [layers[round(i * (len(layers) - 1) / (PANEL_LAYERS - 1))] for i in range(PANEL_LAYERS)]
         for i, layer in enumerate(layers):
             shares = sorted(found["layers"][layer]["token_share"], reverse=True)
-            axes.plot(range(1, len(shares) + 1), shares, marker=MARKERS[i], linestyle=LINES[i], label=f"layer {layer}")
+            axes.plot(
+                range(1, len(shares) + 1), shares, marker=MARKERS[i], linestyle=LINES[i], label=f"layer {layer}"
+            )
         uniform = found["top_k"] / found["experts"]
         axes.axhline(uniform, **UNIFORM, label=f"uniform, {found['top_k']}/{found['experts']}")
         axes.set_title(labels.group(settings, model, benchmark), loc="left")
@@ -91,10 +115,18 @@ def figure5(root: Path, settings: dict) -> Figure:
 def _overlap_against_steps(root: Path, settings: dict) -> Figure:
     figure, axes = plt.subplots()
     block = settings["block"]
-    curves = [(m, b, me, s) for m in block["models"] for b in block["benchmarks"] for me in block["methods"] for s in block["scopes"]]
+    curves = [
+        (m, b, me, s)
+        for m in block["models"]
+        for b in block["benchmarks"]
+        for me in block["methods"]
+        for s in block["scopes"]
+    ]
     for i, (model, benchmark, method, scope) in enumerate(curves):
         runs = [results.read_trajectory(root, model, benchmark, method, scope, seed) for seed in settings["seeds"]]
-        _curve(axes, runs, lambda probe: _mean(probe["overlap"].values()), i, labels.group(settings, model, benchmark))
+        _curve(
+            axes, runs, lambda probe: _mean(probe["overlap"].values()), i, labels.group(settings, model, benchmark)
+        )
     axes.set_xlabel("Unlearning steps")
     axes.set_ylabel("Expert selection overlap")
     axes.set_ylim(0, 1.05)
@@ -104,13 +136,16 @@ def _overlap_against_steps(root: Path, settings: dict) -> Figure:
 
 
 def figure3b(root: Path, settings: dict) -> Figure:
-    """Forget loss (GA: negative cross-entropy of the forget text) against steps, one curve for each trained module."""
+    """Forget loss (GA: negative cross-entropy of the forget text) against steps, one curve for each set of modules."""
     block = settings["block"]
     pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
     figure, panels = _panels(len(pairs), 1.6)
     for axes, (model, benchmark) in zip(panels, pairs, strict=True):
         for i, scope in enumerate(block["scopes"]):
-            runs = [results.read_trajectory(root, model, benchmark, block["methods"][0], scope, seed) for seed in settings["seeds"]]
+            runs = [
+                results.read_trajectory(root, model, benchmark, block["methods"][0], scope, seed)
+                for seed in settings["seeds"]
+            ]
             _curve(axes, runs, lambda probe: -probe["forget_loss"], i, MODULES.get(scope, labels.scope(scope)))
         axes.set_title(labels.group(settings, model, benchmark), loc="left")
         axes.set_ylabel("Forget loss\n(–nats/token)")
@@ -131,13 +166,27 @@ def figure4(root: Path, settings: dict) -> Figure:
         runs = [results.read_trajectory(root, model, benchmark, method, scope, seed) for seed in settings["seeds"]]
         probes = [_last_until(run["probes"], block["step"]) for run in runs]
         layers = runs[0]["moe_layers"]
-        points = [results.mean_and_error([probe["overlap"][str(layer)] for probe in probes], [0.0]) for layer in layers]
-        utilities = [_utilities(root, model, benchmark, method, scope, seed, block["step"]) for seed in settings["seeds"]]
-        before, after = (_mean(values) for values in zip(*((first, last) for first, last, _ in utilities), strict=True))
+        points = [
+            results.mean_and_error([probe["overlap"][str(layer)] for probe in probes], [0.0]) for layer in layers
+        ]
+        utilities = [
+            _utilities(root, model, benchmark, method, scope, seed, block["step"]) for seed in settings["seeds"]
+        ]
+        before, after = (
+            _mean(values) for values in zip(*((first, last) for first, last, _ in utilities), strict=True)
+        )
         sign = "†" if any(collapsed for _, _, collapsed in utilities) else ""
-        described = f"{labels.group(settings, model, benchmark)}, step {probes[0]['step']}\nUT {before:.3f} → {after:.3f}{sign}"
+        described = f"{labels.group(settings, model, benchmark)}, step {probes[0]['step']}"
+        described += f"\nUT {before:.3f} → {after:.3f}{sign}"
         values, errors = zip(*points, strict=True)
-        axes.errorbar(layers, values, yerr=errors if len(runs) > 1 else None, marker=MARKERS[i], linestyle=LINES[i], label=described)
+        axes.errorbar(
+            layers,
+            values,
+            yerr=errors if len(runs) > 1 else None,
+            marker=MARKERS[i],
+            linestyle=LINES[i],
+            label=described,
+        )
         axes.set_xticks(layers if len(layers) <= 12 else layers[::4])
     axes.set_xlabel("MoE layer (index in the model)")
     axes.set_ylabel("Expert selection overlap")
@@ -147,13 +196,17 @@ def figure4(root: Path, settings: dict) -> Figure:
 
 
 def figure6(root: Path, settings: dict) -> Figure:
-    """Token shares in one layer at several steps of GA; the experts keep the order that they have in the original model."""
+    """Token shares in one layer at several steps of GA; the experts keep the order that they have in the original
+    model.
+    """
     block, seed = settings["block"], settings["seeds"][0]
     model, benchmark = block["models"][0], block["benchmarks"][0]
     run = results.read_trajectory(root, model, benchmark, block["methods"][0], block["scopes"][0], seed)
     layer = str(block["layer"])
     if layer not in run["probes"][0]["token_share"]:
-        raise SystemExit(f"config, figures: figure6: layer: {layer} is no MoE layer of {model} (allowed: {run['moe_layers']})")
+        raise SystemExit(
+            f"config, figures: figure6: layer: {layer} is no MoE layer of {model} (allowed: {run['moe_layers']})"
+        )
     probes = {probe["step"]: probe for probe in (_last_until(run["probes"], step) for step in block["steps"])}
     original = run["probes"][0]["token_share"][layer]
     order = sorted(range(len(original)), key=lambda expert: (-original[expert], expert))
@@ -176,9 +229,14 @@ def figure6(root: Path, settings: dict) -> Figure:
 
 
 FIGURES: dict[str, Callable[[Path, dict], Figure]] = {
-    "figure1a": figure1a, "figure2": figure2, "figure3a": figure3a, "figure3b": figure3b, "figure4": figure4, "figure5": figure5,
+    "figure1a": figure1a,
+    "figure2": figure2,
+    "figure3a": figure3a,
+    "figure3b": figure3b,
+    "figure4": figure4,
+    "figure5": figure5,
     "figure6": figure6,
-}  # fmt: skip
+}
 
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -188,7 +246,7 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def _curve(axes: Axes, runs: list[dict], measure: Callable[[dict], float], index: int, label: str) -> None:
-    """One curve over the probes that all seeds have; a band of one standard error over seeds where there are several."""
+    """One curve over the probes that all seeds have; with several seeds a band of one standard error over them."""
     steps = sorted(set.intersection(*({probe["step"] for probe in run["probes"]} for run in runs)))
     at = [{probe["step"]: measure(probe) for probe in run["probes"]} for run in runs]
     points = [results.mean_and_error([values[step] for values in at], [0.0]) for step in steps]
@@ -206,10 +264,14 @@ def _mean(values) -> float:
 
 def _last_until(entries: list[dict], step: int) -> dict:
     """The last of `entries` at or before `step`; the first one if all lie after it."""
-    return max((entry for entry in entries if entry["step"] <= step), key=lambda entry: entry["step"], default=entries[0])
+    return max(
+        (entry for entry in entries if entry["step"] <= step), key=lambda entry: entry["step"], default=entries[0]
+    )
 
 
-def _utilities(root: Path, model: str, benchmark: str, method: str, scope: str, seed: int, step: int) -> tuple[float, float, bool]:
+def _utilities(
+    root: Path, model: str, benchmark: str, method: str, scope: str, seed: int, step: int
+) -> tuple[float, float, bool]:
     """(untouched UT, UT at the last checkpoint until `step`, whether that one collapsed), on the test half."""
     path = results.cell_folder(root, model, benchmark, method, scope, seed) / "metrics.json"
     checkpoint = _last_until(results.field(read_json(path), path, "checkpoints"), step)

@@ -1,7 +1,8 @@
 """Which files under results/<study>/ a table or figure is made of, so that the Snakefile can ask for exactly those.
 
-Standard library only: Snakemake imports this file each time it starts. A `block` is one entry of the config's `tables:` or `figures:`
-(models, benchmarks, methods, scopes and what that picture alone has); `models` is the config's `models:`.
+Standard library only: Snakemake imports this file each time it starts. A `block` is one entry of the config's
+`tables:` or `figures:` (models, benchmarks, methods, scopes and what that picture alone has); `models` is the
+config's `models:`.
 """
 
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "table7", "table10", "tuning")
@@ -26,12 +27,14 @@ READS = {
     "figure5": ("trajectory.json",),
     "figure6": ("trajectory.json",),
 }
-# Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the first seed is shown.
+# Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the
+# first seed is shown.
 FIRST_SEED_ONLY = ("figure2", "figure6")
 
 
 def needs(kind: str, name: str, block: dict, models: dict, seeds: list[int]) -> list[str]:
-    """Paths relative to results/<study>/ that `name` (of `kind` tables or figures) reads, each once, in reading order.
+    """Paths relative to results/<study>/ that `name` (of `kind` tables or figures) reads, each once, in reading
+    order.
 
     The table `tuning` reads `block["combinations"]`, a list of [model, method, scope] as `tuning_block` makes it.
     """
@@ -55,7 +58,9 @@ def shown_seeds(name: str, seeds: list[int]) -> list[int]:
 
 
 def cells(block: dict, models: dict) -> list[tuple[str, str, str, str]]:
-    """(model, benchmark, method, scope) of a block, the block's order; a dense model has no experts, hence only the scope baseline."""
+    """(model, benchmark, method, scope) of a block, the block's order; a dense model has no experts, hence only the
+    scope baseline.
+    """
     return [
         (model, benchmark, method, scope)
         for model in block["models"]
@@ -94,7 +99,11 @@ def settings(kind: str, name: str, config: dict) -> dict:
         "models": {model: {key: config["models"][model].get(key) for key in described} for model in used_models},
         "scopes": {scope: config["scopes"][scope] for scope in scopes},
         "block": block,
-    } | ({"forget_accuracy": config["choice"]["forget_accuracy"]} if block.get("choice") == "at_forget_accuracy" else {})
+    } | (
+        {"forget_accuracy": config["choice"]["forget_accuracy"]}
+        if block.get("choice") == "at_forget_accuracy"
+        else {}
+    )
 
 
 def _check(kind: str, name: str, block: dict, models: dict) -> None:

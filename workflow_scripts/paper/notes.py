@@ -1,44 +1,65 @@
-"""The sentences under a table: which world, which rule chose the checkpoints, what the errors and marks mean, which commit."""
+"""The sentences under a table: which world, which rule chose the checkpoints, what the errors and marks mean, which
+commit.
+"""
 
 import pandas
 
 from paper import labels
 
 WORLDS = {
-    "micro": "World: micro. Small models pre-trained here on invented facts; letters (A-D) cannot be learnt at this size, so "
-    "multiple-choice tests score the text of the options (chance 0.25). Not comparable in size with the paper's models.",
-    "own_text": "World: own text. A small model pre-trained here on the texts of a folder; multiple-choice tests score the text of the "
-    "options (chance 0.25).",
+    "micro": (
+        "World: micro. Small models pre-trained here on invented facts; letters (A-D) cannot be learnt at this size, so "
+        "multiple-choice tests score the text of the options (chance 0.25). Not comparable in size with the paper's "
+        "models."
+    ),
+    "own_text": (
+        "World: own text. A small model pre-trained here on the texts of a folder; multiple-choice tests score the "
+        "text of the options (chance 0.25)."
+    ),
     "paper": "World: the real models and benchmarks; multiple-choice tests score the letters A-D (chance 0.25).",
 }
 CORRECTED = (
-    "with UT* and FA* = chance (0 for ROUGE-L), Keep = clip((UT - UT*)/(UT0 - UT*), 0, 1) and Left = clip((FA - FA*)/(FA0 - FA*), 0, 1)"
+    "with UT* and FA* = chance (0 for ROUGE-L), Keep = clip((UT - UT*)/(UT0 - UT*), 0, 1) and "
+    "Left = clip((FA - FA*)/(FA0 - FA*), 0, 1)"
 )
 RULES = {
-    "balance": f"Checkpoint: the largest Keep - Left, {CORRECTED}; step 0 excluded, ties to the earlier step, collapsed checkpoints only "
-    "if all are. Chosen on a development half of each test, reported on the other half.",
-    "at_forget_accuracy": "Checkpoint: the first with FA <= {threshold:g} on a development half of the forget test, reported on the "
-    "other half; overshot: its FA is under 0.20; not reached: no checkpoint has FA <= {threshold:g}.",
-    "as_published": f"Checkpoint: the largest Keep - Left on the test itself, as the papers seem to choose, {CORRECTED}.",
+    "balance": (
+        f"Checkpoint: the largest Keep - Left, {CORRECTED}; step 0 excluded, ties to the earlier step, collapsed "
+        "checkpoints only if all are. Chosen on a development half of each test, reported on the other half."
+    ),
+    "at_forget_accuracy": (
+        "Checkpoint: the first with FA <= {threshold:g} on a development half of the forget test, reported on the "
+        "other half; overshot: its FA is under 0.20; not reached: no checkpoint has FA <= {threshold:g}."
+    ),
+    "as_published": (
+        f"Checkpoint: the largest Keep - Left on the test itself, as the papers seem to choose, {CORRECTED}."
+    ),
 }
 MEASURES = (
-    "FA: forget accuracy, lower is better (WMDP: accuracy; RWKU: ROUGE-L recall of greedy answers); UT: utility, higher is better (MMLU "
-    "accuracy). Pretrained: the untouched model on the same questions."
+    "FA: forget accuracy, lower is better (WMDP: accuracy; RWKU: ROUGE-L recall of greedy answers); UT: utility, "
+    "higher is better (MMLU accuracy). Pretrained: the untouched model on the same questions."
+)
+BALANCE_BOLD = (
+    "Bold: best of the rows compared with each other (an FA at or below chance counts as chance; collapsed runs do "
+    "not take part). Differences of less than the errors shown mean nothing."
 )
 BOLD = {
-    "balance": "Bold: best of the rows compared with each other (an FA at or below chance counts as chance; collapsed runs do not take "
-    "part). Differences of less than the errors shown mean nothing.",
-    "at_forget_accuracy": "Bold: best utility of the rows that reached this FA. Differences of less than the errors shown mean nothing.",
+    "balance": BALANCE_BOLD,
+    "as_published": BALANCE_BOLD,
+    "at_forget_accuracy": (
+        "Bold: best utility of the rows that reached this FA. Differences of less than the errors shown mean nothing."
+    ),
 }
-BOLD["as_published"] = BOLD["balance"]
 RED = "Red and ▼: utility more than 10 points below the pretrained model's, in our columns and the paper's."
 DAGGER = "† collapsed: the answers no longer depend on the questions; not counted as forgotten, never bold."
-NOTHING = "§ nothing measurable to forget (or lose): the pretrained model is under 3 standard errors above chance; the last step is shown."
-
+NOTHING = (
+    "§ nothing measurable to forget (or lose): the pretrained model is under 3 standard errors above chance; the "
+    "last step is shown."
+)
 TUNING = (
-    "Learning rates, one grid of equal size for each method and scope, tried once a model on the tuning seed, which no other table "
-    "reports. Each line is that rate's best checkpoint by Keep - Left on the development half (see Table 2); bold: the rate taken. "
-    "† collapsed."
+    "Learning rates, one grid of equal size for each method and scope, tried once a model on the tuning seed, which "
+    "no other table reports. Each line is that rate's best checkpoint by Keep - Left on the development half (see "
+    "Table 2); bold: the rate taken. † collapsed."
 )
 
 
@@ -77,7 +98,8 @@ def cell_remarks(settings: dict, summary: pandas.DataFrame) -> list[str]:
     """What the choice of a checkpoint had to say about single cells, where that is more than "chosen"."""
     remarks = []
     for row in summary.itertuples():
-        said = {note for status, note in zip(row.statuses, row.notes, strict=True) if status not in ("chosen", "reached") and note}
+        pairs = zip(row.statuses, row.notes, strict=True)
+        said = {note for status, note in pairs if status not in ("chosen", "reached") and note}
         if said:
             where = f"{labels.method_and_scope(row.method, row.scope)}, {labels.group(settings, row.model, row.benchmark)}"
             remarks.append(f"{where}: {' '.join(sorted(said))}")

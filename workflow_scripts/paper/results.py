@@ -1,6 +1,7 @@
 """Read what the cells of a study found into one tidy frame, and summarise it over seeds.
 
-FA = forget accuracy (lower is better), UT = utility; both are fractions between 0 and 1, as all their standard errors.
+FA = forget accuracy (lower is better), UT = utility; both are fractions between 0 and 1, as all their standard
+errors.
 """
 
 import math
@@ -32,9 +33,9 @@ def cell_folder(root: Path, model: str, benchmark: str, method: str, scope: str,
 def read_chosen(root: Path, settings: dict) -> pandas.DataFrame:
     """One row per cell and seed of the block: the checkpoint that the block's `choice` names and its scores.
 
-    Columns: model, benchmark, method, scope, seed, step, status, note, collapsed, fa, fa_se, fa_n, fa_chance, ut, ut_se, ut_n and the
-    untouched model's fa0, fa0_se, ut0, ut0_se on the same questions.
-    Raises SystemExit with one line if a file or key is missing, or if two cells of one model disagree about the untouched model.
+    Columns: model, benchmark, method, scope, seed, step, status, note, collapsed, fa, fa_se, fa_n, fa_chance, ut,
+    ut_se, ut_n and the untouched model's fa0, fa0_se, ut0, ut0_se on the same questions. Raises SystemExit with one
+    line if a file or key is missing, or if two cells of one model disagree about the untouched model.
     """
     choice = settings["block"].get("choice", "balance")
     if choice not in CHOICES:
@@ -46,7 +47,12 @@ def read_chosen(root: Path, settings: dict) -> pandas.DataFrame:
             chosen = field(read_json(path), path, choice)
             row = dict(zip(KEYS, cell, strict=True), seed=seed, path=str(path))
             row |= {key: field(chosen, path, key) for key in ("step", "status", "note", "collapsed")}
-            for short, name in (("fa", "forget"), ("ut", "utility"), ("fa0", "original_forget"), ("ut0", "original_utility")):
+            for short, name in (
+                ("fa", "forget"),
+                ("ut", "utility"),
+                ("fa0", "original_forget"),
+                ("ut0", "original_utility"),
+            ):
                 score = field(chosen, path, name)
                 row |= {short: field(score, path, "value"), f"{short}_se": field(score, path, "stderr")}
                 row |= {f"{short}_n": field(score, path, "n"), f"{short}_chance": score.get("chance", 0.0)}
@@ -62,13 +68,15 @@ def _check_same_original(frame: pandas.DataFrame) -> None:
         for row in same_model.itertuples():
             if (row.fa0, row.ut0) != (first.fa0, first.ut0):
                 raise SystemExit(
-                    f"{row.path}: the untouched model's scores ({row.fa0}, {row.ut0}) differ from those in {first.path} "
-                    f"({first.fa0}, {first.ut0}); one of the two files is out of date"
+                    f"{row.path}: the untouched model's scores ({row.fa0}, {row.ut0}) differ from those in "
+                    f"{first.path} ({first.fa0}, {first.ut0}); one of the two files is out of date"
                 )
 
 
 def mean_and_error(values: list[float], errors: list[float]) -> tuple[float, float]:
-    """Mean and its standard error: over seeds (sample standard deviation / sqrt(seeds)), or with one seed the sampling error given."""
+    """Mean and its standard error: over seeds (sample standard deviation / sqrt(seeds)), or with one seed the
+    sampling error given.
+    """
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return values[0], errors[0]
@@ -77,7 +85,9 @@ def mean_and_error(values: list[float], errors: list[float]) -> tuple[float, flo
 
 
 def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """One row per (model, benchmark, method, scope) of `read_chosen`: scores over seeds, counts of collapsed seeds, steps, statuses."""
+    """One row per (model, benchmark, method, scope) of `read_chosen`: scores over seeds, counts of collapsed seeds,
+    steps, statuses.
+    """
     rows = []
     for key, group in frame.groupby(KEYS, sort=False):
         row = dict(zip(KEYS, key, strict=True), seeds=len(group), collapsed=int(group["collapsed"].sum()))
@@ -91,16 +101,21 @@ def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
-    """Replace the scopes random, random-draw-2, ... of each model, benchmark and method by one row `random`: the mean over the draws.
+    """Replace the scopes random, random-draw-2, ... of each model, benchmark and method by one row `random`: the mean
+    over the draws.
 
-    Its error columns hold the standard deviation over the draws (not an error of the mean: the draws are what varies), `draws` their
-    number and fa_draws, ut_draws the single values.
+    Its error columns hold the standard deviation over the draws (not an error of the mean: the draws are what
+    varies), `draws` their number and fa_draws, ut_draws the single values.
     """
     is_draw = summary["scope"].map(is_random)
     others = summary[~is_draw].assign(draws=1)
     pooled = []
     for _, group in summary[is_draw].groupby(KEYS[:3], sort=False):
-        row = group.iloc[0].to_dict() | {"scope": "random", "draws": len(group), "collapsed": int(group["collapsed"].sum())}
+        row = group.iloc[0].to_dict() | {
+            "scope": "random",
+            "draws": len(group),
+            "collapsed": int(group["collapsed"].sum()),
+        }
         row["seeds"] = int(group["seeds"].iloc[0])
         for short in ("fa", "ut"):
             values = list(group[short])
@@ -125,7 +140,9 @@ def read_selection(root: Path, model: str, benchmark: str, scope: str, seed: int
 
 
 def read_affinity(root: Path, model: str, benchmark: str, seed: int) -> dict:
-    """affinity.json with integer layer indices: top_k, experts and layers[index] -> gate_score, token_share ([experts] each)."""
+    """affinity.json with integer layer indices: top_k, experts and layers[index] -> gate_score, token_share
+    ([experts] each).
+    """
     path = root / "attribution" / model / benchmark / f"seed-{seed}" / "affinity.json"
     content = read_json(path)
     for key in ("top_k", "experts", "layers"):
@@ -159,7 +176,9 @@ def read_trajectory(root: Path, model: str, benchmark: str, method: str, scope: 
 
 
 def read_tuning(root: Path, combinations: list[list[str]]) -> pandas.DataFrame:
-    """Every row of every tuning file: model, method, scope, learning_rate, step, fa, ut, keep, left, collapsed, chosen."""
+    """Every row of every tuning file: model, method, scope, learning_rate, step, fa, ut, keep, left, collapsed,
+    chosen.
+    """
     rows = []
     for model, method, scope in combinations:
         path = root / "tuning" / model / method / f"{scope}.json"

@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 
 from files import write_text
 from paper import labels
-from paper.tables import Table
+from paper.scores import Table
 
 SHOWN = {"FA": "FA ↓", "UT": "UT ↑"}
 PAPER = " paper"  # ending of the columns with published values
@@ -17,22 +17,44 @@ PAPER = " paper"  # ending of the columns with published values
 LATEX = {"best": "textbf:--rwrap;", "loss": "textcolor:{red}--rwrap;", "paper": "textcolor:{gray}--rwrap;"}
 HTML = {"best": "font-weight: bold;", "loss": "color: #c00000;", "paper": "opacity: 0.65;"}
 LATEX_SIGNS = {
-    "±": r"$\pm$", "†": r"\textsuperscript{\dag}", "‡": r"\textsuperscript{\ddag}", "§": r"\textsuperscript{\S}", "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$", "≈": r"$\approx$", "α": r"$\alpha$", "▼": r"$\triangledown$", "–": "--",
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "*": r"\textasteriskcentered{}",
-}  # fmt: skip
+    "±": r"$\pm$",
+    "†": r"\textsuperscript{\dag}",
+    "‡": r"\textsuperscript{\ddag}",
+    "§": r"\textsuperscript{\S}",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "≈": r"$\approx$",
+    "α": r"$\alpha$",
+    "▼": r"$\triangledown$",
+    "–": "--",
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "*": r"\textasteriskcentered{}",
+}
 CSS = (
-    "body{font:14px/1.45 system-ui,sans-serif;margin:1.5em;color:#1a1a1a;background:#fff}table{border-collapse:collapse;margin:1em 0}"
-    "caption{caption-side:top;text-align:left;font-weight:600;padding-bottom:.6em}th,td{padding:.3em .6em;text-align:right;"
-    "white-space:nowrap}th{border-bottom:1px solid #555;text-align:center}td:first-child{text-align:left}"
-    "tbody tr:last-child td{border-bottom:1px solid #555}tr.first td{border-top:1px solid #bbb}ul{max-width:60em;padding-left:1.2em}"
+    "body{font:14px/1.45 "
+    "system-ui,sans-serif;margin:1.5em;color:#1a1a1a;background:#fff}table{border-collapse:collapse;margin:1em "
+    "0}caption{caption-side:top;text-align:left;font-weight:600;padding-bottom:.6em}th,td{padding:.3em "
+    ".6em;text-align:right;white-space:nowrap}th{border-bottom:1px solid "
+    "#555;text-align:center}td:first-child{text-align:left}tbody tr:last-child td{border-bottom:1px solid "
+    "#555}tr.first td{border-top:1px solid #bbb}ul{max-width:60em;padding-left:1.2em}"
 )
 
 
 @dataclass(frozen=True)
 class Wide:
-    """A table as it is looked at: `texts` has two column levels (group, quantity), `styles` the same shape with words of `LATEX`'s keys.
+    """A table as it is looked at: `texts` has two column levels (group, quantity), `styles` the same shape with words
+    of `LATEX`'s keys.
 
     `starts` are the row numbers before which a new block of rows begins.
     """
@@ -55,7 +77,9 @@ def write_wide(wide: Wide, name: str, title: str, remarks: list[str], prefix: Pa
 
 
 def widen(table: Table, settings: dict) -> Wide:
-    """One line a row label, one column group a (benchmark, model); the published value stands beside ours wherever there is one."""
+    """One line a row label, one column group a (benchmark, model); the published value stands beside ours wherever
+    there is one.
+    """
     frame = table.frame
     rows = list(dict.fromkeys(frame["row"]))
     if "Pretrained" in rows:
@@ -80,11 +104,15 @@ def widen(table: Table, settings: dict) -> Wide:
             if any(frame[frame["quantity"] == quantity]["published"] != ""):
                 column = (head, SHOWN.get(quantity, quantity) + PAPER)
                 texts[column] = {value["row"]: shown_published(value) for value in values}
-                styles[column] = {value["row"]: _style(False, value["published_heavy_loss"], "paper") for value in values}
+                styles[column] = {
+                    value["row"]: _style(False, value["published_heavy_loss"], "paper") for value in values
+                }
     compared = frame.drop_duplicates("row").set_index("row")["compared"]
     starts = [i for i in range(1, len(rows)) if compared[rows[i]] != compared[rows[i - 1]]]
     columns = pandas.MultiIndex.from_tuples(list(texts))
-    grids = [[[written.get(column, {}).get(row, "") for column in texts] for row in rows] for written in (texts, styles)]
+    grids = [
+        [[written.get(column, {}).get(row, "") for column in texts] for row in rows] for written in (texts, styles)
+    ]
     return Wide(*(pandas.DataFrame(grid, index=rows, columns=columns) for grid in grids), starts)
 
 
@@ -110,7 +138,9 @@ def _style(best: bool, loss: bool, *others: str) -> str:
 
 
 def to_markdown(wide: Wide, title: str, remarks: list[str]) -> str:
-    """A pipe table; the two column levels are joined, bold is **…**, a published value stands in brackets behind ours."""
+    """A pipe table; the two column levels are joined, bold is **…**, a published value stands in brackets behind
+    ours.
+    """
     flat: dict[str, list[str]] = {}
     for column in wide.texts.columns:
         cells = zip(wide.texts[column], wide.styles[column], strict=True)
@@ -123,7 +153,13 @@ def to_markdown(wide: Wide, title: str, remarks: list[str]) -> str:
         else:
             flat[name] = texts
     grid = pandas.DataFrame(flat).map(lambda text: text.replace("|", "\\|"))
-    lines = [f"**{title}**", "", grid.to_markdown(index=False, disable_numparse=True), "", *(f"- {remark}" for remark in remarks)]
+    lines = [
+        f"**{title}**",
+        "",
+        grid.to_markdown(index=False, disable_numparse=True),
+        "",
+        *(f"- {remark}" for remark in remarks),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -145,13 +181,24 @@ def to_latex(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
         lines.insert(body + start, r"\addlinespace")
     if any(heads):
         lines.insert(lines.index(r"\toprule") + 2, " ".join(rules))
-    return "\n".join([
-        r"% needs \usepackage{booktabs, xcolor, amssymb, adjustbox}",
-        r"\begin{table*}[t]", r"\centering", rf"\caption{{{latex_text(title)}}}", rf"\label{{tab:{name}}}",
-        r"\begin{adjustbox}{max width=\textwidth}", *lines, r"\end{adjustbox}", "",
-        r"\begin{minipage}{\textwidth}\footnotesize", *(latex_text(remark) + r"\par" for remark in remarks),
-        r"\end{minipage}", r"\end{table*}", "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs, xcolor, amssymb, adjustbox}",
+            r"\begin{table*}[t]",
+            r"\centering",
+            rf"\caption{{{latex_text(title)}}}",
+            rf"\label{{tab:{name}}}",
+            r"\begin{adjustbox}{max width=\textwidth}",
+            *lines,
+            r"\end{adjustbox}",
+            "",
+            r"\begin{minipage}{\textwidth}\footnotesize",
+            *(latex_text(remark) + r"\par" for remark in remarks),
+            r"\end{minipage}",
+            r"\end{table*}",
+            "",
+        ]
+    )
 
 
 def latex_text(text: str) -> str:
@@ -169,7 +216,8 @@ def to_html(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
     table = "<tr>".join(rows).replace("<tr>\0", '<tr class="first">')
     items = "\n".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>{CSS}</style></head>\n'
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{CSS}</style></head>\n"
         f"<body>\n{table}\n<ul>\n{items}\n</ul>\n</body></html>\n"
     )
 
