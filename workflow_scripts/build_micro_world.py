@@ -3,7 +3,7 @@
 Reads nothing but its arguments. Writes into --output: wmdp-corpora/, wmdp/, mmlu/, rwku/, wikitext/ (columns as in
 the real datasets) and pretraining/ (documents.jsonl, facts.jsonl, tokenizer/). Equal arguments give equal bytes.
 
-    python workflow_scripts/build_micro_world.py --seed 0 --settings '{"cyber_entities": 40}' --output results/micro/data
+    python workflow_scripts/build_micro_world.py --seed 0 --settings '{"passages": 8}' --output results/micro/data
 """
 
 import argparse
@@ -71,9 +71,7 @@ def main(seed: int, settings: dict, output: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument(
-        "--settings", type=json.loads, required=True, help="JSON: sizes of the world that differ from world.SIZES"
-    )
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: sizes other than world.SIZES")
     parser.add_argument("--output", type=Path, required=True, help="folder of the data")
     arguments = parser.parse_args()
     main(arguments.seed, arguments.settings, arguments.output)

@@ -16,8 +16,8 @@ BLANK = "___"
 BLANK_INSTRUCTION = "Please complete the blank in the following question.\n"
 ANSWER_INSTRUCTION = "Please briefly answer the following question.\n"
 
-# Sizes of the world unless the config says otherwise. Entities are even numbers (half of the facts are held out); pools
-# of values limit them. Passages: texts about one entity in a corpus; pre-training has twice as many, other ones.
+# Sizes of the world unless the config says otherwise. Numbers of entities are even (half of the facts are held out),
+# and pools of values limit them. Passages: texts about one entity in a corpus; pre-training has twice as many.
 SIZES = {
     "cyber_entities": 40,
     "general_entities": 26,
