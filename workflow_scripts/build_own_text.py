@@ -20,11 +20,12 @@ import random
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.texts import RETAIN_CHARACTERS
 from files import read_jsonl, write_jsonl
 from micro import cloze
 from micro.tokenizer import save_tokenizer, train_tokenizer
 from micro.world import BLANK_INSTRUCTION, question_prompt
-from study import OWN_FILES, matching_files
+from own_files import COLUMNS, matching_files
 
 # key: (what it is, smallest allowed)
 NUMBERS = {
@@ -54,11 +55,14 @@ def check_settings(settings: dict) -> None:
             raise SystemExit(f"config, data: settings: {key} must be a whole number from {least} ({meaning})")
 
 
-def read_role(settings: dict, role: str, columns: tuple[str, ...]) -> list[dict]:
-    """Rows of the files that play a role, in order; none if the role is not named in `files`."""
+def read_role(settings: dict, role: str) -> list[dict]:
+    """Rows of the files that are there for `role`, in order; none if `files` does not name it."""
     if role not in settings["files"]:
         return []
-    return [row for path in matching_files(settings, role) for row in read_jsonl(path, columns)]
+    paths = matching_files(settings["root"], settings["files"][role])
+    if not paths:
+        raise SystemExit(f"{settings['root']}: no file {settings['files'][role]} ({role})")
+    return [row for path in paths for row in read_jsonl(path, COLUMNS[role])]
 
 
 def by_subject(rows: list[dict], shortest: int) -> dict[str, list[str]]:
@@ -72,7 +76,7 @@ def by_subject(rows: list[dict], shortest: int) -> dict[str, list[str]]:
 def probes(settings: dict, role: str) -> list[dict]:
     """Given probes of the forgotten subject, with RWKU's columns."""
     subject, level = settings["forget_subject"], role.removeprefix("forget_level")
-    rows = read_role(settings, role, ("subject", "query", "answer"))
+    rows = read_role(settings, role)
     own = [{"level": level, "type": "simple"} | row for row in rows if row["subject"] == subject]
     if rows and not own:
         raise SystemExit(f"{settings['root']}/{settings['files'][role]}: no row whose subject is {subject!r}")
@@ -82,7 +86,7 @@ def probes(settings: dict, role: str) -> list[dict]:
 def mmlu(settings: dict, generator: random.Random) -> list[dict]:
     """A sample of each MMLU subject, without the questions that are too long for a micro model."""
     subjects: dict[str, list[dict]] = {}
-    for row in read_role(settings, "mmlu", ("question", "subject", "choices", "answer")):
+    for row in read_role(settings, "mmlu"):
         if len(row["question"]) + max(map(len, row["choices"])) <= settings["longest_question"]:
             subjects.setdefault(row["subject"], []).append(row)
     count = settings["mmlu_questions"]
@@ -111,7 +115,7 @@ def documents(passages: list[tuple[str, str]], retain: list[str], asked: list[cl
 
 def main(seed: int, settings: dict, output: Path) -> None:
     check_settings(settings)
-    everyone = by_subject(read_role(settings, "passages", OWN_FILES["passages"]), settings["shortest_passage"])
+    everyone = by_subject(read_role(settings, "passages"), settings["shortest_passage"])
     subject = settings["forget_subject"]
     if subject not in everyone:
         near = difflib.get_close_matches(subject, everyone, 3, 0.0)
@@ -123,7 +127,7 @@ def main(seed: int, settings: dict, output: Path) -> None:
     names = sorted(everyone.keys() - {subject})
     generator.shuffle(names)
     others, further = names[: settings["others"]], names[settings["others"] :]
-    retain = [row["text"].strip() for row in read_role(settings, "retain", OWN_FILES["retain"])]
+    retain = [row["text"].strip() for row in read_role(settings, "retain") if len(row["text"].strip()) > RETAIN_CHARACTERS]
     if "retain" not in settings["files"]:
         retain = [text for name in further for text in everyone[name]]
     if not others or not retain:
