@@ -136,7 +136,7 @@ def _overlap_against_steps(root: Path, settings: dict) -> Figure:
 
 
 def figure3b(root: Path, settings: dict) -> Figure:
-    """Forget loss (GA: negative cross-entropy of the forget text) against steps, one curve for each set of modules."""
+    """Forget loss (GA: negative cross-entropy of the forget text) against steps, one curve a trained module."""
     block = settings["block"]
     pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
     figure, panels = _panels(len(pairs), 1.6)

@@ -8,9 +8,9 @@ from paper import labels
 
 WORLDS = {
     "micro": (
-        "World: micro. Small models pre-trained here on invented facts; letters (A-D) cannot be learnt at this size, so "
-        "multiple-choice tests score the text of the options (chance 0.25). Not comparable in size with the paper's "
-        "models."
+        "World: micro. Small models pre-trained here on invented facts; letters (A-D) cannot be learnt at this size, "
+        "so multiple-choice tests score the text of the options (chance 0.25). Not comparable in size with the "
+        "paper's models."
     ),
     "own_text": (
         "World: own text. A small model pre-trained here on the texts of a folder; multiple-choice tests score the "
@@ -101,6 +101,6 @@ def cell_remarks(settings: dict, summary: pandas.DataFrame) -> list[str]:
         pairs = zip(row.statuses, row.notes, strict=True)
         said = {note for status, note in pairs if status not in ("chosen", "reached") and note}
         if said:
-            where = f"{labels.method_and_scope(row.method, row.scope)}, {labels.group(settings, row.model, row.benchmark)}"
-            remarks.append(f"{where}: {' '.join(sorted(said))}")
+            cell = labels.method_and_scope(row.method, row.scope)
+            remarks.append(f"{cell}, {labels.group(settings, row.model, row.benchmark)}: {' '.join(sorted(said))}")
     return remarks

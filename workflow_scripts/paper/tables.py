@@ -27,7 +27,7 @@ def table1(root: Path, settings: dict, folder: Path) -> Table:
         for scope in block["scopes"]
     ]
     extra = [
-        'The paper\'s "Experts & Router" row is its GA baseline: all parameters train, the same numbers as in Table 2. '
+        'The paper\'s "Experts & Router" row is its GA baseline: all parameters train, the numbers of Table 2. '
         "Experts & routers only is an extra row of ours."
     ]
     title = "Table 1. Gradient ascent when only some modules of the model train"
