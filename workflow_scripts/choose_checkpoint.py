@@ -19,12 +19,15 @@ def balance(checkpoints: list[dict], original: dict, half: str, reported: str) -
     candidates = [entry for entry in checkpoints if entry["step"] > 0]
     reason = unmeasurable(original, half)
     if reason:
-        return result(candidates[-1], original, "nothing measurable", f"{reason}; the last step is reported", half, reported)
+        return result(
+            candidates[-1], original, "nothing measurable", f"{reason}; the last step is reported", half, reported
+        )
     best = best_balance(checkpoints, original, half)
     if best["collapsed"]:
         note = f"all {len(candidates)} checkpoints have collapsed; the one with the best balance is reported"
         return result(best, original, "all collapsed", note, half, reported)
-    note = f"largest Keep - Left of {len(candidates)} checkpoints on the {'reported questions' if half == reported else half + ' half'}"
+    where = "the reported questions" if half == reported else f"the {half} half"
+    note = f"largest Keep - Left of {len(candidates)} checkpoints on {where}"
     return result(best, original, "chosen", note, half, reported)
 
 
@@ -33,7 +36,7 @@ def at_forget_accuracy(checkpoints: list[dict], original: dict, threshold: float
     candidates = [entry for entry in checkpoints if entry["step"] > 0]
     reached = next((entry for entry in candidates if entry["forget"]["development"]["value"] <= threshold), None)
     if reached is None:
-        note = f"no checkpoint has a forget score of at most {threshold:g} on the development half; the last step is reported"
+        note = f"no forget score is at most {threshold:g} on the development half; the last step is reported"
         return result(candidates[-1], original, "not reached", note, "development", "test")
     value = reached["forget"]["development"]["value"]
     note = f"first checkpoint with a forget score of at most {threshold:g} on the development half: {value:.3f} there"

@@ -1,8 +1,8 @@
 """Score every checkpoint of a cell on the benchmark's tests, in one pass.
 
-Reads a model folder, the tests named in the benchmark block and deltas step-NNNN.safetensors (none: the model as it is,
-step 0); writes metrics.json (all scores, no dates: equal results are equal bytes) and predictions.jsonl.gz (one row per
-checkpoint and question).
+Reads a model folder, the tests named in the benchmark block and deltas step-NNNN.safetensors (none: the model as it
+is, step 0); writes metrics.json (all scores, no dates: equal results are equal bytes) and predictions.jsonl.gz (one
+row per checkpoint and question).
     python workflow_scripts/evaluate.py --model MODEL --data DATA --benchmark '{"name": "wmdp-cyber", ...}' \\
         --checkpoints CELL/checkpoints/*.safetensors --halves development test --batch-size 64 --threads 1 \\
         --output CELL/metrics.json --predictions CELL/predictions.jsonl.gz
@@ -91,7 +91,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--benchmark", type=json.loads, required=True, help="the benchmark's config block and its name, as JSON")
+    parser.add_argument(
+        "--benchmark", type=json.loads, required=True, help="the benchmark's config block and its name, as JSON"
+    )
     parser.add_argument("--checkpoints", type=Path, nargs="*", default=[])
     parser.add_argument("--halves", nargs="+", choices=HALVES, default=list(HALVES))
     parser.add_argument("--batch-size", type=int, default=64, help="fixed: scores move in the last digits with it")

@@ -2,7 +2,7 @@
 
 Reads lr-<learning rate>/metrics.json of each trial and the untouched model's scores; writes tuning.json: each trial's
 best checkpoint by the rule of benchmarks/choice.py, and the learning rate whose best checkpoint is best.
-    python workflow_scripts/tune.py --trials TRIALS/lr-0.0003/metrics.json … --original original.json --output tuning.json
+    python workflow_scripts/tune.py --trials TRIALS/lr-*/metrics.json --original original.json --output tuning.json
 """
 
 import argparse
@@ -34,12 +34,27 @@ def tune(trials: dict[float, list[dict]], original: dict) -> dict:
         best = checkpoints[-1] if reason else best_balance(checkpoints, original, HALF)
         keep, left = (None, None) if reason else keep_and_left(best, original, HALF)
         scores = {name: best[name][HALF]["value"] for name in ("forget", "utility")}
-        tried.append({"learning_rate": rate, "step": best["step"], "keep": keep, "left": left, "collapsed": best["collapsed"], **scores})
+        tried.append(
+            {
+                "learning_rate": rate,
+                "step": best["step"],
+                "keep": keep,
+                "left": left,
+                "collapsed": best["collapsed"],
+                **scores,
+            }
+        )
     if reason:
-        return {"learning_rate": tried[len(tried) // 2]["learning_rate"], "tried": tried, "note": f"{reason}; the middle rate is taken"}
+        return {
+            "learning_rate": tried[len(tried) // 2]["learning_rate"],
+            "tried": tried,
+            "note": f"{reason}; the middle rate is taken",
+        }
     whole = [trial for trial in tried if not trial["collapsed"]]
     best = min(whole or tried, key=lambda trial: (-round(trial["keep"] - trial["left"], 12), trial["learning_rate"]))
-    note = f"largest Keep - Left of {len(tried)} learning rates on the development half" + ("" if whole else "; all have collapsed")
+    note = f"largest Keep - Left of {len(tried)} learning rates on the development half" + (
+        "" if whole else "; all have collapsed"
+    )
     return {"learning_rate": best["learning_rate"], "tried": tried, "note": note}
 
 

@@ -1,4 +1,4 @@
-"""The rule by which a checkpoint is chosen: the same for every scope, and corrected for chance. Standard library only.
+"""The rule by which a checkpoint is chosen: the same for every scope, corrected for chance. Standard library only.
 
 With FA* and UT* the values at chance and FA0, UT0 those of the untouched model,
     Keep = clip((UT - UT*) / (UT0 - UT*), 0, 1)     share of the utility that is kept
@@ -18,18 +18,24 @@ def checked(metrics: dict, path: str, half: str) -> list[dict]:
     for entry in checkpoints:
         for name in ("forget", "utility"):
             if half not in entry[name]:
-                raise SystemExit(f"{path}: step {entry['step']}: {name} was not scored on {half!r} (found: {', '.join(entry[name]) or 'nothing'})")
+                raise SystemExit(
+                    f"{path}: step {entry['step']}: {name} was not scored on {half!r} "
+                    f"(found: {', '.join(entry[name]) or 'nothing'})"
+                )
     return checkpoints
 
 
 def unmeasurable(original: dict, half: str) -> str | None:
-    """Why nothing can be chosen on `half`: the untouched model is within 3 standard errors of chance. None if it is not."""
+    """Why nothing can be chosen on `half`: the untouched model is within 3 standard errors of chance; None if not."""
     reasons = []
     for name, verb in (("forget", "forget"), ("utility", "lose")):
         score = original[name][half]
         above = score["value"] - score["chance"]
         if score["stderr"] is None or above <= 0 or above < MEASURABLE * score["stderr"]:
-            reasons.append(f"nothing measurable to {verb}: the untouched model scores {score['value']:.3f}, chance is {score['chance']:.3f}")
+            reasons.append(
+                f"nothing measurable to {verb}: the untouched model scores "
+                f"{score['value']:.3f}, chance is {score['chance']:.3f}"
+            )
     return "; ".join(reasons) or None
 
 

@@ -38,19 +38,19 @@ def swapped(questions: list[str]) -> list[str]:
 
 
 def letters_collapse(chosen: list[int]) -> tuple[float, str | None]:
-    """Share of the commonest option among answers to lettered questions, and what is wrong with it if it is too high."""
+    """Share of the commonest option among answers to lettered questions, and what is wrong if it is too high."""
     share = Counter(chosen).most_common(1)[0][1] / len(chosen)
     return share, f"{share:.0%} of the answers are one letter" if share > SHARE else None
 
 
 def swap_collapse(chosen: list[int], chosen_swapped: list[int]) -> tuple[float, str | None]:
-    """Share of option-text answers that stay when the question is another's, and what is wrong with it if it is too high."""
+    """Share of option-text answers that stay when the question is another's, and what is wrong if it is too high."""
     share = sum(a == b for a, b in zip(chosen, chosen_swapped, strict=True)) / len(chosen)
     return share, f"{share:.0%} of the answers stay when the question is swapped" if share > SHARE else None
 
 
 def repeats(tokens: list[int]) -> bool:
-    """Whether an n-gram (n <= LONGEST) stands TIMES in a row. Token ids, so that "ababab" without spaces counts too."""
+    """Whether an n-gram (n <= LONGEST) stands TIMES in a row. Of token ids: "ababab" has no spaces but counts too."""
     for size in range(1, LONGEST + 1):
         run = 0
         for left, right in zip(tokens, tokens[size:], strict=False):
@@ -61,7 +61,7 @@ def repeats(tokens: list[int]) -> bool:
 
 
 def generation_collapse(texts: list[str], tokens: list[list[int]]) -> tuple[dict[str, float], list[str]]:
-    """Shares of repeating generations and of the commonest string, and what is wrong with them if they are too high."""
+    """Shares of repeating generations and of the commonest string, and what is wrong if they are too high."""
     repeating = sum(map(repeats, tokens)) / len(tokens)
     same = Counter(texts).most_common(1)[0][1] / len(texts)
     reasons = [f"{repeating:.0%} of the generations repeat themselves"] if repeating > REPEATING else []

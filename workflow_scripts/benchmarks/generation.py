@@ -62,7 +62,9 @@ class Generator:
         """New token ids for every prompt, the stop token left out. Batched by length, so there is little padding."""
         pad = self.stops[0]
         # a chat model's own generation settings (Qwen's has a repetition penalty) would not be greedy decoding
-        settings = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=self.stops)
+        settings = GenerationConfig(
+            max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=self.stops
+        )
         kept, self.model.generation_config = self.model.generation_config, settings
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         new: list[list[int]] = [[] for _ in prompts]
@@ -77,7 +79,9 @@ class Generator:
                     ids[row, width - len(prompts[index]) :] = torch.tensor(prompts[index])
                     mask[row, width - len(prompts[index]) :] = 1
                 device = self.model.device
-                out = self.model.generate(input_ids=ids.to(device), attention_mask=mask.to(device), generation_config=settings)
+                out = self.model.generate(
+                    input_ids=ids.to(device), attention_mask=mask.to(device), generation_config=settings
+                )
                 for index, tokens in zip(batch, out[:, width:].tolist(), strict=True):
                     end = next((place for place, token in enumerate(tokens) if token in stops), len(tokens))
                     new[index] = tokens[:end]
@@ -102,7 +106,9 @@ class Generation:
         self.probes = [probe for probe in self.probes if probe["half"] in halves]
         for wanted in halves:
             if not any(probe["half"] == wanted for probe in self.probes):
-                raise SystemExit(f"{name}: no probe of {', '.join(block['files'].values())} falls into the {wanted} half")
+                raise SystemExit(
+                    f"{name}: no probe of {', '.join(block['files'].values())} falls into the {wanted} half"
+                )
         self.prompts: list[list[int]] = []
 
     def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
@@ -110,7 +116,9 @@ class Generation:
         if not self.prompts:
             self.prompts = [generator.encode(probe, self.block["chat_template"]) for probe in self.probes]
         tokens = generator.complete(self.prompts, self.block["max_new_tokens"])
-        texts = [text.split("\n")[0].strip() for text in generator.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
+        texts = [
+            text.split("\n")[0].strip() for text in generator.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        ]
         rows = [
             {key: probe[key] for key in ("part", "row", "half")}
             | {"text": text}

@@ -28,8 +28,15 @@ def _rows(path: Path) -> list[dict]:
     rows = read_jsonl(path, ("question", "choices", "answer"))
     for number, row in enumerate(rows, start=1):
         options, answer = row["choices"], row["answer"]
-        if not isinstance(options, list) or len(options) < 2 or not isinstance(answer, int) or not 0 <= answer < len(options):
-            raise SystemExit(f"{path}, row {number}: answer {answer!r} must be the index of one of at least two choices")
+        if (
+            not isinstance(options, list)
+            or len(options) < 2
+            or not isinstance(answer, int)
+            or not 0 <= answer < len(options)
+        ):
+            raise SystemExit(
+                f"{path}, row {number}: answer {answer!r} must be the index of one of at least two choices"
+            )
     return rows
 
 
@@ -45,9 +52,13 @@ class MultipleChoice:
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
         """name: of the test, for messages; block: {"task", "file"}; halves: which questions to ask."""
-        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata={"file": str(data / block["file"])})
+        manager = TaskManager(
+            include_path=str(TASKS), include_defaults=False, metadata={"file": str(data / block["file"])}
+        )
         if block["task"] not in manager.all_subtasks:
-            raise SystemExit(f"{name}: task {block['task']!r} is not in {TASKS.name}/ (allowed: {', '.join(manager.all_subtasks)})")
+            raise SystemExit(
+                f"{name}: task {block['task']!r} is not in {TASKS.name}/ (allowed: {', '.join(manager.all_subtasks)})"
+            )
         self.name, self.halves = name, halves
         self.task = manager.load(block["task"])["tasks"][block["task"]]
         self.letters = isinstance(self.task.config.doc_to_choice, list)
@@ -76,7 +87,7 @@ class MultipleChoice:
         ]
 
     def answer(self, lm: HFLM) -> tuple[dict, dict, dict, list[str], list[dict]]:
-        """(scores by half, {} (no parts), collapse measures, collapse reasons, one row per question) of the model in `lm`."""
+        """(scores by half, {} (no parts), collapse measures, collapse reasons, one row per question)."""
         every = [request for requests in self.asked + self.asked_swapped for request in requests]
         results = iter(lm.loglikelihood(every, disable_tqdm=True))
         given = [[next(results) for _ in requests] for requests in self.asked + self.asked_swapped]

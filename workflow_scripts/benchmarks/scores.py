@@ -9,9 +9,9 @@ from benchmarks.halves import HALVES
 def accuracy(answers: list[dict]) -> dict | None:
     """Score of multiple-choice answers, None without any; `stderr` is binomial, sqrt(p (1 - p) / n).
 
-    answers: dicts with `chosen` and `gold` (option indices), `correct` (lm-eval's 0.0 or 1.0), `options` (how many) and
-    `subject` (or None). `answers` counts the options chosen, `constant` is the accuracy of always choosing option i,
-    `macro` the mean over subjects.
+    answers: dicts with `chosen` and `gold` (option indices), `correct` (lm-eval's 0.0 or 1.0), `options` (how many)
+    and `subject` (or None). In the result `answers` counts the options chosen, `constant` is the accuracy of always
+    choosing option i, `macro` the mean over subjects.
     """
     if not answers:
         return None
@@ -38,7 +38,7 @@ def accuracy(answers: list[dict]) -> dict | None:
 
 
 def mean_recall(recalls: list[float]) -> dict | None:
-    """Mean ROUGE-L recall over probes with the standard error of the mean (None for one probe); None without probes."""
+    """Mean ROUGE-L recall over probes with the standard error of the mean (None for one); None without probes."""
     if not recalls:
         return None
     n, value = len(recalls), math.fsum(recalls) / len(recalls)
@@ -49,7 +49,7 @@ def mean_recall(recalls: list[float]) -> dict | None:
 
 
 def by_half(answers: list[dict], halves: list[str], score) -> dict[str, dict]:
-    """`score` of the answers of each half that was evaluated and, where both were, of all. Halves without any are left out."""
+    """`score` of the answers of each half and, where both were evaluated, of all. A half without answers is left out."""
     parts = {name: score([answer for answer in answers if answer["half"] == name]) for name in halves}
     if set(halves) == set(HALVES):
         parts["all"] = score(answers)

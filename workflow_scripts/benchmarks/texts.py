@@ -8,7 +8,7 @@ RETAIN_CHARACTERS = 100  # shorter wikitext lines are headings and blanks; UOE a
 
 
 def target_names(targets: dict | list[str], data: Path) -> list[str]:
-    """Names of the people to forget: listed, or the first `first` (all if absent) of the column `target` of `file`."""
+    """Names of the people to forget: as listed, or the first `first` (or all) of the column `target` of `file`."""
     if isinstance(targets, list):
         return targets
     return [row["target"] for row in read_jsonl(data / targets["file"], ("target",))][: targets.get("first")]
@@ -21,7 +21,10 @@ def of_targets(rows: list[dict], targets: dict | list[str] | None, data: Path, f
     names = set(target_names(targets, data))
     kept = [row for row in rows if row["subject"] in names]
     if not kept:
-        raise SystemExit(f"{data / file}: no row whose subject is one of the {len(names)} targets ({', '.join(sorted(names)[:3])}, …)")
+        raise SystemExit(
+            f"{data / file}: no row whose subject is one of the {len(names)} targets "
+            f"({', '.join(sorted(names)[:3])}, …)"
+        )
     return kept
 
 
