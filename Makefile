@@ -19,7 +19,7 @@ tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
 
 quick: $(VENV)/installed
-	$(BUILD) --config-file config/quick.yaml --seeds $(SEED_LIST) all_tables
+	$(BUILD) --seeds $(SEED_LIST) results/micro/tables/quick.md
 
 report: tables
 	$(BUILD) --seeds $(SEED_LIST) --report results/micro/report.html all_tables all_figures

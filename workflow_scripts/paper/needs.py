@@ -5,13 +5,14 @@ Standard library only: Snakemake imports this file each time it starts. A `block
 config's `models:`.
 """
 
-TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "table7", "table10", "tuning")
+TABLES = ("quick", "table1", "table2", "table3", "table4", "table5", "table6", "table7", "table10", "tuning")
 FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
 ALLOWED = {"tables": TABLES, "figures": FIGURES}
 
 CHOSEN_AND_SELECTION = ("chosen.json", "selection")
 # What each picture reads of one cell: a file of the cell's folder, or one that describes its model (see `_path`).
 READS = {
+    "quick": ("chosen.json",),
     "table1": ("chosen.json",),
     "table2": ("chosen.json",),
     "table3": ("parameters.json",),

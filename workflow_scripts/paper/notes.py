@@ -4,6 +4,7 @@ commit.
 
 import pandas
 
+from benchmarks.choice import MEASURABLE, OVERSHOT
 from paper import labels
 
 WORLDS = {
@@ -29,7 +30,7 @@ RULES = {
     ),
     "at_forget_accuracy": (
         "Checkpoint: the first with FA <= {threshold:g} on a development half of the forget test, reported on the "
-        "other half; overshot: its FA is under 0.20; not reached: no checkpoint has FA <= {threshold:g}."
+        "other half; overshot: its FA there is under {overshot:g}; not reached: no checkpoint has FA <= {threshold:g}."
     ),
     "as_published": (
         f"Checkpoint: the largest Keep - Left on the test itself, as the papers seem to choose, {CORRECTED}."
@@ -53,8 +54,8 @@ BOLD = {
 RED = "Red and ▼: utility more than 10 points below the pretrained model's, in our columns and the paper's."
 DAGGER = "† collapsed: the answers no longer depend on the questions; not counted as forgotten, never bold."
 NOTHING = (
-    "§ nothing measurable to forget (or lose): the pretrained model is under 3 standard errors above chance; the "
-    "last step is shown."
+    f"§ nothing measurable to forget (or lose): the pretrained model is under {MEASURABLE:g} standard errors above "
+    "chance; the last step is shown."
 )
 TUNING = (
     "Learning rates, one grid of equal size for each method and scope, tried once a model on the tuning seed, which "
@@ -70,7 +71,8 @@ def world(settings: dict) -> str:
 def rule(settings: dict) -> str:
     """How the shown checkpoint of each cell was chosen."""
     text = RULES[settings["block"].get("choice", "balance")]
-    return text.replace("{threshold:g}", f"{settings.get('forget_accuracy', 0.27):g}")
+    threshold = f"{settings.get('forget_accuracy', 0.27):g}"
+    return text.replace("{threshold:g}", threshold).replace("{overshot:g}", f"{OVERSHOT:g}")
 
 
 def ending(settings: dict, commit: str) -> str:
@@ -98,8 +100,8 @@ def cell_remarks(settings: dict, summary: pandas.DataFrame) -> list[str]:
     """What the choice of a checkpoint had to say about single cells, where that is more than "chosen"."""
     remarks = []
     for row in summary.itertuples():
-        pairs = zip(row.statuses, row.notes, strict=True)
-        said = {note for status, note in pairs if status not in ("chosen", "reached") and note}
+        runs = zip(row.statuses, row.notes, row.collapsed_runs, strict=True)
+        said = {note for status, note, collapsed in runs if status not in ("chosen", "reached") or collapsed}
         if said:
             cell = labels.method_and_scope(row.method, row.scope)
             remarks.append(f"{cell}, {labels.group(settings, row.model, row.benchmark)}: {' '.join(sorted(said))}")

@@ -96,6 +96,7 @@ def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
             row[f"{short}_n"] = tuple(sorted(set(group[f"{short}_n"])))
         row |= {"fa_chance": group["fa_chance"].iloc[0], "steps": tuple(group["step"])}
         row |= {"statuses": tuple(group["status"]), "notes": tuple(group["note"])}
+        row["collapsed_runs"] = tuple(group["collapsed"])
         rows.append(row)
     return pandas.DataFrame(rows)
 
@@ -123,7 +124,7 @@ def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
             if len(values) > 1:
                 row[f"{short}_se"] = math.sqrt(math.fsum((v - row[short]) ** 2 for v in values) / (len(values) - 1))
             row[f"{short}_draws"] = tuple(values)
-        for several in ("steps", "statuses", "notes"):
+        for several in ("steps", "statuses", "notes", "collapsed_runs"):
             row[several] = tuple(entry for entries in group[several] for entry in entries)
         pooled.append(row)
     return pandas.concat([others, pandas.DataFrame(pooled)], ignore_index=True)

@@ -41,6 +41,13 @@ def table2(root: Path, settings: dict, folder: Path) -> Table:
     return score_table("table2", title, "Method", root, settings, folder, rows)
 
 
+def quick(root: Path, settings: dict, folder: Path) -> Table:
+    """A first look: a few cells of Table 2, with random experts beside; published values are Table 2's."""
+    title = "A first look: methods without and with UOE, and with random experts"
+    rows = _rows("table2", settings, compared=lambda method: method)
+    return score_table("quick", title, "Method", root, settings, folder, rows)
+
+
 def table4(root: Path, settings: dict, folder: Path) -> Table:
     """GA with parameter-efficient training."""
     title = "Table 4. UOE and other parameter-efficient training, gradient ascent"
@@ -161,6 +168,7 @@ def table3(root: Path, settings: dict, folder: Path) -> Table:
 
 
 TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
+    "quick": quick,
     "table1": table1,
     "table2": table2,
     "table3": table3,
