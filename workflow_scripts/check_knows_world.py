@@ -50,7 +50,7 @@ def main() -> None:
             if score["value"] < least:
                 failed.append(
                     f"{model_of(path)} does not know its world: {benchmark}, {test} test: {score['metric']} is "
-                    f"{score['value']:.3f} (n = {score['n']}), at least {least:g} is needed; lengthen its pre-training"
+                    f"{score['value']:.3f} (n = {score['n']}), at least {least:g} is needed; train it longer"
                 )
     if failed:
         raise SystemExit("\n".join(failed))

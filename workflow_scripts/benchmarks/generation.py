@@ -112,7 +112,7 @@ class Generation:
         self.prompts: list[list[int]] = []
 
     def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
-        """(scores by half, scores of parts and of the other recall, collapse measures, reasons, one row per probe)."""
+        """(scores by half, scores of parts and of the other recall, collapse measures, reasons, a row per probe)."""
         if not self.prompts:
             self.prompts = [generator.encode(probe, self.block["chat_template"]) for probe in self.probes]
         tokens = generator.complete(self.prompts, self.block["max_new_tokens"])

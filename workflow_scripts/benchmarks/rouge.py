@@ -42,7 +42,7 @@ def rouge_recall(reference: str, generated: str) -> float:
 
 
 def rouge_score_recall(reference: str, generated: str) -> float:
-    """Recall of rougeL in PyPI `rouge-score` (used by open-unlearning and MUSE): lower case, no punctuation; in [0, 1]."""
+    """Recall of rougeL in PyPI `rouge-score` (open-unlearning, MUSE): lower case, no punctuation; in [0, 1]."""
     return _scorer().score(reference, generated)["rougeL"].recall
 
 

@@ -49,7 +49,7 @@ def mean_recall(recalls: list[float]) -> dict | None:
 
 
 def by_half(answers: list[dict], halves: list[str], score) -> dict[str, dict]:
-    """`score` of the answers of each half and, where both were evaluated, of all. A half without answers is left out."""
+    """`score` of the answers of each half and, where both were asked, of all. A half without any is left out."""
     parts = {name: score([answer for answer in answers if answer["half"] == name]) for name in halves}
     if set(halves) == set(HALVES):
         parts["all"] = score(answers)
