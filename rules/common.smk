@@ -18,6 +18,8 @@ for name, value in {
 }.items():
     os.environ.setdefault(name, value)
 
+# --config seeds=[0,1] arrives as texts.
+config["seeds"] = [int(seed) if str(seed).isdigit() else seed for seed in config.get("seeds", [0])]
 plan.check_schema(config, yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text()))
 validate(config, f"{workflow.basedir}/config/schema.yaml")  # fills in the defaults
 plan.check(config)

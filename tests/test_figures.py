@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from synthetic_results import REPO, build, load_config, trajectory
 
+import plot_figure
 from paper import needs
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -190,11 +191,19 @@ def plot(root: Path, config: dict, name: str, prefix: Path) -> subprocess.Comple
     return subprocess.run([*script, *options], capture_output=True, text=True, check=False)
 
 
+def plot_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
+    """The same without a process of its own."""
+    settings = json.dumps(needs.settings("figures", name, config))
+    options = ["--results", str(root), "--settings", settings, "--output-prefix", str(prefix)]
+    monkeypatch.setattr(sys, "argv", ["plot_figure.py", "--figure", name, *options])
+    plot_figure.main()
+
+
 def digests(folder: Path) -> dict[str, str]:
     return {file.suffix: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
 
 
-def test_stage_writes_three_files_twice_the_same_and_follows_its_input(tree, tmp_path):
+def test_stage_writes_three_files_twice_the_same_and_follows_its_input(tree, tmp_path, monkeypatch):
     root, config = tree
     name, outputs = "figure5", {}
     for attempt in ("first", "second", "changed"):
@@ -203,8 +212,11 @@ def test_stage_writes_three_files_twice_the_same_and_follows_its_input(tree, tmp
             content = json.loads(path.read_text())
             content["probes"][3]["overlap"]["2"] = 0.05
             path.write_text(json.dumps(content))
-        done = plot(root, config, name, tmp_path / attempt / name)
-        assert done.returncode == 0, done.stderr
+        if attempt == "second":  # its own process, hence its own hash seed
+            done = plot(root, config, name, tmp_path / attempt / name)
+            assert done.returncode == 0, done.stderr
+        else:
+            plot_here(monkeypatch, root, config, name, tmp_path / attempt / name)
         outputs[attempt] = digests(tmp_path / attempt)
     assert set(outputs["first"]) == {".pdf", ".svg", ".png"}
     assert outputs["first"] == outputs["second"]
@@ -212,13 +224,15 @@ def test_stage_writes_three_files_twice_the_same_and_follows_its_input(tree, tmp
     assert b"CreationDate" not in (tmp_path / "first" / f"{name}.pdf").read_bytes()
 
 
-def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path):
+def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path, monkeypatch):
     root, config = tree
     missing = root / "cells/micro-qwen/wmdp-cyber/ga/routers/seed-0/trajectory.json"
     missing.unlink()
-    done = plot(root, config, "figure3b", tmp_path / "out" / "figure3b")
-    assert done.returncode == 1 and done.stderr == f"{missing}: no such file\n"
+    with pytest.raises(SystemExit) as stop:
+        plot_here(monkeypatch, root, config, "figure3b", tmp_path / "out" / "figure3b")
+    assert stop.value.code == f"{missing}: no such file"
     assert not (tmp_path / "out").exists()
+    pyplot.close("all")
 
 
 def test_needs_names_what_the_figures_read(tree):

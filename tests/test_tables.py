@@ -13,6 +13,7 @@ import pandas
 import pytest
 from synthetic_results import REPO, build, load_config
 
+import render_table
 from paper import needs, notes, published, results, styling
 from paper.scores import Table
 from paper.tables import TABLES
@@ -315,22 +316,48 @@ def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.Comp
     return subprocess.run([*script, *options], capture_output=True, text=True, check=False)
 
 
+def render_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
+    """The same without a process of its own."""
+    settings = json.dumps(needs.settings("tables", name, config))
+    options = ["--results", str(root), "--settings", settings, "--published", str(PUBLISHED)]
+    monkeypatch.setattr(sys, "argv", ["render_table.py", "--table", name, *options, "--output-prefix", str(prefix)])
+    render_table.main()
+
+
 def test_stage_writes_four_files_twice_the_same(tree, tmp_path):
     root, config = tree
-    for name in ("table2", "tuning"):
-        digests = []
-        for attempt in ("first", "second"):
-            done = render(root, config, name, tmp_path / attempt / name)
-            assert done.returncode == 0, done.stderr
-            files = sorted((tmp_path / attempt).glob(f"{name}.*"))
-            assert [file.suffix for file in files] == [".csv", ".html", ".md", ".tex"]
-            digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
-        assert digests[0] == digests[1]
+    digests = []
+    for attempt in ("first", "second"):
+        done = render(root, config, "table2", tmp_path / attempt / "table2")
+        assert done.returncode == 0, done.stderr
+        files = sorted((tmp_path / attempt).iterdir())
+        assert [file.name for file in files] == ["table2.csv", "table2.html", "table2.md", "table2.tex"]
+        digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
+    assert digests[0] == digests[1]
     text = (tmp_path / "first" / "table2.md").read_text()
     assert "seeds 0; commit abc1234_&x" in text and notes.WORLDS["micro"] in text and "Keep - Left" in text
     assert "n: WMDP: 104 forget, 190 utility questions; RWKU: 96 forget, 190 utility questions." in text
-    with (tmp_path / "first" / "tuning.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 3 * len(needs.tuning_block(config)["combinations"])
+
+
+def test_tuning_table_lists_all_that_was_tried(tree, tmp_path, monkeypatch):
+    root, config = tree
+    combinations = needs.tuning_block(config)["combinations"]
+    for number, (model, method, scope) in enumerate(combinations[:3]):
+        path = root / "tuning" / model / method / f"{scope}.json"
+        content = json.loads(path.read_text())
+        if number == 0:  # the model never knew what is to be forgotten
+            content["tried"] = [trial | {"keep": None, "left": None} for trial in content["tried"]]
+        elif number == 1:
+            content["learning_rate"] = content["tried"][2]["learning_rate"]
+        path.write_text(json.dumps(content))
+    render_here(monkeypatch, root, config, "tuning", tmp_path / "tuning")
+    with (tmp_path / "tuning.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * len(combinations)
+    assert [row["chosen"] for row in rows[:6]] == ["False", "True", "False", "False", "False", "True"]
+    lines = [line for line in (tmp_path / "tuning.md").read_text().splitlines() if line.startswith("| ")][1:]
+    assert len(lines) == len(rows) and lines[0].count(" – ") == 3 and lines[3].count("–") == 0
+    assert f"1 of {len(combinations)} rates taken lie at an end of their grid" in (tmp_path / "tuning.md").read_text()
 
 
 def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path):

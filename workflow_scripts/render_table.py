@@ -14,7 +14,7 @@ from pathlib import Path
 from files import write_text
 from paper import notes, results, styling
 from paper.tables import TABLES
-from paper.tuned import widen_tuning
+from paper.tuned import at_the_end, widen_tuning
 
 TUNING_TITLE = "All that was tried in tuning"
 
@@ -33,7 +33,7 @@ def main() -> None:
     ending = notes.ending(args.settings, args.commit)
     if args.table == "tuning":
         frame = results.read_tuning(args.results, args.settings["block"]["combinations"])
-        remarks = [notes.TUNING, notes.world(args.settings), ending]
+        remarks = [notes.TUNING, at_the_end(frame, args.settings), notes.world(args.settings), ending]
         styling.write_wide(widen_tuning(frame, args.settings), "tuning", TUNING_TITLE, remarks, args.output_prefix)
         write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
         return

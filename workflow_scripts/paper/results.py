@@ -54,7 +54,8 @@ def read_chosen(root: Path, settings: dict) -> pandas.DataFrame:
                 ("ut0", "original_utility"),
             ):
                 score = field(chosen, path, name)
-                row |= {short: field(score, path, "value"), f"{short}_se": field(score, path, "stderr")}
+                error = field(score, path, "stderr")  # null where it can't be known, as for one question
+                row |= {short: field(score, path, "value"), f"{short}_se": math.nan if error is None else error}
                 row |= {f"{short}_n": field(score, path, "n"), f"{short}_chance": score.get("chance", 0.0)}
             rows.append(row)
     frame = pandas.DataFrame(rows)
@@ -188,6 +189,7 @@ def read_tuning(root: Path, combinations: list[list[str]]) -> pandas.DataFrame:
         for tried in field(content, path, "tried"):
             row = {"model": model, "method": method, "scope": scope}
             row |= {key: field(tried, path, key) for key in ("learning_rate", "step", "keep", "left", "collapsed")}
+            row |= {key: math.nan for key in ("keep", "left") if row[key] is None}  # nothing measurable
             row |= {"fa": _number(field(tried, path, "forget")), "ut": _number(field(tried, path, "utility"))}
             rows.append(row | {"chosen": row["learning_rate"] == best})
     return pandas.DataFrame(rows)

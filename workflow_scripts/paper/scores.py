@@ -124,7 +124,7 @@ def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: 
         "seeds": cell["seeds"],
         "marks": marks,
         "collapsed": f"{cell['collapsed']}/{runs}",
-        "status": _statuses(cell["statuses"]),
+        "status": _statuses(cell),
         "steps": _counts(cell["steps"]),
     }
     found = []
@@ -152,11 +152,15 @@ def _counts(values: tuple) -> str:
     return "/".join(map(str, dict.fromkeys(values)))
 
 
-def _statuses(statuses: tuple[str, ...]) -> str:
-    """ "reached", or with several runs that differ "reached 2/3, overshot 1/3"."""
-    if len(set(statuses)) == 1:
-        return statuses[0]
-    return ", ".join(f"{status} {statuses.count(status)}/{len(statuses)}" for status in dict.fromkeys(statuses))
+def _statuses(cell: dict) -> str:
+    """One status, as in `reached`; where several runs differ, each with its count: `reached 2/3, overshot 1/3`."""
+    runs = zip(cell["statuses"], cell["collapsed_runs"], strict=True)
+    said = [
+        f"{status}, collapsed" if collapsed and "collapsed" not in status else status for status, collapsed in runs
+    ]
+    if len(set(said)) == 1:
+        return said[0]
+    return "; ".join(f"{status} {said.count(status)}/{len(said)}" for status in dict.fromkeys(said))
 
 
 def tidy(values: list[dict]) -> pandas.DataFrame:

@@ -1,5 +1,7 @@
 """The table of all that was tried in tuning."""
 
+import math
+
 import pandas
 
 from paper import labels
@@ -16,10 +18,10 @@ def widen_tuning(frame: pandas.DataFrame, settings: dict) -> Wide:
         "Step": [str(step) for step in frame["step"]],
         "FA ↓": [f"{value:.3f}" for value in frame["fa"]],
         "UT ↑": [f"{value:.3f}" for value in frame["ut"]],
-        "Keep": [f"{value:.3f}" for value in frame["keep"]],
-        "Left": [f"{value:.3f}" for value in frame["left"]],
+        "Keep": [_share(value) for value in frame["keep"]],
+        "Left": [_share(value) for value in frame["left"]],
         "Keep - Left": [
-            f"{keep - left:.3f}{'†' if collapsed else ''}"
+            f"{_share(keep - left)}{'†' if collapsed else ''}"
             for keep, left, collapsed in zip(frame["keep"], frame["left"], frame["collapsed"], strict=True)
         ],
     })  # fmt: skip
@@ -28,3 +30,22 @@ def widen_tuning(frame: pandas.DataFrame, settings: dict) -> Wide:
     styles.loc[frame["chosen"].to_numpy(), ("", "Learning rate")] = "best"
     key = list(zip(frame["model"], frame["method"], frame["scope"], strict=True))
     return Wide(texts, styles, [i for i in range(1, len(key)) if key[i] != key[i - 1]])
+
+
+def at_the_end(frame: pandas.DataFrame, settings: dict) -> str:
+    """Which taken rates are the smallest or largest of their grid, where a wider grid might have found a better one."""
+    grids = frame.groupby(["model", "method", "scope"], sort=False)
+    found = []
+    for (model, method, scope), grid in grids:
+        rate = grid.loc[grid["chosen"], "learning_rate"].iloc[0]
+        if rate in (grid["learning_rate"].min(), grid["learning_rate"].max()):
+            end = "smallest" if rate == grid["learning_rate"].min() else "largest"
+            found.append(f"{labels.model(settings, model)} {labels.method(method)} {labels.scope(scope)} ({end})")
+    if not found:
+        return "No rate taken lies at an end of its grid."
+    return f"{len(found)} of {len(grids)} rates taken lie at an end of their grid: {', '.join(found)}."
+
+
+def _share(value: float) -> str:
+    """Three decimals; a dash where nothing was measurable."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
