@@ -105,6 +105,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    if not (args.model / "config.json").is_file():
+        raise SystemExit(f"{args.model}: no config.json there; --model must be a Hugging Face model folder")
     steps = {step_of(path): path for path in args.checkpoints} or {0: None}
     tests = read_tests(args.benchmark, args.data, args.halves)
     model = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto")
