@@ -256,6 +256,13 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
     assert [at[row]["published"] for row in status] == ["0.5100", "0.4856", "0.4652", "0.2852"]
     assert at["3 experts, 3 layers"]["published_in"] == "v2_table2"
     assert any("FA <= 0.27" in note for note in table.notes)
+    edit(root, f"{cells}/uoe", "at_forget_accuracy", collapsed=True, note="Collapsed (one answer).")
+    table, _ = make(root, config, "table5")
+    row = "1 expert, one layer"
+    assert value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"] == "reached, collapsed"
+    assert value(table, row, "micro-deepseek", "wmdp-cyber", "FA")["marks"] == "†"
+    assert "GA+UOE, DeepSeek (WMDP): Collapsed (one answer)." in table.notes
+    assert value(table, "3 experts, 3 layers", "micro-deepseek", "wmdp-cyber", "UT")["best"]
 
 
 def test_layer_sweep_shows_rank_index_and_affinity(tree):

@@ -30,7 +30,7 @@ RULES = {
     ),
     "at_forget_accuracy": (
         "Checkpoint: the first with FA <= {threshold:g} on a development half of the forget test, reported on the "
-        "other half; overshot: its FA there is under {overshot:g}; not reached: no checkpoint has FA <= {threshold:g}."
+        "other half; overshot: its FA there is under {overshot:g}; not reached: none has FA <= {threshold:g}."
     ),
     "as_published": (
         f"Checkpoint: the largest Keep - Left on the test itself, as the papers seem to choose, {CORRECTED}."

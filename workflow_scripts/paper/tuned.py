@@ -33,7 +33,7 @@ def widen_tuning(frame: pandas.DataFrame, settings: dict) -> Wide:
 
 
 def at_the_end(frame: pandas.DataFrame, settings: dict) -> str:
-    """Which taken rates are the smallest or largest of their grid, where a wider grid might have found a better one."""
+    """Which taken rates are the smallest or largest of their grid: a wider one might have found a better rate."""
     grids = frame.groupby(["model", "method", "scope"], sort=False)
     found = []
     for (model, method, scope), grid in grids:
