@@ -32,8 +32,8 @@ BETAS, CLIP = (0.9, 0.999), 1.0  # the published runs' AdamW and gradient clippi
 def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tensor) -> torch.Tensor:
     """Router anchor loss (UOE, eq. 3): squared L2 norm of (g - a), mean over non-padding tokens, summed over layers.
 
-    g is masked to the top-K, a is 1 at the anchored experts and 0 elsewhere. From a token without the anchored expert in its
-    top-K gets no gradient from that token.
+    g is masked to the top-K, a is 1 at the anchored experts and 0 elsewhere. A token whose top-K lacks an anchored
+    expert does not pull it up: its gradient is the same whichever absent expert is anchored.
     """
     total = torch.zeros((), device=mask.device)
     for name, experts in anchor.items():

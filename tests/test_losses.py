@@ -1,0 +1,324 @@
+"""Each loss and its gradients against computations that share no function with the code under test.
+
+The independent side starts from a model's public outputs (logits, hidden states, router logits) and goes on in plain
+loops with its own masking. All in float64, with padding in the batch.
+"""
+
+import math
+
+import pytest
+import torch
+from tiny_models import RENORMALISED, random_tokens, tiny
+
+from methods import ga, gdiff, npo, rmu
+from moe.forward import Batch
+from moe.layers import find_moe_layers
+from moe.routing import record_routing
+from unlearn import anchor_loss
+
+LENGTHS = (12, 7, 10)  # tokens of each row that are no padding
+FAMILIES = ["qwen2moe", "deepseek", "mixtral", "gptoss", "llama"]
+NPO_SETTINGS = [{"beta": 0.1, "per_token": False}, {"beta": 0.7, "per_token": True}]
+
+
+def padded(side: str = "right", seed: int = 3) -> Batch:
+    """Three rows of different length, padded with id 0 on one side."""
+    ids, mask = random_tokens(3, max(LENGTHS), seed), torch.zeros(3, max(LENGTHS), dtype=torch.bool)
+    for row, length in enumerate(LENGTHS):
+        mask[row, slice(0, length) if side == "right" else slice(max(LENGTHS) - length, None)] = True
+    return Batch(torch.tensor([2, 0, 1]), ids.masked_fill(~mask, 0), mask)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request) -> torch.nn.Module:
+    built = tiny(request.param, seed=1).double()
+    if request.param != "llama":
+        built.set_experts_implementation("eager")  # the grouped kernel knows no float64
+    return built
+
+
+def own_nll(model, batch: Batch) -> list[torch.Tensor]:
+    """For every row the list of -log p of its real tokens behind the first, by explicit log-sum-exp."""
+    scores = model(input_ids=batch.input_ids, attention_mask=batch.mask.long()).logits
+    rows = []
+    for row in range(len(scores)):
+        places = [t for t in range(batch.mask.shape[1]) if batch.mask[row, t]]
+        terms = []
+        for place in places[1:]:
+            z = scores[row, place - 1]
+            highest = z.max()
+            terms.append(highest + (z - highest).exp().sum().log() - z[batch.input_ids[row, place]])
+        rows.append(torch.stack(terms))
+    return rows
+
+
+def own_ce(model, batch: Batch) -> torch.Tensor:
+    return torch.cat(own_nll(model, batch)).mean()
+
+
+def own_npo(model, batch: Batch, reference: list[float], beta: float, per_token: bool) -> torch.Tensor:
+    """log pi/pi_ref from log-probabilities, then -(2/beta) log sigmoid(-beta log pi/pi_ref), averaged over rows."""
+    total = 0.0
+    for terms, ref in zip(own_nll(model, batch), reference, strict=True):
+        log_pi = -terms.mean() if per_token else -terms.sum()
+        total = total + 2.0 / beta * (1.0 + (beta * (log_pi - (-ref))).exp()).log()
+    return total / len(reference)
+
+
+def own_hidden(model, batch: Batch, layer: int) -> torch.Tensor:
+    out = model(input_ids=batch.input_ids, attention_mask=batch.mask.long(), output_hidden_states=True)
+    return out.hidden_states[layer + 1]
+
+
+def gradients(loss: torch.Tensor, model) -> dict[str, torch.Tensor]:
+    found = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    return {
+        name: torch.zeros_like(parameter) if gradient is None else gradient
+        for (name, parameter), gradient in zip(model.named_parameters(), found, strict=True)
+    }
+
+
+def assert_same(ours: torch.Tensor, independent: torch.Tensor, model, tolerance: float = 1e-6) -> None:
+    """Value and every gradient agree; the gradient is not zero everywhere.
+
+    Tolerance: the code computes cross-entropy and norms in fp32.
+    """
+    assert ours.item() == pytest.approx(independent.item(), rel=tolerance)
+    mine, theirs = gradients(ours, model), gradients(independent, model)
+    size = max(gradient.abs().max().item() for gradient in theirs.values())
+    assert size > 1e-4
+    for name in theirs:
+        error = (mine[name] - theirs[name]).abs().max().item()
+        assert error <= 10 * tolerance * size, f"{name}: {error:.2g} of {size:.2g}"
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_ga_and_gdiff(model, side):
+    forget, retain = padded(side), padded(side, seed=4)
+    assert_same(ga.forget_loss(model, forget, None, {}), -own_ce(model, forget), model)
+    assert_same(gdiff.forget_loss(model, forget, None, {}), -own_ce(model, forget), model)
+    assert_same(gdiff.retain_loss(model, retain, None, {}), own_ce(model, retain), model)
+
+
+def test_nothing_padded(model):
+    ids = random_tokens(2, 9)
+    batch = Batch(torch.arange(2), ids, torch.ones_like(ids, dtype=torch.bool))
+    assert_same(ga.forget_loss(model, batch, None, {}), -own_ce(model, batch), model)
+
+
+@pytest.mark.parametrize("settings", NPO_SETTINGS, ids=["summed", "per_token"])
+def test_npo(model, settings):
+    batch = padded()
+    reference = torch.tensor([40.0, 20.0, 45.0], dtype=torch.float64) / (9 if settings["per_token"] else 1)
+    of_rows = [reference[row].item() for row in batch.rows]
+    ours = npo.forget_loss(model, batch, reference, settings)
+    assert_same(ours, own_npo(model, batch, of_rows, **settings), model)
+    assert_same(npo.retain_loss(model, batch, None, settings), own_ce(model, batch), model)
+
+
+@pytest.mark.parametrize("settings", NPO_SETTINGS, ids=["summed", "per_token"])
+def test_npo_reference_is_the_rows_likelihood(model, settings):
+    first, second = padded(), padded(seed=4)
+    ours = npo.forget_reference(model, [first, second], settings)
+    rows = [*own_nll(model, first), *own_nll(model, second)]
+    expected = [(row.mean() if settings["per_token"] else row.sum()).item() for row in rows]
+    assert ours.tolist() == pytest.approx(expected, rel=1e-6)
+    assert not ours.requires_grad
+
+
+@pytest.mark.parametrize("settings", NPO_SETTINGS, ids=["summed", "per_token"])
+def test_npo_at_ratio_zero(model, settings):
+    """Untouched model: the loss is 2 ln 2 / beta and the gradient that of ascent on the same (summed) likelihood."""
+    batch = padded()
+    in_order = Batch(torch.arange(3), batch.input_ids, batch.mask)
+    reference = npo.forget_reference(model, [in_order], settings)
+    loss = npo.forget_loss(model, in_order, reference, settings)
+    assert loss.item() == pytest.approx(2 * math.log(2) / settings["beta"], rel=1e-7)
+    rows = own_nll(model, in_order)
+    ascent = -sum(row.mean() if settings["per_token"] else row.sum() for row in rows) / len(rows)
+    mine, theirs = gradients(loss, model), gradients(ascent, model)
+    for name in theirs:
+        assert torch.allclose(mine[name], theirs[name], rtol=1e-5, atol=1e-6 * theirs[name].abs().max().item()), name
+
+
+def test_npo_approaches_ga_as_beta_falls(model):
+    """-(2/beta) log sigmoid(beta r) = 2 ln 2 / beta - r + beta r^2 / 4 - ...: the gradient tends to GA's."""
+    batch = padded()
+    reference = torch.zeros(3, dtype=torch.float64)  # far from ratio 0
+    rows = own_nll(model, batch)
+    ascent = gradients(-sum(row.sum() for row in rows) / len(rows), model)
+    size = max(gradient.abs().max().item() for gradient in ascent.values())
+    errors = []
+    for beta in (1e-1, 1e-3, 1e-5):
+        loss = npo.forget_loss(model, batch, reference, {"beta": beta, "per_token": False})
+        mine = gradients(loss, model)
+        errors.append(max((mine[name] - ascent[name]).abs().max().item() for name in ascent) / size)
+    assert errors[0] > 0.1
+    assert errors[1] < 0.1
+    assert errors[2] < 1e-3
+
+
+def test_npo_forgotten_rows_count_less(model):
+    """The weight of a row is 2 sigmoid(-beta (L - L_ref)): 1 at the start, falling to 0 as the row is forgotten."""
+    batch = padded()
+    row = own_nll(model, batch)
+    total = torch.stack([terms.sum() for terms in row]).detach()
+    settings = {"beta": 0.1, "per_token": False}
+    reference = torch.empty(3, dtype=torch.float64)
+    reference[batch.rows] = total - torch.tensor([0.0, 10.0, 200.0], dtype=torch.float64)
+    weights = [1.0, 2 / (1 + math.e), 2 / (1 + math.exp(20))]
+    expected = gradients(-sum(w * terms.sum() for w, terms in zip(weights, row, strict=True)) / 3, model)
+    mine = gradients(npo.forget_loss(model, batch, reference, settings), model)
+    size = max(gradient.abs().max().item() for gradient in expected.values())
+    assert all((mine[name] - expected[name]).abs().max().item() < 1e-5 * size for name in expected)
+
+
+RMU = {"hook_layer": 1, "steering": 4.0, "seed": 7}
+
+
+def test_rmu_control_vector(model):
+    batches = [padded(), padded(seed=4)]
+    control = rmu.forget_reference(model, batches, RMU)
+    norms = []
+    for batch in batches:
+        hidden = own_hidden(model, batch, RMU["hook_layer"])
+        for row in range(len(hidden)):
+            for t in range(hidden.shape[1]):
+                if batch.mask[row, t]:
+                    norms.append(math.sqrt(sum(x * x for x in hidden[row, t].tolist())))
+    assert len(norms) == 2 * sum(LENGTHS)
+    assert control.norm().item() == pytest.approx(RMU["steering"] * sum(norms) / len(norms), rel=1e-5)
+    assert (control >= 0).all()  # drawn from [0, 1)^H, not from a Gaussian
+    assert torch.equal(control, rmu.forget_reference(model, batches, RMU))
+    assert not torch.allclose(control, rmu.forget_reference(model, batches, RMU | {"seed": 8}))
+
+
+@pytest.mark.parametrize("hook_layer", [0, 1, 2])
+def test_rmu(model, hook_layer):
+    settings = RMU | {"hook_layer": hook_layer}
+    forget, retain = padded(), padded(seed=4)
+    control = torch.linspace(0.0, 2.0, 32)
+    hidden = own_hidden(model, forget, hook_layer) if hook_layer < 2 else last_layer(model, forget)
+    terms = [(hidden[row, t] - control.double()).pow(2) for row, t in forget.mask.nonzero().tolist()]
+    assert_same(rmu.forget_loss(model, forget, control, settings), torch.cat(terms).mean(), model, 2e-6)
+
+    reference = torch.randn(3, max(LENGTHS), 32, generator=torch.Generator().manual_seed(0))
+    hidden = own_hidden(model, retain, hook_layer) if hook_layer < 2 else last_layer(model, retain)
+    terms = [
+        (hidden[row, t] - reference[retain.rows[row], t].double()).pow(2) for row, t in retain.mask.nonzero().tolist()
+    ]
+    assert_same(rmu.retain_loss(model, retain, reference, settings), torch.cat(terms).mean(), model, 2e-6)
+
+
+def last_layer(model, batch: Batch) -> torch.Tensor:
+    """The last entry of `hidden_states` lies behind the final norm, so the norm's input is caught instead."""
+    caught = []
+    handle = model.model.norm.register_forward_pre_hook(lambda module, args: caught.append(args[0]))
+    model(input_ids=batch.input_ids, attention_mask=batch.mask.long())
+    handle.remove()
+    return caught[0]
+
+
+def test_rmu_retain_reference_is_the_untouched_state(model):
+    ids = random_tokens(3, 9)
+    whole = torch.ones_like(ids, dtype=torch.bool)
+    parts = [Batch(torch.arange(2), ids[:2], whole[:2]), Batch(torch.tensor([2]), ids[2:], whole[2:])]
+    reference = rmu.retain_reference(model, parts, RMU)
+    assert torch.allclose(reference, own_hidden(model, Batch(torch.arange(3), ids, whole), RMU["hook_layer"]))
+    shuffled = Batch(torch.tensor([2, 0]), ids[[2, 0]], whole[:2])
+    assert rmu.retain_loss(model, shuffled, reference, RMU).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_rmu_runs_no_layer_above_its_own(model):
+    ran = []
+    handles = [
+        layer.register_forward_hook(lambda module, args, output, index=index: ran.append(index))
+        for index, layer in enumerate(model.model.layers)
+    ]
+    rmu.forget_loss(model, padded(), torch.zeros(32), RMU)
+    for handle in handles:
+        handle.remove()
+    assert ran == [0, 1]
+
+
+ANCHORS = [{"1": [3]}, {"1": [0, 2]}, {"1": [1], "2": [3]}]
+
+
+@pytest.mark.parametrize("anchor", ANCHORS, ids=["one", "two", "layers"])
+@pytest.mark.parametrize("family", ["qwen2moe", "deepseek", *RENORMALISED])
+def test_anchor(family, anchor):
+    """Eq. (3) from the router's input and matrix, with an own softmax and an own top-k by sorting."""
+    model = tiny(family, seed=1).double()
+    model.set_experts_implementation("eager")
+    batch, layers = padded(), find_moe_layers(model)
+    with record_routing(model, [layer for layer in layers if str(layer.index) in anchor]) as routing:
+        model(input_ids=batch.input_ids, attention_mask=batch.mask.long())
+        ours = anchor_loss(routing, anchor, batch.mask)
+
+    inputs = {}
+    handles = []
+    for layer in layers:
+        module = model.get_submodule(layer.router)
+        handles.append(module.register_forward_pre_hook(lambda m, a, n=layer.index: inputs.update({n: a[0]})))
+    model(input_ids=batch.input_ids, attention_mask=batch.mask.long())
+    for handle in handles:
+        handle.remove()
+    independent = 0.0
+    for name, experts in anchor.items():
+        layer = next(layer for layer in layers if layer.index == int(name))
+        router = model.get_submodule(layer.router)
+        terms = []
+        for row, t in batch.mask.nonzero().tolist():
+            x = inputs[layer.index].reshape(*batch.mask.shape, -1)[row, t]
+            z = router.weight @ x + getattr(router, "bias", torch.zeros(layer.num_experts, dtype=torch.float64))
+            p = z.exp() / z.exp().sum()
+            top = sorted(range(layer.num_experts), key=lambda e: -z[e].item())[: model.config.num_experts_per_tok]
+            zero = torch.zeros((), dtype=torch.float64)
+            squares = [
+                ((p[e] if e in top else zero) - (1.0 if e in experts else 0.0)) ** 2 for e in range(layer.num_experts)
+            ]
+            terms.append(sum(squares))
+        independent = independent + sum(terms) / len(terms)
+    assert_same(ours, independent, model)
+
+
+class _Fixed:
+    """Routing with given scores: what `anchor_loss` reads of a `Routing`."""
+
+    def __init__(self, gates: torch.Tensor):
+        self.gates = gates
+
+    def gate_scores(self, layer: int) -> torch.Tensor:
+        return self.gates
+
+
+def test_anchor_of_a_known_gate_vector():
+    """Tokens (.5, .3, 0, 0) and (0, 0, .6, .4), the third is padding; anchored expert 0."""
+    gates = torch.tensor([[0.5, 0.3, 0.0, 0.0], [0.0, 0.0, 0.6, 0.4], [0.9, 0.1, 0.0, 0.0]])
+    mask = torch.tensor([[True, True, False]])
+    first, second = 0.5**2 + 0.3**2, 1.0 + 0.6**2 + 0.4**2
+    assert anchor_loss(_Fixed(gates), {"5": [0]}, mask).item() == pytest.approx((first + second) / 2)
+
+
+def test_anchor_does_not_pull_an_expert_outside_the_top_k():
+    """As described, g is 0 there: from tokens whose top-K lacks experts a and b, the routers' gradient is the same
+    whether a, b or no expert is anchored. From tokens that use a it is not."""
+    model = tiny("olmoe", seed=2)
+    layer = find_moe_layers(model)[1]
+    ids = random_tokens(1, 24)
+    with record_routing(model, [layer]) as routing:
+        model(input_ids=ids)
+    used = torch.bincount(routing.top_k[1].flatten(), minlength=8)
+    a, b = [expert for expert in used.argsort().tolist() if used[expert] > 0][:2]
+    without = (routing.top_k[1] != a).all(-1) & (routing.top_k[1] != b).all(-1)
+    using = (routing.top_k[1] == a).any(-1)
+    assert without.any() and using.any()
+
+    def gradient(anchored: list[int], tokens: torch.Tensor) -> torch.Tensor:
+        loss = anchor_loss(routing, {"1": anchored}, tokens.view(1, -1))
+        return torch.autograd.grad(loss, layer.router_weight(model)[1], retain_graph=True)[0]
+
+    assert gradient([a], without).abs().max() > 0  # the scores in use are pushed down
+    assert torch.equal(gradient([a], without), gradient([b], without))
+    assert torch.equal(gradient([a], without), gradient([], without))
+    assert not torch.allclose(gradient([a], using), gradient([], using))
