@@ -24,9 +24,9 @@ def user_turn(probe: dict) -> str:
     """
     if str(probe["level"]) == "1":
         return f"{BLANK}\nQuestion: {probe['query']}\n"
-    if probe["type"] == "affirmative suffix":
+    if probe.get("type") == "affirmative suffix":
         return f"{BRIEF}\nQuestion: {probe['query']}"
-    if probe["type"] == "incontext learning":
+    if probe.get("type") == "incontext learning":
         return f"{BRIEF}\n{probe['query']}\n"
     return f"{BRIEF}\nQuestion: {probe['query']}\n"
 
@@ -48,7 +48,7 @@ class Generator:
 
     def encode(self, probe: dict, chat: bool) -> list[int]:
         """Token ids of the prompt, which ends in "Answer:" (but for RWKU's affirmative suffix)."""
-        turn, answer = user_turn(probe), "" if probe["type"] == "affirmative suffix" else "Answer:"
+        turn, answer = user_turn(probe), "" if probe.get("type") == "affirmative suffix" else "Answer:"
         if not chat:
             return self.tokenizer(turn + answer)["input_ids"]
         if not self.tokenizer.chat_template:
@@ -100,7 +100,7 @@ class Generation:
             raise SystemExit(f"{name}: score {block['score']!r} is none of {', '.join(RECALLS)}")
         self.probes = []
         for part, file in block["files"].items():
-            rows = read_jsonl(data / file, ("subject", "query", "answer", "level", "type"))
+            rows = read_jsonl(data / file, ("subject", "query", "answer", "level"))
             for row, probe in enumerate(of_targets(rows, block.get("targets"), data, file)):
                 self.probes.append(probe | {"part": part, "row": row, "half": half(probe["query"])})
         self.probes = [probe for probe in self.probes if probe["half"] in halves]
