@@ -146,7 +146,7 @@ def test_several_seeds_are_averaged(tmp_path):
 
 def visible_texts(figure) -> list:
     """Every text that is really drawn: titles, axis labels, legends, and the tick labels within the axes' limits."""
-    texts = [text for text in (figure._supxlabel, figure._supylabel) if text is not None]
+    texts = [text for text in (figure._supxlabel, figure._supylabel, figure._suptitle) if text is not None]
     legends = list(figure.legends)
     for axes in figure.axes:
         texts += [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label]

@@ -17,6 +17,7 @@ import render_table
 from paper import needs, notes, published, results, styling
 from paper.scores import Table
 from paper.tables import TABLES
+from paper.tuned import widen_tuning
 
 PUBLISHED = REPO / "config" / "published"
 
@@ -408,25 +409,37 @@ def test_one_changed_number_changes_one_cell(tree):
 def test_latex_is_well_formed(tree, name):
     root, config = tree
     table, settings = make(root, config, name)
-    latex = styling.to_latex(
-        styling.widen(table, settings), name, table.title, [*table.notes, "50 % of a_b & c # d $ {x} ~ ^ \\"]
-    )
+    wide = styling.widen(table, settings)
+    latex = styling.to_latex(wide, name, table.title, [*table.notes, "50 % of a_b & c # d $ {x} ~ ^ \\"])
+    groups = {column[0] for column in wide.texts.columns} - {""}
+    parts = 1 if len(groups) <= 3 else 2
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
-        assert latex.count(rule) == 1
+        assert latex.count(rule) == parts
     opened, closed = (re.findall(rf"\\{word}{{([a-z]+\*?)}}", latex) for word in ("begin", "end"))
-    assert opened == ["table*", "adjustbox", "tabular", "minipage"] and sorted(opened) == sorted(closed)
-    assert latex.replace(r"\{", "").replace(r"\}", "").count("{") == latex.replace(r"\{", "").replace(
-        r"\}", ""
-    ).count("}")
-    body = latex[latex.index(r"\midrule") : latex.index(r"\bottomrule")].splitlines()[1:]
-    columns = len(re.search(r"\\begin{tabular}{(l[r]+)}", latex)[1])
-    rows = [line for line in body if line.endswith(r"\\")]
-    assert len(rows) == len(table.frame["row"].unique()) and all(
-        len(re.split(r"(?<!\\)&", row)) == columns for row in rows
-    )
+    assert opened == ["table*", *["adjustbox", "tabular"] * parts, "minipage"] and sorted(opened) == sorted(closed)
+    unescaped = latex.replace(r"\{", "").replace(r"\}", "")
+    assert unescaped.count("{") == unescaped.count("}")
+    shown = 0
+    for tabular in re.findall(r"\\begin{tabular}.*?\\end{tabular}", latex, flags=re.DOTALL):
+        columns = len(re.search(r"{(l[r]+)}", tabular)[1])
+        shown += columns - 1
+        body = tabular[tabular.index(r"\midrule") : tabular.index(r"\bottomrule")].splitlines()[1:]
+        rows = [line for line in body if line.endswith(r"\\")]
+        assert len(rows) == len(wide.texts) and all(len(re.split(r"(?<!\\)&", row)) == columns for row in rows)
+    assert shown == wide.texts.shape[1] - 1  # every column once
     note = latex[latex.index("minipage") :]
     bare = re.sub(r"\\[&%$#_{}]", "", note.replace(r"$\pm$", "").replace(r"$\triangledown$", ""))
-    assert not re.search(r"[&%#_~^]", bare) and all(ord(character) < 128 or character in "ä" for character in latex)
+    assert not re.search(r"[&%#_~^]", bare) and latex.isascii()
+
+
+def test_latex_of_many_rows_runs_over_pages(tree):
+    root, config = tree
+    settings = needs.settings("tables", "tuning", config)
+    frame = results.read_tuning(root, settings["block"]["combinations"])
+    latex = styling.to_latex(widen_tuning(frame, settings), "tuning", "All", ["a_b"])
+    assert latex.count("longtable}") == 3 and r"a\_b\par" in latex and r"\endfirsthead" in latex
+    body = latex[latex.index(r"\endlastfoot") :]
+    assert len([line for line in body.splitlines() if line.endswith(r"\\")]) == len(frame)
 
 
 def test_html_is_one_page_with_escaped_text(tree):

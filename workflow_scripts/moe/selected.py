@@ -45,7 +45,8 @@ class SelectedExperts(nn.Module):
         output = self.frozen(hidden_states, top_k_index, top_k_weights.masked_fill(ours, 0.0))
         token = ours.any(-1).nonzero().squeeze(-1)
         if token.numel() == 0:
-            return output
+            # Stay in the graph: a batch that reaches no chosen expert has a gradient, and it is zero.
+            return output + 0.0 * sum(parameter.flatten()[0] for parameter in self.trained.parameters()).to(output.dtype)
         # Slots of a token that go to frozen experts point at expert 0 of the copy with weight 0.
         index, weight = position[token].clamp_min(0), top_k_weights[token].masked_fill(~ours[token], 0.0)
         dtype = next(self.trained.parameters()).dtype

@@ -211,7 +211,7 @@ def figure6(root: Path, settings: dict) -> Figure:
     original = run["probes"][0]["token_share"][layer]
     order = sorted(range(len(original)), key=lambda expert: (-original[expert], expert))
     rows = math.ceil(len(probes) / 2)
-    figure, grid = plt.subplots(rows, 2, figsize=(3.3, 0.6 + 1.15 * rows), sharex=True, sharey=True, squeeze=False)
+    figure, grid = plt.subplots(rows, 2, figsize=(3.3, 0.85 + 1.25 * rows), sharex=True, sharey=True, squeeze=False)
     for axes, (step, probe) in zip(grid.flat, probes.items(), strict=False):
         shares = [probe["token_share"][layer][expert] for expert in order]
         axes.bar(range(1, len(order) + 1), shares, color="C0", width=0.8)
@@ -221,10 +221,12 @@ def figure6(root: Path, settings: dict) -> Figure:
     for axes in grid.flat[len(probes) :]:
         axes.remove()
     grid.flat[0].set_xlim(0.2, len(order) + 0.8)
-    figure.legend(handles=[line], loc="outside upper right")
+    grid.flat[0].set_ylim(0, 1.3 * max(axes.dataLim.ymax for axes in figure.axes))  # room for the legend
+    grid.flat[0].legend(handles=[line], loc="upper right")
+    figure.suptitle(f"{labels.group(settings, model, benchmark)}, layer {layer}", fontsize=8)
     grid.flat[0].xaxis.set_major_locator(MaxNLocator(**(WHOLE | {"nbins": 4})))
     figure.supxlabel("Expert (in the original model's order)", fontsize=8)
-    figure.supylabel(f"Token share, layer {layer}", fontsize=8)
+    figure.supylabel("Token share", fontsize=8)
     return figure
 
 

@@ -1,6 +1,7 @@
 """A table as csv (tidy, one row a value), Markdown, LaTeX (booktabs) and HTML; the same bytes for the same values."""
 
 import html
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from paper import labels
 from paper.scores import Table
 
 SHOWN = {"FA": "FA ↓", "UT": "UT ↑"}
+LATEX_GROUPS = 3  # column groups side by side that stay legible on a page
+LATEX_ROWS = 45  # rows that fit on a page
 PAPER = " paper"  # ending of the columns with published values
 # What each output makes of a cell's style; Markdown has no colour, so a heavy loss also carries a sign everywhere.
 LATEX = {"best": "textbf:--rwrap;", "loss": "textcolor:{red}--rwrap;", "paper": "textcolor:{gray}--rwrap;"}
@@ -164,10 +167,50 @@ def to_markdown(wide: Wide, title: str, remarks: list[str]) -> str:
 
 
 def to_latex(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
-    """A table* environment with booktabs rules, shrunk to the text width where it is wider."""
-    tabular = _styler(wide, LATEX, latex_text).to_latex(
-        hrules=True, multicol_align="c", column_format="l" + "r" * (wide.texts.shape[1] - 1)
-    )
+    """A table* with booktabs rules: many column groups are set one below the other, many rows over pages (longtable)."""
+    caption, label = latex_text(_paper_number_last(title)), f"tab:{name}"
+    notes = [latex_text(remark) + r"\par" for remark in remarks]
+    if len(wide.texts) > LATEX_ROWS:
+        layout = {"environment": "longtable", "hrules": True, "column_format": "l" * wide.texts.shape[1]}
+        table = _styler(wide, LATEX, latex_text).to_latex(caption=caption, label=label, **layout)
+        empty_heads = rf"\multicolumn{{{wide.texts.shape[1]}}}{{r}}{{}} \\" + "\n"
+        lines = [
+            r"% needs \usepackage{booktabs, xcolor, amssymb, longtable}",
+            table.replace(empty_heads, "").rstrip(),
+        ]
+        return "\n".join([*lines, "{\\footnotesize", *notes, "}", ""])
+    parts = [_tabular(part) for part in _split(wide)]
+    lines = [r"% needs \usepackage{booktabs, xcolor, amssymb, adjustbox}", r"\begin{table*}[t]", r"\centering"]
+    lines += [rf"\caption{{{caption}}}", rf"\label{{{label}}}"]
+    for part in parts:
+        lines += [r"\begin{adjustbox}{max width=\textwidth}", *part, r"\end{adjustbox}", r"\par\medskip"]
+    lines += [r"\begin{minipage}{\textwidth}\footnotesize", *notes, r"\end{minipage}", r"\end{table*}"]
+    return "\n".join([*lines, ""])
+
+
+def _paper_number_last(title: str) -> str:
+    """`Table 2. Methods` -> `Methods (the paper's Table 2)`: LaTeX writes a number of its own in front."""
+    number, dot, rest = title.partition(". ")
+    return f"{rest} (the paper's {number})" if dot and number.startswith("Table") else title
+
+
+def _split(wide: Wide) -> list[Wide]:
+    """The table in parts of at most LATEX_GROUPS column groups, as equal as can be, each with the row labels."""
+    heads = list(dict.fromkeys(column[0] for column in wide.texts.columns if column[0]))
+    count = max(1, -(-len(heads) // LATEX_GROUPS))
+    size = -(-len(heads) // count)
+    parts = []
+    for i in range(count):
+        kept = {"", *heads[i * size : (i + 1) * size]}
+        columns = [column for column in wide.texts.columns if column[0] in kept]
+        parts.append(Wide(wide.texts[columns], wide.styles[columns], wide.starts))
+    return parts
+
+
+def _tabular(wide: Wide) -> list[str]:
+    """Lines of one tabular: rules under the heads of the column groups, space between blocks of rows."""
+    layout = {"hrules": True, "multicol_align": "c", "column_format": "l" + "r" * (wide.texts.shape[1] - 1)}
+    lines = _styler(wide, LATEX, latex_text).to_latex(**layout).rstrip().split("\n")
     heads = [column[0] for column in wide.texts.columns]
     rules, first = [], 0
     for last in range(len(heads)):
@@ -175,35 +218,19 @@ def to_latex(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
             if heads[last]:
                 rules.append(rf"\cmidrule(lr){{{first + 1}-{last + 1}}}")
             first = last + 1
-    lines = tabular.rstrip().split("\n")
     body = lines.index(r"\midrule") + 1
     for start in reversed(wide.starts):
         lines.insert(body + start, r"\addlinespace")
-    if any(heads):
-        lines.insert(lines.index(r"\toprule") + 2, " ".join(rules))
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs, xcolor, amssymb, adjustbox}",
-            r"\begin{table*}[t]",
-            r"\centering",
-            rf"\caption{{{latex_text(title)}}}",
-            rf"\label{{tab:{name}}}",
-            r"\begin{adjustbox}{max width=\textwidth}",
-            *lines,
-            r"\end{adjustbox}",
-            "",
-            r"\begin{minipage}{\textwidth}\footnotesize",
-            *(latex_text(remark) + r"\par" for remark in remarks),
-            r"\end{minipage}",
-            r"\end{table*}",
-            "",
-        ]
-    )
+    names = lines.index(r"\midrule") - 1
+    lines[names] = re.sub(rf"& [^&]*{PAPER}(?= [&\\])", f"&{PAPER}", lines[names])
+    lines.insert(lines.index(r"\toprule") + 2, " ".join(rules))
+    return lines
 
 
 def latex_text(text: str) -> str:
     """Every character that LaTeX would read as a command, and the signs of our tables, written out."""
-    return "".join(LATEX_SIGNS.get(character, character) for character in text)
+    written = "".join(LATEX_SIGNS.get(character, character) for character in text)
+    return re.sub(r'"([^"]*)"', r"``\1''", written)
 
 
 def to_html(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
@@ -214,6 +241,7 @@ def to_html(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
     for start in wide.starts:
         rows[body + start] = "\0" + rows[body + start]
     table = "<tr>".join(rows).replace("<tr>\0", '<tr class="first">')
+    table = re.sub(rf">[^<]*{PAPER}</th>", ">paper</th>", table)
     items = "\n".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
