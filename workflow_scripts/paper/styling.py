@@ -167,7 +167,7 @@ def to_markdown(wide: Wide, title: str, remarks: list[str]) -> str:
 
 
 def to_latex(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
-    """A table* with booktabs rules: many column groups are set one below the other, many rows over pages (longtable)."""
+    """A table* with booktabs rules; many column groups stand one below the other, many rows go over pages."""
     caption, label = latex_text(_paper_number_last(title)), f"tab:{name}"
     notes = [latex_text(remark) + r"\par" for remark in remarks]
     if len(wide.texts) > LATEX_ROWS:
