@@ -1,0 +1,40 @@
+"""Stands in for the costly stages in tests of the plan: writes, in no time, files where a stage would write its own.
+
+The rules, the config, the scripts on disk and Snakemake are the real ones; only what runs behind start.py is replaced.
+Contents depend on the arguments, so that other settings give other bytes.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import study
+
+script, arguments = Path(sys.argv[1]).stem, sys.argv[2:]
+value = {name: arguments[arguments.index(name) + 1] for name in arguments if name.startswith("--")}
+stamp = json.dumps({"stage": script, "of": hashlib.sha256(" ".join(arguments).encode()).hexdigest()})
+
+
+def write(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(stamp)
+
+
+if script in ("render_table", "plot_figure"):
+    ends = ("csv", "md", "tex", "html") if script == "render_table" else ("pdf", "svg", "png")
+    for end in ends:
+        write(Path(f"{value['--output-prefix']}.{end}"))
+elif script == "build_micro_world":
+    for name in (*study.DATA_FILES, *study.PRETRAINING_FILES):
+        write(Path(value["--output"], name))
+elif script == "pretrain_micro":
+    for name in ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "pretraining.json"):
+        write(Path(value["--output"], name))
+elif script == "unlearn":
+    for name in ("checkpoints/step-0010.safetensors", "trajectory.json", "parameters.json", "manifest.json"):
+        write(Path(value["--output"], name))
+else:
+    write(Path(value["--output"]))
+    if "--predictions" in value:
+        write(Path(value["--predictions"]))

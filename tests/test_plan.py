@@ -1,0 +1,206 @@
+"""What a change costs: the grid is built once with stand-in stages, one thing is changed, and the exact set of planned
+jobs is asserted. Snakemake, the rules, the config and the scripts (as checksummed inputs) are the real ones.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+import study
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Snakefile", "rules", "config", "workflow_scripts")
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "all_tables", "all_figures", "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def planned(folder: Path, *arguments: str) -> set[str]:
+    """Planned jobs as "rule model/benchmark/method/scope…" (the wildcards in order), collecting rules left out."""
+    result = snakemake(folder, "-n", *arguments)
+    assert result.returncode == 0, result.stderr
+    jobs = set()
+    for block in re.split(r"\n(?=rule |localrule )", result.stdout + result.stderr)[1:]:
+        rule = re.match(r"(?:local)?rule (\w+):", block).group(1)
+        wildcards = re.search(r"wildcards: (.*)", block)
+        values = [pair.split("=", 1)[1] for pair in wildcards.group(1).split(", ")] if wildcards else []
+        if rule not in ("all", "all_tables", "all_figures"):
+            jobs.add(" ".join([rule, "/".join(values)]).strip())
+    return jobs
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A copy of the project, a small study in it, built by stand-ins."""
+    folder = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        source = ROOT / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+    shutil.copy(ROOT / "tests/stub_stage.py", folder / "workflow_scripts/start.py")
+    for name in ("select_experts", "choose_checkpoint", "tune"):  # started without start.py: plain python, the same stand-in
+        path = folder / f"workflow_scripts/{name}.py"
+        imports = "\n".join(line for line in path.read_text().splitlines() if line.startswith(("from ", "import ")))
+        stub = f"import runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({str(folder / 'workflow_scripts/start.py')!r})\n"
+        path.write_text(f"{imports}\n{stub}")
+    config = yaml.safe_load((folder / "config/config.yaml").read_text())
+    grid = {"models": ["micro-qwen", "micro-mixtral"], "benchmarks": ["wmdp-cyber"]}
+    config["tables"] = {"table2": grid | {"methods": ["ga", "rmu"], "scopes": ["baseline", "uoe"]}, "tuning": {}}
+    config["figures"] = {"figure3a": grid | {"methods": ["ga"], "scopes": ["baseline"]}}
+    write_config(folder, config)
+    result = snakemake(folder, "--quiet", "all")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+def write_config(folder: Path, config: dict) -> None:
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
+
+
+@pytest.fixture
+def project(built, tmp_path) -> Path:
+    """A copy of the built project, with file times and Snakemake's own records kept: free to change."""
+    return Path(shutil.copytree(built, tmp_path / "project", copy_function=shutil.copy2))
+
+
+def config_of(folder: Path) -> dict:
+    return yaml.safe_load((folder / "config/config.yaml").read_text())
+
+
+def counts(jobs: set[str]) -> Counter:
+    return Counter(job.split()[0] for job in jobs)
+
+
+def cells_of(*words: str) -> set[str]:
+    """Jobs from unlearning to choice of the cells and trials whose method x scope are given as "ga/uoe"."""
+    jobs = set()
+    rates = config_of(ROOT)["tuning"]["learning_rates"]
+    for word in words:
+        method, scope = word.split("/")
+        for model in ("micro-qwen", "micro-mixtral"):
+            cell = f"{model}/wmdp-cyber/{method}/{scope}"
+            jobs |= {f"{rule} {cell}/0" for rule in ("unlearn", "evaluate", "choose_checkpoint")}
+            jobs |= {f"{rule} {cell}/{rate:g}" for rule in ("unlearn_trial", "evaluate_trial") for rate in rates[scope]}
+            jobs.add(f"tune {model}/{method}/{scope}")
+    return jobs
+
+
+TABLES = {"render_table table2", "render_table tuning"}
+
+
+def test_nothing_changed(project):
+    assert planned(project) == set()
+
+
+def test_touching_or_cloning_again_plans_nothing(project):
+    for path in [*project.glob("workflow_scripts/**/*.py"), *project.glob("config/**/*")]:
+        path.touch()
+    assert planned(project) == set()
+
+
+def test_reordered_config_keys_plan_nothing(project):
+    config = config_of(project)
+    turned = {key: config[key] for key in reversed(config)}
+    turned["methods"] = dict(reversed(config["methods"].items()))
+    turned["training"] = dict(reversed(config["training"].items()))
+    (project / "config/config.yaml").write_text(yaml.safe_dump(turned, sort_keys=False))
+    assert planned(project) == set()
+
+
+def test_editing_a_method_file_rebuilds_its_cells(project):
+    with open(project / "workflow_scripts/methods/rmu.py", "a") as file:
+        file.write("\nEDITED = True\n")
+    assert planned(project) == cells_of("rmu/baseline", "rmu/uoe") | TABLES
+
+
+def test_editing_a_scope_file_rebuilds_its_cells(project):
+    with open(project / "workflow_scripts/scopes/uoe.py", "a") as file:
+        file.write("\nEDITED = True\n")
+    assert planned(project) == cells_of("ga/uoe", "rmu/uoe") | TABLES
+
+
+def test_a_methods_settings_rebuild_its_cells(project):
+    config = config_of(project)
+    config["methods"]["rmu"]["steering"] = 7.0
+    write_config(project, config)
+    assert planned(project) == cells_of("rmu/baseline", "rmu/uoe") | TABLES
+
+
+def test_evaluation_batch_size_evaluates_and_unlearns_nothing(project):
+    config = config_of(project)
+    config["evaluation"]["batch_size"] = 32
+    write_config(project, config)
+    rules = counts(planned(project))
+    # The learning rate hangs on the trials' scores, so Snakemake can't know before they are in that it stays.
+    assert rules["unlearn_trial"] == rules["pretrain_micro"] == rules["attribute_experts"] == 0
+    assert rules["evaluate_trial"] == 2 * 4 * 3
+    assert rules["evaluate"] == 2 * 4
+
+
+def test_adding_a_model_builds_that_model_only(project):
+    config = config_of(project)
+    config["tables"]["table2"]["models"].append("micro-deepseek")
+    write_config(project, config)
+    jobs = planned(project)
+    assert {job for job in jobs if "micro-deepseek" not in job} == TABLES
+    assert counts(jobs)["pretrain_micro"] == 2  # the reported seed and the tuning seed
+    assert counts(jobs)["unlearn"] == 4
+
+
+def test_removing_a_model_renders_only(project):
+    config = config_of(project)
+    for kind in ("tables", "figures"):
+        for block in config[kind].values():
+            if "models" in block:
+                block["models"].remove("micro-mixtral")
+    write_config(project, config)
+    assert planned(project) == TABLES | {"plot_figure figure3a"}
+
+
+def test_adding_a_seed_builds_that_seed_only(project):
+    jobs = planned(project, "--config", "seeds=[0,1]")
+    assert {job for job in jobs if not job.endswith(("/1",))} == TABLES - {"render_table tuning"} | {"plot_figure figure3a"}
+    assert counts(jobs)["pretrain_micro"] == 2 and counts(jobs)["unlearn"] == 8
+
+
+def test_a_tables_format_renders_only_tables(project):
+    with open(project / "workflow_scripts/paper/styling.py", "a") as file:
+        file.write("\nEDITED = True\n")
+    assert planned(project) == TABLES
+
+
+def test_one_cells_metrics_named_rebuilds_that_cell_and_the_tables(project):
+    target = "results/micro/cells/micro-qwen/wmdp-cyber/ga/uoe/seed-0/metrics.json"
+    (project / target).unlink()
+    assert planned(project) == set()  # a deleted intermediate alone is not rebuilt: the README says to name it
+    assert planned(project, target) == {
+        "evaluate micro-qwen/wmdp-cyber/ga/uoe/0",
+        "choose_checkpoint micro-qwen/wmdp-cyber/ga/uoe/0",
+        "render_table table2",
+    }
+
+
+def test_every_import_of_a_stage_is_a_declared_input():
+    """What a stage really loads, traced in a fresh interpreter, is what `code_of` derives."""
+    probe = (
+        "import sys, pathlib; sys.argv = [{script!r}, '--help']; sys.path.insert(0, 'workflow_scripts')\n"
+        "import runpy, contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    runpy.run_path({script!r}, run_name='__main__')\n"
+        "root = pathlib.Path('workflow_scripts').resolve()\n"
+        "files = {{getattr(m, '__file__', None) for m in list(sys.modules.values())}} - {{None}}\n"
+        "print(*sorted(str(pathlib.Path(f).resolve().relative_to(root)) for f in files if pathlib.Path(f).resolve().is_relative_to(root)))"
+    )
+    for name in ("select_experts", "choose_checkpoint", "tune", "unlearn", "evaluate", "attribute_experts", "pretrain_micro"):
+        script = f"workflow_scripts/{name}.py"
+        output = subprocess.run([sys.executable, "-c", probe.format(script=script)], cwd=ROOT, capture_output=True, text=True)
+        loaded = {f"workflow_scripts/{path}" for path in output.stdout.split() if not path.endswith("__init__.py")}
+        assert output.returncode == 0, output.stderr
+        assert loaded <= set(study.code_of(f"{name}.py")), name
