@@ -80,6 +80,8 @@ def unlearn(model, tokenizer, forget_text, retain_text, selection, method_name, 
     model.requires_grad_(False)
     importlib.import_module(f"scopes.{scope['kind']}").prepare(model, layers, selection, scope)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trained:
+        raise SystemExit(f"scope {scope['kind']}: nothing to train in a {type(model).__name__}; is it a dense model?")
     trained_count = {name: tensor.numel() for name, tensor in trained_tensors(model).items()}
 
     forget_reference = losses.forget_reference(model, batches(forget, size), method) if hasattr(losses, "forget_reference") else None

@@ -7,20 +7,23 @@ the experts silently, so the experts are named here. The router and the language
 
 from torch import nn
 
-from moe.layers import find_moe_layers
+from moe.layers import decoder_layers, find_moe_layers
 
 
 def attach_lora(model: nn.Module, rank: int):
-    """Insert zero-initialised adapters of `rank` in place and return peft's handle (`.unload()`, `.merge_and_unload()`).
+    """Insert zero-initialised adapters of `rank` in place and return peft's handle (`unload`, `merge_and_unload`).
 
     Only the adapters require gradients afterwards. alpha = 2 * rank, dropout 0 (peft allows no other on parameters).
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, LoraModel
 
-    head = model.get_output_embeddings()
-    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head]
+    # peft is given the list of decoder layers, not the model: where it can read a configuration it takes names that
+    # end in gate_proj, up_proj or down_proj for the experts' old ones, drops those layers' adapters and doubles the
+    # experts' rank (DeepSeek-V2 and others, peft 0.21).
+    prefix, blocks = decoder_layers(model)
+    linear = [name for name, module in blocks.named_modules() if isinstance(module, nn.Linear)]
     experts = [
-        f"{layer.experts}.{name}"
+        f"{layer.experts.removeprefix(f'{prefix}.')}.{name}"
         for layer in find_moe_layers(model)
         for name, parameter in model.get_submodule(layer.experts).named_parameters(recurse=False)
         if parameter.dim() == 3
@@ -28,4 +31,5 @@ def attach_lora(model: nn.Module, rank: int):
     settings = LoraConfig(
         r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=linear, target_parameters=experts or None
     )
-    return get_peft_model(model, settings)
+    model.requires_grad_(False)
+    return LoraModel(blocks, {"default": settings}, "default")
