@@ -1,65 +1,22 @@
-"""Tables on invented results: the right values in the right cells, marks, published values, outputs, errors."""
+"""Tables on invented results: the right values in the right cells, marks, published values."""
 
-import csv
-import hashlib
 import json
 import math
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas
 import pytest
-from synthetic_results import REPO, build, load_config
+from synthetic_results import build, load_config
+from table_helpers import DEEPSEEK, PUBLISHED, QWEN, edit, make, value
 
-import render_table
-from paper import needs, notes, published, results, styling
+from paper import needs, notes, published, styling
 from paper.scores import Table
 from paper.tables import TABLES
-from paper.tuned import widen_tuning
-
-PUBLISHED = REPO / "config" / "published"
 
 
 @pytest.fixture
 def tree(tmp_path):
     config = load_config()
     return build(tmp_path, config), config
-
-
-def make(root: Path, config: dict, name: str) -> tuple[Table, dict]:
-    settings = needs.settings("tables", name, config)
-    return TABLES[name](root, settings, PUBLISHED), settings
-
-
-def value(table: Table, row: str, model: str, benchmark: str, quantity: str) -> pandas.Series:
-    frame = table.frame
-    found = frame[
-        (frame["row"] == row)
-        & (frame["model"] == model)
-        & (frame["benchmark"] == benchmark)
-        & (frame["quantity"] == quantity)
-    ]
-    assert len(found) == 1, f"{row} {model} {benchmark} {quantity}: {len(found)} values"
-    return found.iloc[0]
-
-
-def edit(root: Path, cell: str, choice: str = "balance", seed: int = 0, **changes) -> None:
-    """Change chosen.json of `cell` (model/benchmark/method/scope): fa=, ut= set scores, anything else a field."""
-    path = root / "cells" / cell / f"seed-{seed}" / "chosen.json"
-    content = json.loads(path.read_text())
-    for key, new in changes.items():
-        short = {"fa": "forget", "ut": "utility"}.get(key)
-        if short:
-            content[choice][short]["value"] = new
-        else:
-            content[choice][key] = new
-    path.write_text(json.dumps(content))
-
-
-QWEN = "micro-qwen/wmdp-cyber"
-DEEPSEEK = "micro-deepseek/rwku"
 
 
 def test_values_stand_in_the_right_cells(tree):
@@ -299,180 +256,3 @@ def test_a_model_that_stands_for_nothing_has_no_published_columns(tree):
     for name in TABLES:
         table, settings = make(root, config, name)
         assert not [column for column in styling.widen(table, settings).texts.columns if column[1].endswith("paper")]
-
-
-def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
-    settings = json.dumps(needs.settings("tables", name, config))
-    script = [
-        sys.executable,
-        str(REPO / "workflow_scripts" / "render_table.py"),
-        "--table",
-        name,
-        "--results",
-        str(root),
-    ]
-    options = [
-        "--settings",
-        settings,
-        "--published",
-        str(PUBLISHED),
-        "--commit",
-        "abc1234_&x",
-        "--output-prefix",
-        str(prefix),
-    ]
-    return subprocess.run([*script, *options], capture_output=True, text=True, check=False)
-
-
-def render_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
-    """The same without a process of its own."""
-    settings = json.dumps(needs.settings("tables", name, config))
-    options = ["--results", str(root), "--settings", settings, "--published", str(PUBLISHED)]
-    monkeypatch.setattr(sys, "argv", ["render_table.py", "--table", name, *options, "--output-prefix", str(prefix)])
-    render_table.main()
-
-
-def test_stage_writes_four_files_twice_the_same(tree, tmp_path):
-    root, config = tree
-    digests = []
-    for attempt in ("first", "second"):
-        done = render(root, config, "table2", tmp_path / attempt / "table2")
-        assert done.returncode == 0, done.stderr
-        files = sorted((tmp_path / attempt).iterdir())
-        assert [file.name for file in files] == ["table2.csv", "table2.html", "table2.md", "table2.tex"]
-        digests.append([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
-    assert digests[0] == digests[1]
-    text = (tmp_path / "first" / "table2.md").read_text()
-    assert "seeds 0; commit abc1234_&x" in text and notes.WORLDS["micro"] in text and "Keep - Left" in text
-    assert "n: WMDP: 104 forget, 190 utility questions; RWKU: 96 forget, 190 utility questions." in text
-
-
-def test_tuning_table_lists_all_that_was_tried(tree, tmp_path, monkeypatch):
-    root, config = tree
-    combinations = needs.tuning_block(config)["combinations"]
-    for number, (model, method, scope) in enumerate(combinations[:3]):
-        path = root / "tuning" / model / method / f"{scope}.json"
-        content = json.loads(path.read_text())
-        if number == 0:  # the model never knew what is to be forgotten
-            content["tried"] = [trial | {"keep": None, "left": None} for trial in content["tried"]]
-        elif number == 1:
-            content["learning_rate"] = content["tried"][2]["learning_rate"]
-        path.write_text(json.dumps(content))
-    render_here(monkeypatch, root, config, "tuning", tmp_path / "tuning")
-    with (tmp_path / "tuning.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 3 * len(combinations)
-    assert [row["chosen"] for row in rows[:6]] == ["False", "True", "False", "False", "False", "True"]
-    lines = [line for line in (tmp_path / "tuning.md").read_text().splitlines() if line.startswith("| ")][1:]
-    assert len(lines) == len(rows) and lines[0].count(" – ") == 3 and lines[3].count("–") == 0
-    assert f"1 of {len(combinations)} rates taken lie at an end of their grid" in (tmp_path / "tuning.md").read_text()
-
-
-def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path):
-    root, config = tree
-    missing = root / "cells" / QWEN / "npo" / "uoe" / "seed-0" / "chosen.json"
-    missing.unlink()
-    done = render(root, config, "table2", tmp_path / "out" / "table2")
-    assert done.returncode == 1 and done.stderr == f"{missing}: no such file\n"
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_missing_key_and_a_stale_file_are_one_line_each(tree):
-    root, config = tree
-    path = root / "cells" / QWEN / "npo" / "uoe" / "seed-0" / "chosen.json"
-    whole = json.loads(path.read_text())
-    del whole["balance"]["utility"]["stderr"]
-    path.write_text(json.dumps(whole))
-    with pytest.raises(SystemExit, match=r"chosen\.json: key 'stderr' is missing"):
-        make(root, config, "table2")
-    whole["balance"]["utility"]["stderr"] = 0.1
-    whole["balance"]["original_utility"]["value"] = 0.5
-    path.write_text(json.dumps(whole))
-    with pytest.raises(SystemExit, match="out of date"):
-        make(root, config, "table2")
-
-
-def test_one_changed_number_changes_one_cell(tree):
-    root, config = tree
-    edit(root, f"{QWEN}/gdiff/baseline", fa=0.5)
-    edit(root, f"{QWEN}/gdiff/uoe", fa=0.4)
-    before = styling.widen(*make(root, config, "table2"))
-    edit(root, f"{QWEN}/gdiff/uoe", fa=0.41)
-    after = styling.widen(*make(root, config, "table2"))
-    changed = (before.texts != after.texts) | (before.styles != after.styles)
-    assert [(row, column) for column in changed for row in changed.index if changed.loc[row, column]] == [
-        ("GDIFF+UOE", ("Qwen (WMDP)", "FA ↓"))
-    ]
-
-
-@pytest.mark.parametrize("name", [*TABLES])
-def test_latex_is_well_formed(tree, name):
-    root, config = tree
-    table, settings = make(root, config, name)
-    wide = styling.widen(table, settings)
-    latex = styling.to_latex(wide, name, table.title, [*table.notes, "50 % of a_b & c # d $ {x} ~ ^ \\"])
-    groups = {column[0] for column in wide.texts.columns} - {""}
-    parts = 1 if len(groups) <= 3 else 2
-    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
-        assert latex.count(rule) == parts
-    opened, closed = (re.findall(rf"\\{word}{{([a-z]+\*?)}}", latex) for word in ("begin", "end"))
-    assert opened == ["table*", *["adjustbox", "tabular"] * parts, "minipage"] and sorted(opened) == sorted(closed)
-    unescaped = latex.replace(r"\{", "").replace(r"\}", "")
-    assert unescaped.count("{") == unescaped.count("}")
-    shown = 0
-    for tabular in re.findall(r"\\begin{tabular}.*?\\end{tabular}", latex, flags=re.DOTALL):
-        columns = len(re.search(r"{(l[r]+)}", tabular)[1])
-        shown += columns - 1
-        body = tabular[tabular.index(r"\midrule") : tabular.index(r"\bottomrule")].splitlines()[1:]
-        rows = [line for line in body if line.endswith(r"\\")]
-        assert len(rows) == len(wide.texts) and all(len(re.split(r"(?<!\\)&", row)) == columns for row in rows)
-    assert shown == wide.texts.shape[1] - 1  # every column once
-    note = latex[latex.index("minipage") :]
-    bare = re.sub(r"\\[&%$#_{}]", "", note.replace(r"$\pm$", "").replace(r"$\triangledown$", ""))
-    assert not re.search(r"[&%#_~^]", bare) and latex.isascii()
-
-
-def test_latex_of_many_rows_runs_over_pages(tree):
-    root, config = tree
-    settings = needs.settings("tables", "tuning", config)
-    frame = results.read_tuning(root, settings["block"]["combinations"])
-    latex = styling.to_latex(widen_tuning(frame, settings), "tuning", "All", ["a_b"])
-    assert latex.count("longtable}") == 3 and r"a\_b\par" in latex and r"\endfirsthead" in latex
-    body = latex[latex.index(r"\endlastfoot") :]
-    assert len([line for line in body.splitlines() if line.endswith(r"\\")]) == len(frame)
-
-
-def test_html_is_one_page_with_escaped_text(tree):
-    root, config = tree
-    table, settings = make(root, config, "table2")
-    page = styling.to_html(styling.widen(table, settings), "table2", "a <b> & c", table.notes)
-    assert page.startswith("<!DOCTYPE html>") and "a &lt;b&gt; &amp; c" in page and "<b>" not in page
-    assert page.count('<tr class="first">') == 4  # pretrained | GA | GDIFF | NPO | RMU
-    assert page.count("<td") == 9 * 17 and page.count("<tr") == 2 + 9
-
-
-def test_needs_names_every_file_that_a_table_reads(tree, monkeypatch):
-    """The Snakefile asks for exactly what is read: no more, no less."""
-    root, config = tree
-    for name in TABLES:
-        read = set()
-        real = results.read_json
-        monkeypatch.setattr(
-            results, "read_json", lambda path, real=real, read=read: (read.add(str(path)), real(path))[1]
-        )
-        settings = needs.settings("tables", name, config)
-        TABLES[name](root, settings, PUBLISHED)
-        monkeypatch.setattr(results, "read_json", real)
-        named = needs.needs("tables", name, settings["block"], config["models"], settings["seeds"])
-        assert {str(root / path) for path in named} == read
-
-
-def test_needs_ends_with_one_line_on_wrong_names():
-    config = load_config()
-    with pytest.raises(SystemExit, match="unknown name 'table11'"):
-        needs.needs("tables", "table11", {}, config["models"], [0])
-    block = config["tables"]["table2"] | {"models": ["micro-gpt"]}
-    with pytest.raises(SystemExit, match="unknown model 'micro-gpt'"):
-        needs.needs("tables", "table2", block, config["models"], [0])
-    with pytest.raises(SystemExit, match="scopes must name at least one"):
-        needs.needs("tables", "table2", block | {"models": ["micro-qwen"], "scopes": []}, config["models"], [0])

@@ -1,0 +1,47 @@
+"""What the tests of tables share: change a cell, make a table, find a value in it."""
+
+import json
+from pathlib import Path
+
+import pandas
+from synthetic_results import REPO
+
+from paper import needs
+from paper.scores import Table
+from paper.tables import TABLES
+
+PUBLISHED = REPO / "config" / "published"
+
+
+def make(root: Path, config: dict, name: str) -> tuple[Table, dict]:
+    settings = needs.settings("tables", name, config)
+    return TABLES[name](root, settings, PUBLISHED), settings
+
+
+def value(table: Table, row: str, model: str, benchmark: str, quantity: str) -> pandas.Series:
+    frame = table.frame
+    found = frame[
+        (frame["row"] == row)
+        & (frame["model"] == model)
+        & (frame["benchmark"] == benchmark)
+        & (frame["quantity"] == quantity)
+    ]
+    assert len(found) == 1, f"{row} {model} {benchmark} {quantity}: {len(found)} values"
+    return found.iloc[0]
+
+
+def edit(root: Path, cell: str, choice: str = "balance", seed: int = 0, **changes) -> None:
+    """Change chosen.json of `cell` (model/benchmark/method/scope): fa=, ut= set scores, anything else a field."""
+    path = root / "cells" / cell / f"seed-{seed}" / "chosen.json"
+    content = json.loads(path.read_text())
+    for key, new in changes.items():
+        short = {"fa": "forget", "ut": "utility"}.get(key)
+        if short:
+            content[choice][short]["value"] = new
+        else:
+            content[choice][key] = new
+    path.write_text(json.dumps(content))
+
+
+QWEN = "micro-qwen/wmdp-cyber"
+DEEPSEEK = "micro-deepseek/rwku"
