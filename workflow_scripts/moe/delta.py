@@ -103,14 +103,17 @@ def _merged_lora(model: nn.Module, path: str | Path, tensors: dict[str, Tensor],
     flags = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     handle = attach_lora(model, rank)
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if {n: p.shape for n, p in parameters.items()} != {n: t.shape for n, t in tensors.items()}:
+    fits = {n: p.shape for n, p in parameters.items()} == {n: t.shape for n, t in tensors.items()}
+    if fits:
+        with torch.no_grad():
+            for name, value in tensors.items():
+                parameters[name].copy_(value)
+        handle.merge_and_unload()
+    else:
         handle.unload()
-        raise SystemExit(f"{path}: adapters of another architecture")
-    with torch.no_grad():
-        for name, value in tensors.items():
-            parameters[name].copy_(value)
-    handle.merge_and_unload()
     try:
+        if not fits:
+            raise SystemExit(f"{path}: adapters of another architecture")
         yield
     finally:
         with torch.no_grad():
