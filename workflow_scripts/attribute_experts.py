@@ -36,7 +36,8 @@ def attribute(model: torch.nn.Module, layers: list[MoELayer], blocks: torch.Tens
             for layer in scores:
                 gates = routing.gate_scores(layer).view(rows, length, -1).double()
                 scores[layer] += gates.mean(1).sum(0).cpu()
-                shares[layer] += (gates > 0).double().mean(1).sum(0).cpu()
+                uses = torch.bincount(routing.top_k[layer].reshape(-1), minlength=gates.shape[-1])  # a score may be 0.0
+                shares[layer] += uses.double().cpu() / length
     top_k = routing.top_k[layers[0].index].shape[-1]
     return {
         "top_k": top_k,
