@@ -40,6 +40,7 @@ rule plot_figure:
     input:
         shown("figures"),
         code=plan.code_of("plot_figure.py"),
+        style="workflow_scripts/paper/figures.mplstyle",
     output:
         report(
             f"{R}/figures/{{name}}.svg",
