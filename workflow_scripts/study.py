@@ -26,16 +26,8 @@ PRETRAINING_FILES = ("pretraining/documents.jsonl", "pretraining/facts.jsonl", "
 
 
 def canonical(block: object) -> str:
-    """JSON with sorted keys and whole floats as integers: equal settings give equal text, however they were typed."""
-
-    def tidy(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: tidy(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [tidy(item) for item in value]
-        return int(value) if isinstance(value, float) and value.is_integer() else value
-
-    return json.dumps(tidy(block), sort_keys=True)
+    """JSON with sorted keys: equal settings give equal text, in whatever order they were typed."""
+    return json.dumps(block, sort_keys=True)
 
 
 @cache
