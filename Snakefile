@@ -26,6 +26,7 @@ localrules:
 
 rule all:
     input:
+        KNOWN,
         TABLES,
         FIGURES,
     default_target: True
@@ -33,9 +34,11 @@ rule all:
 
 rule all_tables:
     input:
+        KNOWN,
         TABLES,
 
 
 rule all_figures:
     input:
+        KNOWN,
         FIGURES,

@@ -21,7 +21,6 @@ rule select_experts:
 rule unlearn:
     input:
         model_files,
-        knows=knows,
         code=lambda w: plan.unlearning_code(config, w.method, w.scope),
         weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
         texts=texts,
@@ -56,7 +55,6 @@ rule unlearn:
 use rule unlearn as unlearn_trial with:
     input:
         model_files,
-        knows=knows,
         code=lambda w: plan.unlearning_code(config, w.method, w.scope),
         weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
         texts=texts,

@@ -30,6 +30,11 @@ TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"
 MODEL = f"{R}/models/{{model}}/seed-{{seed}}"
 TABLES = [f"{R}/tables/{name}.{end}" for name in config["tables"] for end in ("csv", "md", "tex", "html")]
 FIGURES = [f"{R}/figures/{name}.{end}" for name in config["figures"] for end in ("pdf", "svg", "png")]
+KNOWN = [
+    f"{R}/models/{model}/seed-{seed}/knows.json"
+    for model in sorted({cell[0] for cell in paper.grid(config)} if config["must_know"] else ())
+    for seed in (*config["seeds"], config["tuning"]["seed"])
+]
 START = "python workflow_scripts/start.py"
 
 
@@ -63,13 +68,12 @@ def model_folder(wildcards):
 
 
 def model_files(wildcards):
-    """The small file that names the weights by hash stands for them, so that equal weights rebuild nothing."""
+    """The small file that names the weights by hash stands for them, so that equal weights rebuild nothing.
+
+    That the model knows its world is no input: a new evaluation of an equal model must not unlearn anew. The check has
+    a higher priority than unlearning, its failure stops the build, and the tables need it.
+    """
     return [f"{model_folder(wildcards)}/pretraining.json"]
-
-
-def knows(wildcards):
-    """Must be there before anything is unlearned, but a new evaluation of an equal model unlearns nothing anew."""
-    return ancient(f"{model_folder(wildcards)}/knows.json") if config["must_know"] else []
 
 
 def selection(wildcards):

@@ -138,7 +138,7 @@ def test_evaluation_batch_size_evaluates_and_unlearns_nothing(project):
     config["evaluation"]["batch_size"] = 32
     write_config(project, config)
     rules = counts(planned(project))
-    # The learning rate hangs on the trials' scores, so Snakemake can't know before they are in that it stays.
+    # The cells' learning rates hang on the trials' scores, so that they stay is known only once those are in.
     assert rules["unlearn_trial"] == rules["pretrain_micro"] == rules["attribute_experts"] == 0
     assert rules["evaluate_trial"] == 2 * 4 * 3
     assert rules["evaluate"] == 2 * 4

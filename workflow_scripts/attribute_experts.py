@@ -66,11 +66,14 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    if not (args.model / "config.json").is_file():
+        raise SystemExit(f"{args.model}: no config.json there; --model must be a Hugging Face model folder")
+    texts = forget_texts(args.benchmark, args.data)
     model = AutoModelForCausalLM.from_pretrained(args.model).eval()
     layers = find_moe_layers(model)
     if not layers:
         raise SystemExit(f"{args.model}: no MoE layer; only a mixture-of-experts model can be attributed")
-    blocks = pack(forget_texts(args.benchmark, args.data), AutoTokenizer.from_pretrained(args.model), args.training["block_length"])
+    blocks = pack(texts, AutoTokenizer.from_pretrained(args.model), args.training["block_length"])
     write_json(args.output, attribute(model, layers, blocks, args.training["batch_size"]))
 
 

@@ -24,7 +24,7 @@ def snakemake_arguments(args: argparse.Namespace) -> list[str]:
     command += ["--config", f"seeds={seeds}", *args.set]
     if args.report:
         return [*command, "--report", args.report]
-    return [*command, "--rerun-incomplete", "--keep-going", "--quiet", "rules"]
+    return [*command, "--rerun-incomplete", "--quiet", "rules"]
 
 
 def main() -> int:

@@ -155,8 +155,9 @@ def main() -> None:
     torch.manual_seed(args.seed)
     learning_rate = args.learning_rate or read_json(args.tuned)["learning_rate"]
     selection = read_json(args.selection)
-    model = AutoModelForCausalLM.from_pretrained(args.model)
+    texts = forget_texts(args.benchmark, args.data), retain_texts(args.benchmark, args.data)
     base = base_hash(args.model)
+    model = AutoModelForCausalLM.from_pretrained(args.model)
     method = {key: value for key, value in args.method.items() if key != "name"} | {"seed": args.seed}
     if selection["experts"] and "hook_layer" in method and args.scope["kind"] in ("uoe", "random"):
         method["hook_layer"] = max(map(int, selection["experts"]))  # RMU+UOE steers the target layer itself
@@ -172,8 +173,7 @@ def main() -> None:
     trajectory, parameters = unlearn(
         model,
         AutoTokenizer.from_pretrained(args.model),
-        forget_texts(args.benchmark, args.data),
-        retain_texts(args.benchmark, args.data),
+        *texts,
         selection,
         args.method["name"],
         method,
