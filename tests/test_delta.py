@@ -1,6 +1,7 @@
 """Deltas: what was trained, exactly; put back exactly; refused with one line where they don't belong."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_holds_what_was_trained_and_no_more(kind, tmp_path):
     _, trained, path = disturbed("deepseek", kind, tmp_path)
     with safe_open(path, "pt") as file:
         sizes = {name: file.get_tensor(name).numel() for name in file.keys()}  # noqa: SIM118 (not a dict)
-        assert file.metadata()["base"] == "base"
+        assert json.loads(file.metadata()["delta"])["base"] == "base"
     assert sum(sizes.values()) == sum(p.numel() for p in trained.parameters() if p.requires_grad)
     if kind == "sliced":
         assert {name.rpartition(".")[2] for name in sizes if "[" in name} == {
@@ -145,6 +146,15 @@ def test_refuses_a_truncated_file(kind, kept, tmp_path):
 
 def test_refuses_what_is_not_there(tmp_path):
     assert "no such file" in refusal(tiny("mixtral"), tmp_path / "nothing.safetensors").lower()
+
+
+@pytest.mark.parametrize("kind", ["full", "sliced", "lora"])
+def test_equal_deltas_are_equal_bytes(kind, tmp_path):
+    files = set()
+    for name in range(8):
+        (tmp_path / str(name)).mkdir()
+        files.add(disturbed("mixtral", kind, tmp_path / str(name))[2].read_bytes())
+    assert len(files) == 1
 
 
 def test_base_hash(tmp_path):

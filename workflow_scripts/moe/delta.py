@@ -5,6 +5,7 @@ tensor where only expert e was trained, or peft's adapter names where LoRA was. 
 weights that it applies to; applying it to another model is refused.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,8 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def save_delta(model: nn.Module, path: str | Path, base: str, lora_rank: int | None = None) -> None:
     """Write the trained tensors of `model`; `base` is `base_hash` of the folder it was loaded from."""
-    metadata = {"base": base} | ({"lora_rank": str(lora_rank)} if lora_rank else {})
+    # One entry: safetensors writes several in random order, and equal deltas are to be equal bytes.
+    metadata = {"delta": json.dumps({"base": base, "lora_rank": lora_rank}, sort_keys=True)}
     temporary = Path(path).with_suffix(".part")
     save_file({name: tensor.contiguous() for name, tensor in trained_tensors(model).items()}, temporary, metadata)
     temporary.rename(path)
@@ -64,14 +66,14 @@ def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iter
     """
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get("delta", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except Exception as error:
         raise SystemExit(f"{path}: not a whole safetensors file ({error})") from None
     if base is not None and metadata.get("base") != base:
         raise SystemExit(f"{path}: this delta was made for other weights than those of the model it is applied to")
-    if "lora_rank" in metadata:
-        with _merged_lora(model, path, tensors, int(metadata["lora_rank"])):
+    if metadata.get("lora_rank"):
+        with _merged_lora(model, path, tensors, metadata["lora_rank"]):
             yield model
         return
     parameters = dict(model.named_parameters())

@@ -1,0 +1,320 @@
+"""The unlearning stage: packing, order of blocks, repeatability, what it writes, how it stops."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import LetterTokenizer, random_texts, tiny
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from moe.layers import find_moe_layers
+from moe.routing import record_routing
+from moe.selection import NOTHING
+from packing import batches, pack, shuffled
+from unlearn import main, unlearn
+
+SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "unlearn.py"
+TRAINING = {"batch_size": 3, "block_length": 16, "steps": 4, "checkpoint_every": 2, "probe_blocks": 2}
+SELECTION = {"experts": {"2": [1]}, "routers": [2], "anchor": {"2": [1]}}
+METHODS = {
+    "ga": {},
+    "gdiff": {"retain_weight": 1.0},
+    "npo": {"beta": 0.1, "per_token": True, "retain_weight": 1.0},
+    "rmu": {"hook_layer": 2, "steering": 4.0, "retain_weight": 10.0},
+}
+
+
+class TestPack:
+    def test_eos_behind_each_text_and_the_rest_dropped(self):
+        blocks = pack(["abc", "de", "fghij", "k"], LetterTokenizer(), 4)
+        of = {letter: 2 + ord(letter) % 62 for letter in "abcdefghijk"}
+        stream = [*map(of.get, "abc"), 1, *map(of.get, "de"), 1, *map(of.get, "fghij"), 1, of["k"], 1]
+        assert len(stream) == 15
+        assert blocks.tolist() == [stream[0:4], stream[4:8], stream[8:12]]
+
+    def test_nothing_dropped_where_it_fits(self):
+        assert pack(["abc", "def"], LetterTokenizer(), 4).shape == (2, 4)
+
+    def test_too_little_text(self):
+        with pytest.raises(SystemExit, match="2 texts give 7 tokens, less than one block of 8"):
+            pack(["abc", "de"], LetterTokenizer(), 8)
+
+    def test_no_end_of_sequence(self):
+        tokenizer = LetterTokenizer()
+        tokenizer.eos_token_id = None
+        with pytest.raises(SystemExit, match="end-of-sequence"):
+            pack(["abc"], tokenizer, 2)
+
+
+class TestShuffled:
+    blocks = torch.arange(7 * 3).view(7, 3)
+
+    @pytest.mark.parametrize("size", [1, 3, 7, 10])
+    def test_every_block_once_in_each_epoch(self, size):
+        stream, rows = shuffled(self.blocks, size, seed=4), []
+        while len(rows) < 70:
+            batch = next(stream)
+            assert len(batch.rows) == size
+            assert torch.equal(batch.input_ids, self.blocks[batch.rows])
+            assert batch.mask.all()
+            rows += batch.rows.tolist()
+        epochs = [tuple(rows[start : start + 7]) for start in range(0, 70, 7)]
+        assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
+        assert len(set(epochs)) > 5
+
+    def test_seed_fixes_the_order(self):
+        first, same, other = ([next(s).rows.tolist() for _ in range(9)] for s in self.streams(4, 4, 5))
+        assert first == same
+        assert first != other
+
+    def streams(self, *seeds: int):
+        return [shuffled(self.blocks, 3, seed) for seed in seeds]
+
+    def test_in_order(self):
+        assert [batch.rows.tolist() for batch in batches(self.blocks, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def run(model, *, method="ga", scope=None, selection=SELECTION, training=TRAINING, rate=1e-2, seed=0, save=None):
+    """The stage without files."""
+    scope = {"kind": "uoe", "alpha": 1.0} | (scope or {})
+    settings = METHODS[method] | {"seed": seed}
+    texts = random_texts(12, 40, seed=1), random_texts(12, 40, seed=2)
+    return unlearn(
+        *(model, LetterTokenizer(), *texts, selection, method, settings, scope, training, rate, seed),
+        save or (lambda step: None),
+    )
+
+
+def test_probes_and_checkpoints():
+    """Overlap is 1 before the first step and counts sets of experts afterwards; shares sum to K."""
+    model, untouched, saved = tiny("qwen2moe", 1), tiny("qwen2moe", 1), []
+    trajectory, _ = run(model, scope={"kind": "baseline"}, selection=NOTHING, save=saved.append)
+    assert saved == [2, 4]
+    assert [step["step"] for step in trajectory["steps"]] == [1, 2, 3, 4]
+    assert [probe["step"] for probe in trajectory["probes"]] == [0, 2, 4]
+    assert (trajectory["moe_layers"], trajectory["experts"], trajectory["top_k"]) == ([0, 1, 2], 8, 2)
+    assert set(trajectory["probes"][0]["overlap"].values()) == {1.0}
+    for probe in trajectory["probes"]:
+        assert all(sum(share) == pytest.approx(2.0) for share in probe["token_share"].values())
+
+    ids = pack(random_texts(12, 40, seed=1), LetterTokenizer(), 16)[:2]
+    layers, seen = find_moe_layers(model), []
+    for each in (untouched, model):
+        with torch.no_grad(), record_routing(each, layers) as routing:
+            loss = each(input_ids=ids, labels=ids).loss.item()
+        seen.append(routing.top_k)
+    last = trajectory["probes"][-1]
+    assert last["forget_loss"] == pytest.approx(loss, rel=1e-5)
+    for layer in layers:
+        pairs = zip(seen[0][layer.index].tolist(), seen[1][layer.index].tolist(), strict=True)
+        shares = [len(set(a) & set(b)) / 2 for a, b in pairs]
+        assert last["overlap"][str(layer.index)] == pytest.approx(sum(shares) / len(shares))
+    assert min(last["overlap"].values()) < 1.0
+
+
+def test_a_dense_model_has_no_routing_to_probe():
+    trajectory, _ = run(tiny("llama", 1), scope={"kind": "baseline"}, selection=NOTHING)
+    assert all(probe["overlap"] == probe["token_share"] == {} for probe in trajectory["probes"])
+    assert (trajectory["moe_layers"], trajectory["experts"], trajectory["top_k"]) == ([], 0, 0)
+
+
+def test_a_strong_anchor_raises_the_anchored_expert():
+    """An expert that some tokens use: with alpha it is used more than without."""
+    first, _ = run(tiny("qwen2moe", 1))
+    shares = first["probes"][0]["token_share"]["2"]
+    expert = min(range(8), key=lambda e: abs(shares[e] - 0.5))
+    chosen = {"experts": {"2": [expert]}, "routers": [2], "anchor": {"2": [expert]}}
+    training = TRAINING | {"steps": 30, "checkpoint_every": 30}
+    after = []
+    for alpha in (0.0, 1e3):
+        trajectory, _ = run(tiny("qwen2moe", 1), scope={"alpha": alpha}, selection=chosen, training=training)
+        assert trajectory["probes"][0]["token_share"]["2"] == shares
+        after.append(trajectory["probes"][-1]["token_share"]["2"][expert])
+    assert after[1] > shares[expert]
+    assert after[1] > after[0]
+
+
+@pytest.mark.parametrize("method", ["ga", "npo", "rmu"])
+def test_forgetting_goes_the_right_way(method):
+    """Every loss falls; ascent raises the forget text's own loss."""
+    training = TRAINING | {"steps": 10, "checkpoint_every": 10}
+    trajectory, _ = run(
+        tiny("qwen2moe", 1),
+        method=method,
+        scope={"kind": "baseline"},
+        selection=NOTHING,
+        training=training,
+        rate=3e-3,
+    )
+    assert trajectory["steps"][-1]["forget_loss"] < trajectory["steps"][0]["forget_loss"]
+    if method != "rmu":
+        assert trajectory["probes"][-1]["forget_loss"] > trajectory["probes"][0]["forget_loss"]
+
+
+def test_a_loss_that_is_no_number_stops_with_one_line():
+    model = tiny("qwen2moe", 1)
+    with torch.no_grad():
+        model.lm_head.weight[3, 0] = float("nan")
+    saved = []
+    with pytest.raises(SystemExit) as stop:
+        run(model, save=saved.append)
+    assert stop.value.code == "step 1: the forget loss is nan; lower the learning rate of this cell"
+    assert saved == []
+
+
+def test_a_learning_rate_that_blows_up_stops_with_one_line():
+    with pytest.raises(
+        SystemExit, match=r"^step \d+: the (forget loss|gradient norm) is .*; lower the learning rate"
+    ):
+        run(tiny("qwen2moe", 1), scope={"kind": "baseline"}, selection=NOTHING, rate=1e30)
+
+
+def test_a_block_length_over_the_text():
+    with pytest.raises(SystemExit, match="less than one block"):
+        run(tiny("qwen2moe", 1), training=TRAINING | {"block_length": 100_000})
+
+
+# The script itself, on folders as the workflow has them.
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A model folder with tokenizer, forget and retain texts."""
+    folder = tmp_path_factory.mktemp("cell")
+    tiny("qwen2moe", 1).save_pretrained(folder / "model")
+    letters = {chr(97 + i): 2 + i for i in range(26)} | {"<pad>": 0, "<eos>": 1}
+    tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<pad>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")
+    fast.save_pretrained(folder / "model")
+    for seed, name in enumerate(("forget", "retain")):
+        rows = [json.dumps({"text": text}) + "\n" for text in random_texts(6, 150, seed)]
+        (folder / f"{name}.jsonl").write_text("".join(rows))
+    (folder / "selection.json").write_text(json.dumps(SELECTION))
+    (folder / "nothing.json").write_text(json.dumps(NOTHING))
+    return folder
+
+
+def arguments(place: Path, output: Path, *, method="npo", scope=None, selection="selection", **changed) -> list[str]:
+    """Command line of one cell."""
+    given = {
+        "model": place / "model",
+        "data": place,
+        "benchmark": json.dumps({"forget": "forget.jsonl", "retain": "retain.jsonl"}),
+        "selection": place / f"{selection}.json",
+        "method": json.dumps({"name": method} | METHODS[method]),
+        "scope": json.dumps(scope or {"kind": "uoe", "alpha": 1.0}),
+        "training": json.dumps(TRAINING),
+        "learning-rate": 1e-2,
+        "seed": 0,
+        "output": output,
+    } | changed
+    return [text for name, value in given.items() for text in (f"--{name}", str(value))]
+
+
+@pytest.fixture
+def script(place, monkeypatch):
+    """Run the script in this process: importing torch anew takes longer than all the rest."""
+
+    def run_main(output: Path, **changed) -> None:
+        monkeypatch.setattr("sys.argv", ["unlearn.py", *arguments(place, output, **changed)])
+        main()
+
+    return run_main
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"method": "npo"},
+        {"method": "rmu", "scope": {"kind": "baseline"}, "selection": "nothing"},
+        {"method": "gdiff", "scope": {"kind": "lora", "rank": 2}, "selection": "nothing"},
+    ],
+    ids=["npo-uoe", "rmu-baseline", "gdiff-lora"],
+)
+def test_two_runs_give_the_same_bytes(script, tmp_path, cell):
+    for name in ("first", "second"):
+        script(tmp_path / name, **cell)
+    first, second = bytes_of(tmp_path / "first"), bytes_of(tmp_path / "second")
+    assert sorted(first) == [
+        "checkpoints/step-0002.safetensors",
+        "checkpoints/step-0004.safetensors",
+        "manifest.json",
+        "parameters.json",
+        "trajectory.json",
+    ]
+    assert first == second
+    assert first["checkpoints/step-0002.safetensors"] != first["checkpoints/step-0004.safetensors"]
+    script(tmp_path / "third", **cell, seed=1)
+    assert bytes_of(tmp_path / "third")["trajectory.json"] != first["trajectory.json"]
+
+
+def test_another_process_gives_the_same_bytes(place, script, tmp_path):
+    """LoRA's random start included; Python hashes strings differently in every process."""
+    cell = {"scope": {"kind": "lora", "rank": 2}, "selection": "nothing"}
+    script(tmp_path / "here", **cell)
+    command = [sys.executable, str(SCRIPT), *arguments(place, tmp_path / "there", **cell)]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "1"}, capture_output=True)
+    assert bytes_of(tmp_path / "here") == bytes_of(tmp_path / "there")
+
+
+def test_checkpoints_of_a_longer_run_do_not_stay(script, tmp_path):
+    stale = tmp_path / "checkpoints" / "step-0090.safetensors"
+    stale.parent.mkdir()
+    stale.write_bytes(b"")
+    script(tmp_path)
+    assert not stale.exists()
+    assert len(json.loads((tmp_path / "manifest.json").read_text())["checkpoints"]) == 2
+
+
+def test_rmu_steers_the_target_layer_itself(place, script, tmp_path):
+    """With chosen experts the hook layer of the config gives way to the target layer, the highest of several: a hook
+    below it would train nothing, one above would steer what other layers made of it."""
+    for name, layers in (("low", [0]), ("two", [0, 1])):
+        experts = {str(layer): [1] for layer in layers}
+        (place / f"{name}.json").write_text(json.dumps({"experts": experts, "routers": layers, "anchor": experts}))
+        hooks = []
+        script(tmp_path / name, method="rmu", selection=name)
+        hooks = json.loads((tmp_path / name / "manifest.json").read_text())
+        assert hooks["selection"]["routers"] == layers
+        steps = json.loads((tmp_path / name / "trajectory.json").read_text())["steps"]
+        assert all(step["gradient_norm"] > 0 for step in steps)
+
+
+def test_learning_rate_from_a_tuning_file(place, script, monkeypatch, tmp_path):
+    (place / "tuned.json").write_text('{"learning_rate": 0.01, "tried": []}')
+    script(tmp_path / "given")
+    given = arguments(place, tmp_path / "tuned")
+    at = given.index("--learning-rate")
+    monkeypatch.setattr(
+        "sys.argv", ["unlearn.py", *given[:at], "--tuned", str(place / "tuned.json"), *given[at + 2 :]]
+    )
+    main()
+    assert bytes_of(tmp_path / "given") == bytes_of(tmp_path / "tuned")
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"model": "nowhere"}, "nowhere: no *.safetensors file"),
+        ({"selection": "absent"}, "absent.json: no such file"),
+        ({"benchmark": '{"forget": "missing.jsonl", "retain": "retain.jsonl"}'}, "missing.jsonl: no such file"),
+        ({"benchmark": '{"forget": "forget.jsonl", "retain": "wrong.jsonl"}'}, "column 'text' is missing"),
+    ],
+)
+def test_bad_input_gives_one_line(place, script, tmp_path, changed, line):
+    (place / "wrong.jsonl").write_text('{"words": "x"}\n')
+    with pytest.raises(SystemExit) as stop:
+        script(tmp_path / "cell", **changed)
+    assert line in stop.value.code
+    assert "\n" not in stop.value.code
+    assert not (tmp_path / "cell").exists()
