@@ -60,7 +60,7 @@ def run_script(argv: list[str]) -> int:
 
 
 def client(argv: list[str]) -> int:
-    """Have the server run the script with our standard streams, working directory and environment; forward signals."""
+    """Have the server run the script with our standard streams, folder and environment; forward signals."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(os.environ[ADDRESS])
@@ -81,8 +81,10 @@ def handle(connection: socket.socket) -> None:
     """Fork the job, pass signals on to it, report its status; end it when the client goes away."""
     head, streams, _, _ = socket.recv_fds(connection, 8, 3)
     size, request = int.from_bytes(head), b""
-    while len(request) < size:
-        request += connection.recv(size - len(request))
+    while len(request) < size and (part := connection.recv(size - len(request))):
+        request += part
+    if not size or len(request) < size:  # the client went away while asking
+        return
     job = json.loads(request)
     process = os.fork()
     if process == 0:
@@ -120,7 +122,14 @@ def handle(connection: socket.socket) -> None:
 
 def serve(listener: socket.socket) -> None:
     """Accept jobs until the process that started us ends."""
-    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
+    address = Path(listener.getsockname())
+
+    def end(number: int, frame) -> None:
+        address.unlink(missing_ok=True)
+        address.parent.rmdir()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the jobs through their clients
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for library in LIBRARIES:
