@@ -2,7 +2,8 @@
 
 Reads a model folder and the forget set; writes affinity.json: for each MoE layer and expert the mean gate score (per
 sequence, then over sequences), the token share, and ESFT's two relevance scores.
-    python workflow_scripts/attribute_experts.py --model MODEL --data DATA --benchmark '{...}' --training '{...}' --output affinity.json
+    python workflow_scripts/attribute_experts.py --model MODEL --data DATA --benchmark '{...}' --training '{...}' \\
+        --output affinity.json
 """
 
 import argparse
@@ -36,7 +37,8 @@ def attribute(model: torch.nn.Module, layers: list[MoELayer], blocks: torch.Tens
             for layer in scores:
                 gates = routing.gate_scores(layer).view(rows, length, -1).double()
                 scores[layer] += gates.mean(1).sum(0).cpu()
-                uses = torch.bincount(routing.top_k[layer].reshape(-1), minlength=gates.shape[-1])  # a score may be 0.0
+                # Counted by the choices themselves: the score of one may round to 0.
+                uses = torch.bincount(routing.top_k[layer].reshape(-1), minlength=gates.shape[-1])
                 shares[layer] += uses.double().cpu() / length
     top_k = routing.top_k[layers[0].index].shape[-1]
     return {

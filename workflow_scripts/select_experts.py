@@ -1,7 +1,8 @@
 """Choose what a scope trains, from a model's affinity.
 
 Reads affinity.json; writes selection.json.
-    python workflow_scripts/select_experts.py --affinity affinity.json --scope '{"kind": "uoe"}' --seed 0 --output selection.json
+    python workflow_scripts/select_experts.py --affinity affinity.json --scope '{"kind": "uoe"}' --seed 0 \\
+        --output selection.json
 """
 
 import argparse

@@ -4,7 +4,8 @@ Reads a model folder, the forget and retain texts, a selection and a learning ra
 checkpoints/step-NNNN.safetensors, trajectory.json (losses at every step, routing at every checkpoint),
 parameters.json (what really trained) and manifest.json.
     python workflow_scripts/unlearn.py --model MODEL --data DATA --benchmark '{...}' --selection selection.json \\
-        --method '{"name": "ga"}' --scope '{"kind": "uoe", "alpha": 1.0}' --training '{...}' --learning-rate 3e-4 --output CELL
+        --method '{"name": "ga"}' --scope '{"kind": "uoe", "alpha": 1.0}' --training '{...}' --learning-rate 3e-4 \\
+        --seed 0 --output CELL
 """
 
 import argparse
@@ -45,7 +46,9 @@ def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tens
 
 
 @torch.no_grad()
-def probe(model: torch.nn.Module, layers: list[MoELayer], batch: Batch, before: Routing | None) -> tuple[dict, Routing]:
+def probe(
+    model: torch.nn.Module, layers: list[MoELayer], batch: Batch, before: Routing | None
+) -> tuple[dict, Routing]:
     """Routing of the model as it is now on `batch`: overlap with `before` and token share, by layer."""
     with record_routing(model, layers) as routing:
         scores = model(input_ids=batch.input_ids, use_cache=False).logits
@@ -67,7 +70,20 @@ def finite(value: float, what: str, step: int) -> float:
     return value
 
 
-def unlearn(model, tokenizer, forget_text, retain_text, selection, method_name, method, scope, training, learning_rate, seed, save):
+def unlearn(
+    model,
+    tokenizer,
+    forget_text,
+    retain_text,
+    selection,
+    method_name,
+    method,
+    scope,
+    training,
+    learning_rate,
+    seed,
+    save,
+):
     """Train and probe; `save(step)` is called at each checkpoint. Returns (trajectory, parameters)."""
     losses = importlib.import_module(f"methods.{method_name}")
     layers = find_moe_layers(model)
@@ -84,8 +100,12 @@ def unlearn(model, tokenizer, forget_text, retain_text, selection, method_name, 
         raise SystemExit(f"scope {scope['kind']}: nothing to train in a {type(model).__name__}; is it a dense model?")
     trained_count = {name: tensor.numel() for name, tensor in trained_tensors(model).items()}
 
-    forget_reference = losses.forget_reference(model, batches(forget, size), method) if hasattr(losses, "forget_reference") else None
-    retain_reference = losses.retain_reference(model, batches(retain, size), method) if hasattr(losses, "retain_reference") else None
+    forget_reference = (
+        losses.forget_reference(model, batches(forget, size), method) if hasattr(losses, "forget_reference") else None
+    )
+    retain_reference = (
+        losses.retain_reference(model, batches(retain, size), method) if hasattr(losses, "retain_reference") else None
+    )
 
     by_index = {layer.index: layer for layer in layers}
     anchored = [by_index[int(name)] for name in selection["anchor"]]
@@ -99,7 +119,8 @@ def unlearn(model, tokenizer, forget_text, retain_text, selection, method_name, 
         "top_k": before.top_k[layers[0].index].shape[-1] if layers else 0,
     }
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, betas=BETAS, weight_decay=0.0)
-    forget_batches, retain_batches = shuffled(forget, size, seed), retain is not None and shuffled(retain, size, seed + 1)
+    forget_batches = shuffled(forget, size, seed)
+    retain_batches = retain is not None and shuffled(retain, size, seed + 1)
     bar = progress(range(1, training["steps"] + 1), f"{method_name} x {scope['kind']}")
     for step in bar:
         batch = next(forget_batches)
@@ -168,7 +189,12 @@ def main() -> None:
         stale.unlink()
 
     def save(step: int) -> None:
-        save_delta(model, folder / f"step-{step:04d}.safetensors", base, scope.get("rank") if scope["kind"] == "lora" else None)
+        save_delta(
+            model,
+            folder / f"step-{step:04d}.safetensors",
+            base,
+            scope.get("rank") if scope["kind"] == "lora" else None,
+        )
 
     trajectory, parameters = unlearn(
         model,
@@ -196,7 +222,11 @@ def main() -> None:
             "seed": args.seed,
             "selection": selection,
             "checkpoints": {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))},
-            "versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__},
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+            },
         },
     )
 

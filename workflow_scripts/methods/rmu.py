@@ -1,8 +1,8 @@
 """Representation misdirection for unlearning (RMU, arXiv 2403.03218, section 4; the simplified code of April 2024).
 
 l_f = mean over tokens and hidden dimensions of (h_l(forget) - c u)^2; l_r the same between the model's and the
-untouched model's h_l(retain); h_l is the residual stream after the hook layer l, u one fixed direction drawn uniformly
-from [0, 1)^H and scaled to length 1. c is `steering` times the mean norm of h_l on forget text, since a useful value
+untouched model's h_l(retain); h_l is the residual stream after the hook layer l, u one fixed direction, drawn
+uniformly from [0, 1)^H and scaled to length 1. c is `steering` times the mean norm of h_l on forget text, since a useful value
 follows the activations' size (published: 6.5 to 32000, by model). Padding does not count.
 """
 

@@ -52,8 +52,8 @@ def _fused_experts(module: nn.Module) -> int:
 def find_moe_layers(model: nn.Module) -> list[MoELayer]:
     """MoE layers in order of depth; empty for a dense model.
 
-    Works on the meta device too: only shapes are read. Ends with one line if a block has fused experts but not exactly
-    one router beside them, since guessing would attribute and train the wrong thing.
+    Works on the meta device too: only shapes are read. Ends with one line if a block has fused experts but not
+    exactly one router beside them, since guessing would attribute and train the wrong thing.
     """
     found = []
     prefix, layers = decoder_layers(model)
@@ -77,7 +77,8 @@ def find_moe_layers(model: nn.Module) -> list[MoELayer]:
             if len(routers) != 1:
                 raise SystemExit(
                     f"{type(model).__name__}, layer {index}: {len(routers)} candidates for the router of "
-                    f"{name!r} ({', '.join(routers) or 'none'}); exactly one module with an [{num_experts}, hidden] matrix is needed"
+                    f"{name!r} ({', '.join(routers) or 'none'}); "
+                    f"exactly one module with an [{num_experts}, hidden] matrix is needed"
                 )
             found.append(MoELayer(index, f"{prefix}.{index}.{routers[0]}", f"{prefix}.{index}.{name}", num_experts))
     return found

@@ -44,7 +44,8 @@ def record_routing(model: nn.Module, layers: list[MoELayer]) -> Iterator[Routing
     def hook(layer: MoELayer):
         def keep(module: nn.Module, args: tuple, output) -> None:
             if not (isinstance(output, tuple) and len(output) == 3 and not output[2].is_floating_point()):
-                raise ValueError(f"{layer.router} ({type(module).__name__}) does not return (logits, weights, indices)")
+                found = type(module).__name__
+                raise ValueError(f"{layer.router} ({found}) does not return (logits, weights, indices)")
             logits, _, indices = output
             routing.logits[layer.index] = logits.reshape(-1, layer.num_experts)
             routing.top_k[layer.index] = indices.reshape(-1, indices.shape[-1])

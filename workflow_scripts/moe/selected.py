@@ -1,10 +1,10 @@
 """Train chosen experts of a fused block and nothing else of it.
 
-A fused block keeps all E experts in one tensor, so `requires_grad` can't single out an expert. `SelectedExperts` wraps
-the block: the frozen block runs with the chosen experts' routing weights set to zero, and a small copy of the block,
-which holds the chosen experts alone, adds their outputs for the tokens routed to them. Parameters, gradients and
-optimizer state exist for the chosen experts only, and the result equals training the whole block under a gradient mask
-that acts before clipping, with weight decay 0.
+A fused block keeps all E experts in one tensor, so `requires_grad` can't single out an expert. `SelectedExperts`
+wraps the block: the frozen block runs with the chosen experts' routing weights set to zero, and a small copy of the
+block, which holds the chosen experts alone, adds their outputs for the tokens routed to them. Parameters, gradients
+and optimizer state exist for the chosen experts only, and the result equals training the whole block under a gradient
+mask that acts before clipping, with weight decay 0.
 """
 
 import copy
@@ -46,7 +46,8 @@ class SelectedExperts(nn.Module):
         token = ours.any(-1).nonzero().squeeze(-1)
         if token.numel() == 0:
             # Stay in the graph: a batch that reaches no chosen expert has a gradient, and it is zero.
-            return output + 0.0 * sum(parameter.flatten()[0] for parameter in self.trained.parameters()).to(output.dtype)
+            first = sum(parameter.flatten()[0] for parameter in self.trained.parameters())
+            return output + 0.0 * first.to(output.dtype)
         # Slots of a token that go to frozen experts point at expert 0 of the copy with weight 0.
         index, weight = position[token].clamp_min(0), top_k_weights[token].masked_fill(~ours[token], 0.0)
         dtype = next(self.trained.parameters()).dtype

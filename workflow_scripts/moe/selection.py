@@ -1,8 +1,8 @@
 """From affinity to chosen experts. Pure Python: choosing is cheap and must not load torch.
 
 An *affinity* is the content of affinity.json: for each MoE layer the mean gate score and the token share of every
-expert. A *selection* is {"experts": {layer: [expert, ...]}, "routers": [layer, ...], "anchor": {layer: [expert, ...]}}:
-what trains, and which experts the anchor loss holds up.
+expert. A *selection* is {"experts": {layer: [expert, ...]}, "routers": [layer, ...], "anchor": {layer: [expert,
+...]}}: what trains, and which experts the anchor loss holds up.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Scope `experts-routers`: every routed expert and every router train; attention, embeddings and shared experts do not."""
+"""Scope `experts-routers`: every routed expert and every router train, nothing else."""
 
 from torch import nn
 

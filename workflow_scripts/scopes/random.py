@@ -1,4 +1,4 @@
-"""Scope `random`: as `uoe`, with an expert of the target layer drawn at random instead of the selected one (UOE, Table 6).
+"""Scope `random`: as `uoe`, but an expert of the target layer drawn at random in place of the selected one (Table 6).
 
 The draw itself is `moe.selection.random_expert`; training does not differ.
 """
