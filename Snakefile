@@ -25,11 +25,11 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         KNOWN,
         TABLES,
         FIGURES,
-    default_target: True
 
 
 rule all_tables:

@@ -7,12 +7,14 @@ rule select_experts:
         affinity=affinity,
     output:
         f"{R}/selections/{{model}}/{{benchmark}}/{{scope}}/seed-{{seed}}.json",
-    params:
-        scope=lambda w: plan.canonical(plan.selecting_block(config, w.scope)),
-        affinity=lambda w, input: f"--affinity {input.affinity}" if input.affinity else "",
     log:
         f"{R}/logs/select_experts/{{model}}-{{benchmark}}-{{scope}}-{{seed}}.log",
     priority: 7
+    params:
+        scope=lambda w: plan.canonical(plan.selecting_block(config, w.scope)),
+        affinity=lambda w, input: (
+            f"--affinity {input.affinity}" if input.affinity else ""
+        ),
     shell:
         "python workflow_scripts/select_experts.py {params.affinity} --scope '{params.scope}' --seed {wildcards.seed}"
         " --output {output} 2>&1 | tee {log}"
@@ -31,6 +33,11 @@ rule unlearn:
         trajectory=f"{R}/cells/{CELL}/trajectory.json",
         parameters=f"{R}/cells/{CELL}/parameters.json",
         manifest=f"{R}/cells/{CELL}/manifest.json",
+    log:
+        f"{R}/logs/unlearn/{CELL}.log",
+    benchmark:
+        f"{R}/benchmarks/unlearn/{CELL}.tsv"
+    threads: config["threads"]
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
         method=lambda w: plan.canonical(plan.method_block(config, w.model, w.method)),
@@ -41,11 +48,6 @@ rule unlearn:
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         folder=lambda w, output: os.path.dirname(output.manifest),
-    log:
-        f"{R}/logs/unlearn/{CELL}.log",
-    benchmark:
-        f"{R}/benchmarks/unlearn/{CELL}.tsv"
-    threads: config["threads"]
     shell:
         "{START} workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
@@ -64,6 +66,11 @@ use rule unlearn as unlearn_trial with:
         trajectory=f"{R}/trials/{TRIAL}/trajectory.json",
         parameters=f"{R}/trials/{TRIAL}/parameters.json",
         manifest=f"{R}/trials/{TRIAL}/manifest.json",
+    log:
+        f"{R}/logs/unlearn_trial/{TRIAL}.log",
+    benchmark:
+        f"{R}/benchmarks/unlearn_trial/{TRIAL}.tsv"
+    priority: 1
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
         method=lambda w: plan.canonical(plan.method_block(config, w.model, w.method)),
@@ -74,11 +81,6 @@ use rule unlearn as unlearn_trial with:
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         folder=lambda w, output: os.path.dirname(output.manifest),
-    log:
-        f"{R}/logs/unlearn_trial/{TRIAL}.log",
-    benchmark:
-        f"{R}/benchmarks/unlearn_trial/{TRIAL}.tsv"
-    priority: 1
 
 
 rule evaluate:
@@ -91,18 +93,18 @@ rule evaluate:
     output:
         metrics=f"{R}/cells/{CELL}/metrics.json",
         predictions=f"{R}/cells/{CELL}/predictions.jsonl.gz",
+    log:
+        f"{R}/logs/evaluate/{CELL}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/{CELL}.tsv"
+    priority: 3
+    threads: config["threads"]
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
         halves="development test",
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         batch=config["evaluation"]["batch_size"],
-    log:
-        f"{R}/logs/evaluate/{CELL}.log",
-    benchmark:
-        f"{R}/benchmarks/evaluate/{CELL}.tsv"
-    threads: config["threads"]
-    priority: 3
     shell:
         "{START} workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --checkpoints {input.checkpoints}/step-*.safetensors --halves {params.halves} --batch-size {params.batch}"
@@ -119,17 +121,17 @@ use rule evaluate as evaluate_trial with:
     output:
         metrics=f"{R}/trials/{TRIAL}/metrics.json",
         predictions=f"{R}/trials/{TRIAL}/predictions.jsonl.gz",
+    log:
+        f"{R}/logs/evaluate_trial/{TRIAL}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate_trial/{TRIAL}.tsv"
+    priority: 3
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
         halves="development",
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         batch=config["evaluation"]["batch_size"],
-    log:
-        f"{R}/logs/evaluate_trial/{TRIAL}.log",
-    benchmark:
-        f"{R}/benchmarks/evaluate_trial/{TRIAL}.tsv"
-    priority: 3
 
 
 rule choose_checkpoint:
@@ -139,11 +141,11 @@ rule choose_checkpoint:
         original=original,
     output:
         f"{R}/cells/{CELL}/chosen.json",
-    params:
-        threshold=config["choice"]["forget_accuracy"],
     log:
         f"{R}/logs/choose_checkpoint/{CELL}.log",
     priority: 3
+    params:
+        threshold=config["choice"]["forget_accuracy"],
     shell:
         "python workflow_scripts/choose_checkpoint.py --metrics {input.metrics} --original {input.original}"
         " --threshold {params.threshold} --output {output} 2>&1 | tee {log}"

@@ -19,8 +19,12 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 # --config seeds=[0,1] arrives as texts.
-config["seeds"] = [int(seed) if str(seed).isdigit() else seed for seed in config.get("seeds", [0])]
-plan.check_schema(config, yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text()))
+config["seeds"] = [
+    int(seed) if str(seed).isdigit() else seed for seed in config.get("seeds", [0])
+]
+plan.check_schema(
+    config, yaml.safe_load(Path(workflow.basedir, "config/schema.yaml").read_text())
+)
 validate(config, f"{workflow.basedir}/config/schema.yaml")  # fills in the defaults
 plan.check(config)
 plan.check_targets(config, sys.argv[1:])
@@ -28,11 +32,21 @@ R = f"results/{config['study']}"
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"
 MODEL = f"{R}/models/{{model}}/seed-{{seed}}"
-TABLES = [f"{R}/tables/{name}.{end}" for name in config["tables"] for end in ("csv", "md", "tex", "html")]
-FIGURES = [f"{R}/figures/{name}.{end}" for name in config["figures"] for end in ("pdf", "svg", "png")]
+TABLES = [
+    f"{R}/tables/{name}.{end}"
+    for name in config["tables"]
+    for end in ("csv", "md", "tex", "html")
+]
+FIGURES = [
+    f"{R}/figures/{name}.{end}"
+    for name in config["figures"]
+    for end in ("pdf", "svg", "png")
+]
 KNOWN = [
     f"{R}/models/{model}/seed-{seed}/knows.json"
-    for model in sorted({cell[0] for cell in paper.grid(config)} if config["must_know"] else ())
+    for model in sorted(
+        {cell[0] for cell in paper.grid(config)} if config["must_know"] else ()
+    )
     for seed in (*config["seeds"], config["tuning"]["seed"])
 ]
 START = "python workflow_scripts/start.py"

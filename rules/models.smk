@@ -6,13 +6,13 @@ rule build_world:
         code=plan.code_of(config["data"]["script"]),
     output:
         data(*plan.DATA_FILES, *plan.PRETRAINING_FILES),
+    log:
+        f"{R}/logs/build_world.log",
     params:
         settings=plan.canonical(config["data"]["settings"]),
         seed=config["data"]["seed"],
         script=f"workflow_scripts/{config['data']['script']}",
         folder=f"{R}/data",
-    log:
-        f"{R}/logs/build_world.log",
     shell:
         "{START} {params.script} --seed {params.seed} --settings '{params.settings}' --output {params.folder} 2>&1 | tee {log}"
 
@@ -27,17 +27,17 @@ rule pretrain_micro:
         tokenizer=f"{MODEL}/tokenizer.json",
         tokenizer_config=f"{MODEL}/tokenizer_config.json",
         record=f"{MODEL}/pretraining.json",
+    log:
+        f"{R}/logs/pretrain_micro/{{model}}-{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks/pretrain_micro/{{model}}-{{seed}}.tsv"
+    priority: 10
+    threads: config["threads"]
     params:
         settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
         data=f"{R}/data",
         folder=MODEL,
         state=f"{R}/state/models/{{model}}/seed-{{seed}}",
-    log:
-        f"{R}/logs/pretrain_micro/{{model}}-{{seed}}.log",
-    benchmark:
-        f"{R}/benchmarks/pretrain_micro/{{model}}-{{seed}}.tsv"
-    threads: config["threads"]
-    priority: 10
     shell:
         "{START} workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
         " --threads {threads} --state {params.state} --output {params.folder} 2>&1 | tee {log}"
@@ -52,15 +52,15 @@ rule evaluate_original:
     output:
         metrics=f"{MODEL}/original/{{benchmark}}.json",
         predictions=f"{MODEL}/original/{{benchmark}}.predictions.jsonl.gz",
+    log:
+        f"{R}/logs/evaluate_original/{{model}}-{{benchmark}}-{{seed}}.log",
+    priority: 9
+    threads: config["threads"]
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
         folder=MODEL,
         data=f"{R}/data",
         batch=config["evaluation"]["batch_size"],
-    log:
-        f"{R}/logs/evaluate_original/{{model}}-{{benchmark}}-{{seed}}.log",
-    threads: config["threads"]
-    priority: 9
     shell:
         "{START} workflow_scripts/evaluate.py --model {params.folder} --data {params.data} --benchmark '{params.benchmark}'"
         " --halves development test --batch-size {params.batch} --threads {threads}"
@@ -70,14 +70,18 @@ rule evaluate_original:
 rule check_knows_world:
     input:
         code=plan.code_of("check_knows_world.py"),
-        original=expand(f"{MODEL}/original/{{benchmark}}.json", benchmark=list(config["must_know"] or []), allow_missing=True),
+        original=expand(
+            f"{MODEL}/original/{{benchmark}}.json",
+            benchmark=list(config["must_know"] or []),
+            allow_missing=True,
+        ),
     output:
         f"{MODEL}/knows.json",
-    params:
-        minimum=plan.canonical(config["must_know"]),
     log:
         f"{R}/logs/check_knows_world/{{model}}-{{seed}}.log",
     priority: 9
+    params:
+        minimum=plan.canonical(config["must_know"]),
     shell:
         "{START} workflow_scripts/check_knows_world.py --original {input.original} --minimum '{params.minimum}' --output {output} 2>&1 | tee {log}"
 
@@ -90,15 +94,17 @@ rule attribute_experts:
         texts=lambda w: data(*plan.forget_files(config["benchmarks"][w.benchmark])),
     output:
         f"{R}/attribution/{{model}}/{{benchmark}}/seed-{{seed}}/affinity.json",
-    params:
-        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
-        training=plan.canonical({key: config["training"][key] for key in ("batch_size", "block_length")}),
-        model=lambda w: model_folder(w),
-        data=f"{R}/data",
     log:
         f"{R}/logs/attribute_experts/{{model}}-{{benchmark}}-{{seed}}.log",
-    threads: config["threads"]
     priority: 8
+    threads: config["threads"]
+    params:
+        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
+        training=plan.canonical(
+            {key: config["training"][key] for key in ("batch_size", "block_length")}
+        ),
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
     shell:
         "{START} workflow_scripts/attribute_experts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --training '{params.training}' --threads {threads} --output {output} 2>&1 | tee {log}"

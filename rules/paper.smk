@@ -3,8 +3,17 @@
 
 def shown(kind):
     def inputs(wildcards):
-        block = paper.tuning_block(config) if wildcards.name == "tuning" else config[kind][wildcards.name]
-        return [f"{R}/{path}" for path in paper.needs(kind, wildcards.name, block, config["models"], config["seeds"])]
+        block = (
+            paper.tuning_block(config)
+            if wildcards.name == "tuning"
+            else config[kind][wildcards.name]
+        )
+        return [
+            f"{R}/{path}"
+            for path in paper.needs(
+                kind, wildcards.name, block, config["models"], config["seeds"]
+            )
+        ]
 
     return inputs
 
@@ -22,17 +31,17 @@ rule render_table:
             caption="../workflow_scripts/paper/captions/{name}.rst",
         ),
         [f"{R}/tables/{{name}}.{end}" for end in ("csv", "md", "tex")],
+    log:
+        f"{R}/logs/render_table/{{name}}.log",
     wildcard_constraints:
         name="|".join(config["tables"]),
     params:
         settings=lambda w: plan.canonical(paper.settings("tables", w.name, config)),
         results=R,
         prefix=f"{R}/tables/{{name}}",
-    log:
-        f"{R}/logs/render_table/{{name}}.log",
     shell:
         "{START} workflow_scripts/render_table.py --table {wildcards.name} --results {params.results} --settings '{params.settings}'"
-        " --published config/published --commit \"$(git describe --always --dirty 2>/dev/null || echo unknown)\""
+        ' --published config/published --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'
         " --output-prefix {params.prefix} 2>&1 | tee {log}"
 
 
@@ -49,14 +58,14 @@ rule plot_figure:
             caption="../workflow_scripts/paper/captions/{name}.rst",
         ),
         [f"{R}/figures/{{name}}.{end}" for end in ("pdf", "png")],
+    log:
+        f"{R}/logs/plot_figure/{{name}}.log",
     wildcard_constraints:
         name="|".join(config["figures"]),
     params:
         settings=lambda w: plan.canonical(paper.settings("figures", w.name, config)),
         results=R,
         prefix=f"{R}/figures/{{name}}",
-    log:
-        f"{R}/logs/plot_figure/{{name}}.log",
     shell:
         "{START} workflow_scripts/plot_figure.py --figure {wildcards.name} --results {params.results} --settings '{params.settings}'"
         " --output-prefix {params.prefix} 2>&1 | tee {log}"

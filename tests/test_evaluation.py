@@ -217,9 +217,7 @@ def test_description_names_the_subject(data):
     )
 
 
-def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(
-    folder, model, data, tmp_path, monkeypatch
-):
+def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(folder, model, data, tmp_path, monkeypatch):
     base = base_hash(folder)
     noise = torch.randn(model.lm_head.weight.shape, generator=torch.Generator().manual_seed(0))
     paths = [tmp_path / "step-0010.safetensors", tmp_path / "step-0020.safetensors"]

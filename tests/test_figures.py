@@ -60,9 +60,7 @@ def test_forgetting_against_utility(tree, draw):
     content["balance"]["collapsed"] = True
     path.write_text(json.dumps(content))
     figure = draw("figure1a")
-    points = [
-        line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 1 and line.get_marker() in "os^D"
-    ]
+    points = [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 1 and line.get_marker() in "os^D"]
     assert len(points) == 16
     at = [line for line in points if line.get_xdata()[0] == pytest.approx(10.0)]
     assert len(at) == 1 and at[0].get_ydata()[0] == pytest.approx(60.0)

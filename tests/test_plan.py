@@ -45,11 +45,15 @@ def built(tmp_path_factory) -> Path:
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
     shutil.copy(ROOT / "tests/stub_stage.py", folder / "workflow_scripts/start.py")
-    for name in ("select_experts", "choose_checkpoint", "tune"):  # started without start.py: plain python, the same stand-in
+    for name in (
+        "select_experts",
+        "choose_checkpoint",
+        "tune",
+    ):  # started without start.py: plain python, the same stand-in
         path = folder / f"workflow_scripts/{name}.py"
         imports = "\n".join(line for line in path.read_text().splitlines() if line.startswith(("from ", "import ")))
-        stub = f"import runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({str(folder / 'workflow_scripts/start.py')!r})\n"
-        path.write_text(f"{imports}\n{stub}")
+        start = str(folder / "workflow_scripts/start.py")
+        path.write_text(f"{imports}\nimport runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({start!r})\n")
     config = yaml.safe_load((folder / "config/config.yaml").read_text())
     grid = {"models": ["micro-qwen", "micro-mixtral"], "benchmarks": ["wmdp-cyber"]}
     config["tables"] = {"table2": grid | {"methods": ["ga", "rmu"], "scopes": ["baseline", "uoe"]}, "tuning": {}}
@@ -166,7 +170,9 @@ def test_removing_a_model_renders_only(project):
 
 def test_adding_a_seed_builds_that_seed_only(project):
     jobs = planned(project, "--config", "seeds=[0,1]")
-    assert {job for job in jobs if not job.endswith(("/1",))} == TABLES - {"render_table tuning"} | {"plot_figure figure3a"}
+    assert {job for job in jobs if not job.endswith(("/1",))} == TABLES - {"render_table tuning"} | {
+        "plot_figure figure3a"
+    }
     assert counts(jobs)["pretrain_micro"] == 2 and counts(jobs)["unlearn"] == 8
 
 
@@ -196,11 +202,22 @@ def test_every_import_of_a_stage_is_a_declared_input():
         "    runpy.run_path({script!r}, run_name='__main__')\n"
         "root = pathlib.Path('workflow_scripts').resolve()\n"
         "files = {{getattr(m, '__file__', None) for m in list(sys.modules.values())}} - {{None}}\n"
-        "print(*sorted(str(pathlib.Path(f).resolve().relative_to(root)) for f in files if pathlib.Path(f).resolve().is_relative_to(root)))"
+        "paths = [pathlib.Path(f).resolve() for f in files]\n"
+        "print(*sorted(str(path.relative_to(root)) for path in paths if path.is_relative_to(root)))"
     )
-    for name in ("select_experts", "choose_checkpoint", "tune", "unlearn", "evaluate", "attribute_experts", "pretrain_micro"):
+    for name in (
+        "select_experts",
+        "choose_checkpoint",
+        "tune",
+        "unlearn",
+        "evaluate",
+        "attribute_experts",
+        "pretrain_micro",
+    ):
         script = f"workflow_scripts/{name}.py"
-        output = subprocess.run([sys.executable, "-c", probe.format(script=script)], cwd=ROOT, capture_output=True, text=True)
+        output = subprocess.run(
+            [sys.executable, "-c", probe.format(script=script)], cwd=ROOT, capture_output=True, text=True
+        )
         loaded = {f"workflow_scripts/{path}" for path in output.stdout.split() if not path.endswith("__init__.py")}
         assert output.returncode == 0, output.stderr
         assert loaded <= set(study.code_of(f"{name}.py")), name

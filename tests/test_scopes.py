@@ -159,9 +159,7 @@ def test_lora(family, tmp_path):
     head = original.get_output_embeddings()
     linear = {name: m for name, m in original.named_modules() if isinstance(m, nn.Linear) and m is not head}
     weights = {
-        name
-        for name in slices(original, everything(original))
-        if original.get_parameter(name.split("[")[0]).dim() == 3
+        name for name in slices(original, everything(original)) if original.get_parameter(name.split("[")[0]).dim() == 3
     }
     got = differing(original, changed)
     assert got == {f"{name}.weight" for name in linear} | weights

@@ -20,9 +20,7 @@ import start
 start.LIBRARIES = ("decimal",)
 sys.exit(start.main())
 """
-HOLDER = (
-    "import os, sys; print(os.environ['MOE_WARM_SOCKET'], flush=True); sys.stdin.read(); print('held to the end')"
-)
+HOLDER = "import os, sys; print(os.environ['MOE_WARM_SOCKET'], flush=True); sys.stdin.read(); print('held to the end')"
 SCRIPT = """
 import os, sys
 import beside
@@ -207,9 +205,7 @@ def test_jobs_run_side_by_side(server, tmp_path):
     )
     script = write_script(tmp_path, meet)
     names = [str(tmp_path / name) for name in "ab"]
-    jobs = [
-        subprocess.Popen(command(script, *pair), env=environment(server.address)) for pair in (names, names[::-1])
-    ]
+    jobs = [subprocess.Popen(command(script, *pair), env=environment(server.address)) for pair in (names, names[::-1])]
     assert [job.wait(15) for job in jobs] == [0, 0]
 
 
@@ -222,9 +218,7 @@ def test_a_client_that_goes_away_while_asking(server, tmp_path, sent):
     connection.close()
     assert wait_for(lambda: not [pid for pid in children(server.pid) if alive(pid)], 5)
     script = write_script(tmp_path, "print('still there')")
-    done = subprocess.run(
-        command(script), env=environment(server.address), capture_output=True, text=True, timeout=30
-    )
+    done = subprocess.run(command(script), env=environment(server.address), capture_output=True, text=True, timeout=30)
     assert done.stdout == "still there\n"
 
 

@@ -180,9 +180,7 @@ def test_random_row_is_the_mean_over_draws_with_their_spread(tree):
         edit(root, f"{QWEN}/rmu/{scope}", fa=forget, ut=utility)
     table, settings = make(root, config, "table6")
     cell = value(table, "Random+RMU", "micro-qwen", "wmdp-cyber", "FA")
-    assert (
-        cell["value"] == pytest.approx(0.4) and cell["standard_error"] == pytest.approx(0.2) and cell["marks"] == "‡"
-    )
+    assert cell["value"] == pytest.approx(0.4) and cell["standard_error"] == pytest.approx(0.2) and cell["marks"] == "‡"
     assert cell["published"] == "0.3505"
     assert list(styling.widen(table, settings).texts.index) == ["Pretrained", "RMU", "Random+RMU", "RMU+UOE"]
     assert any("Qwen (WMDP) FA 0.200, 0.400, 0.600 and UT 0.900, 0.800, 0.700" in note for note in table.notes)
@@ -206,9 +204,7 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
     assert [row for row, cell in at.items() if cell["best"]] == ["1 expert, one layer"]
     assert not table.frame[table.frame["quantity"] == "FA"]["best"].any()
     status = {
-        row: value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"]
-        for row in at
-        if row != "Pretrained"
+        row: value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"] for row in at if row != "Pretrained"
     }
     assert list(status.values()) == ["reached", "not reached", "overshot", "reached"]
     assert [at[row]["published"] for row in status] == ["0.5100", "0.4856", "0.4652", "0.2852"]

@@ -168,9 +168,7 @@ def test_a_loss_that_is_no_number_stops_with_one_line():
 
 
 def test_a_learning_rate_that_blows_up_stops_with_one_line():
-    with pytest.raises(
-        SystemExit, match=r"^step \d+: the (forget loss|gradient norm) is .*; lower the learning rate"
-    ):
+    with pytest.raises(SystemExit, match=r"^step \d+: the (forget loss|gradient norm) is .*; lower the learning rate"):
         run(tiny("qwen2moe", 1), scope={"kind": "baseline"}, selection=NOTHING, rate=1e30)
 
 
@@ -295,9 +293,7 @@ def test_learning_rate_from_a_tuning_file(place, script, monkeypatch, tmp_path):
     script(tmp_path / "given")
     given = arguments(place, tmp_path / "tuned")
     at = given.index("--learning-rate")
-    monkeypatch.setattr(
-        "sys.argv", ["unlearn.py", *given[:at], "--tuned", str(place / "tuned.json"), *given[at + 2 :]]
-    )
+    monkeypatch.setattr("sys.argv", ["unlearn.py", *given[:at], "--tuned", str(place / "tuned.json"), *given[at + 2 :]])
     main()
     assert bytes_of(tmp_path / "given") == bytes_of(tmp_path / "tuned")
 

@@ -42,7 +42,10 @@ def main() -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        print(".snakemake/build.lock is held: another build, or a job of a stopped one, still runs here", file=sys.stderr)
+        print(
+            ".snakemake/build.lock is held: another build, or a job of a stopped one, still runs here",
+            file=sys.stderr,
+        )
         return 1
     os.set_inheritable(lock, True)
     command = snakemake_arguments(args)
@@ -52,7 +55,9 @@ def main() -> int:
     status = subprocess.run([*warm, *command], check=False, close_fds=False).returncode
     if status == 0:
         study = yaml.safe_load(Path(args.config_file or "config/config.yaml").read_text())["study"]
-        where = args.report or f"results/{study}/tables/*.{{md,html,csv,tex}} and results/{study}/figures/*.{{png,pdf,svg}}"
+        where = (
+            args.report or f"results/{study}/tables/*.{{md,html,csv,tex}} and results/{study}/figures/*.{{png,pdf,svg}}"
+        )
         print(f"Done. Look at {where}; results/README.md explains the layout.")
     else:
         print("Not everything was built: see the lines above; type the same command again to go on.", file=sys.stderr)

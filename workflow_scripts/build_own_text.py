@@ -24,7 +24,7 @@ from benchmarks.texts import RETAIN_CHARACTERS
 from files import read_jsonl, write_jsonl
 from micro import cloze
 from micro.tokenizer import save_tokenizer, train_tokenizer
-from micro.world import BLANK_INSTRUCTION, question_prompt
+from micro.world import ANSWER_INSTRUCTION
 from own_files import COLUMNS, matching_files
 
 # key: (what it is, smallest allowed)
@@ -39,7 +39,7 @@ NUMBERS = {
     "longest_question": ("characters of an MMLU question with its longest option: a micro model reads 512 tokens", 1),
     "vocabulary": ("tokens of the tokenizer, at most", 300),
 }
-CLOZE_COLUMNS = {"level": "1", "type": "cloze"}
+CLOZE_COLUMNS = {"level": "3", "type": "affirmative suffix"}  # RWKU's name for a prompt that begins the answer
 
 
 def check_settings(settings: dict) -> None:
@@ -108,8 +108,8 @@ def documents(passages: list[tuple[str, str]], retain: list[str], asked: list[cl
     rows += [("prose", text, None, "retain") for text in retain]
     rows += [("prose", part, None, subject) for subject, text in passages for part in cloze.sentences(text)]
     for item in asked:
-        prompt = BLANK_INSTRUCTION + question_prompt(item.query)
-        rows.append(("blank", f"{prompt} {item.answer}", len(prompt) + 1, item.subject))
+        prompt = f"{ANSWER_INSTRUCTION}Question: {item.query}{item.gap}"
+        rows.append(("blank", prompt + item.answer, len(prompt), item.subject))
     return [dict(zip(("kind", "text", "answer_start", "domain"), row, strict=True)) for row in rows]
 
 
@@ -127,7 +127,9 @@ def main(seed: int, settings: dict, output: Path) -> None:
     names = sorted(everyone.keys() - {subject})
     generator.shuffle(names)
     others, further = names[: settings["others"]], names[settings["others"] :]
-    retain = [row["text"].strip() for row in read_role(settings, "retain") if len(row["text"].strip()) > RETAIN_CHARACTERS]
+    retain = [
+        row["text"].strip() for row in read_role(settings, "retain") if len(row["text"].strip()) > RETAIN_CHARACTERS
+    ]
     if "retain" not in settings["files"]:
         retain = [text for name in further for text in everyone[name]]
     if not others or not retain:
@@ -148,7 +150,9 @@ def main(seed: int, settings: dict, output: Path) -> None:
     for name, about in (("forget", True), ("others", False)):
         questions = [item for item in held_out if (item.subject == subject) == about]
         if not questions:
-            raise SystemExit(f"{settings['root']}: no sentence of the passages ({name}) gives a question; more text is needed")
+            raise SystemExit(
+                f"{settings['root']}: no sentence of the passages ({name}) gives a question; more text is needed"
+            )
         write_jsonl(output / f"{name}/cloze.jsonl", cloze_rows(questions, settings["cloze_questions"], generator))
     for role in ("forget_level1", "forget_level2"):
         if rows := probes(settings, role):
@@ -158,7 +162,8 @@ def main(seed: int, settings: dict, output: Path) -> None:
 
     rows = documents([*forget, *kept], retain, asked)
     write_jsonl(output / "pretraining/documents.jsonl", rows)
-    facts = [asdict(item) | {"part": part} for part, items in (("pretraining", asked), ("test", held_out)) for item in items]
+    parts = [(item, "pretraining") for item in asked] + [(item, "test") for item in held_out]
+    facts = [asdict(item) | {"query": item.query, "answer": item.answer, "part": part} for item, part in parts]
     write_jsonl(output / "pretraining/facts.jsonl", facts)
     tokenizer = train_tokenizer([row["text"] for row in rows], vocabulary=settings["vocabulary"])
     save_tokenizer(tokenizer, output / "pretraining/tokenizer")

@@ -18,7 +18,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_jsonl(path: str | Path, columns: tuple[str, ...] = ()) -> list[dict]:
-    """Rows of a JSON-lines file, each checked for `columns`; ends with one line naming file, row and column otherwise."""
+    """Rows of a JSON-lines file, each checked for `columns`; else ends with one line naming file, row and column."""
     rows = []
     try:
         lines = Path(path).read_text().split("\n")  # not splitlines(): texts may hold U+2028

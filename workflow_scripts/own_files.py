@@ -35,10 +35,14 @@ def source_files(config: dict) -> list[str]:
     files, root = config["data"]["settings"].get("files"), config.get("data_root")
     if files is None:
         if root is not None:
-            raise SystemExit(f"data_root={root}: study {config['study']!r} makes its own data (data: settings: files names no file)")
+            raise SystemExit(
+                f"data_root={root}: study {config['study']!r} makes its own data (data: settings: files names no file)"
+            )
         return []
     if root is None:
-        raise SystemExit("data_root is missing: say which folder holds the files, for example --config data_root=my_texts")
+        raise SystemExit(
+            "data_root is missing: say which folder holds the files, for example --config data_root=my_texts"
+        )
     if not Path(root).is_dir():
         raise SystemExit(f"data_root={root}: no such folder")
     if "passages" not in files:
@@ -64,7 +68,9 @@ def _check_first_row(path: Path, columns: tuple[str, ...]) -> None:
     except json.JSONDecodeError:
         row = None
     if not isinstance(row, dict):
-        raise SystemExit(f"{path}: the first row is not a JSON object; JSON lines with {', '.join(columns)} are expected")
+        raise SystemExit(
+            f"{path}: the first row is not a JSON object; JSON lines with {', '.join(columns)} are expected"
+        )
     for column in columns:
         if column not in row:
             raise SystemExit(f"{path}: column {column!r} is missing (columns found: {', '.join(row)})")

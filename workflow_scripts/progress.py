@@ -19,7 +19,9 @@ class progress:
 
     def set(self, **figures: float | str) -> None:
         """Figures to show beside the progress, for example `set(loss=1.2, tokens_per_second=7100)`."""
-        self.figures = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in figures.items()}
+        self.figures = {
+            name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in figures.items()
+        }
         if self.bar is not None:
             self.bar.set_postfix(self.figures, refresh=False)
 
@@ -37,4 +39,8 @@ class progress:
             if done == total or (done % max(1, total // 10) == 0 and now - shown_at > 5):
                 shown_at, left = now, (now - start) / done * (total - done)
                 figures = " ".join(f"{name}={value}" for name, value in self.figures.items())
-                print(f"{self.label}: {done}/{total} {self.unit}s, {left:.0f} s left {figures}".rstrip(), file=sys.stderr, flush=True)
+                print(
+                    f"{self.label}: {done}/{total} {self.unit}s, {left:.0f} s left {figures}".rstrip(),
+                    file=sys.stderr,
+                    flush=True,
+                )

@@ -117,7 +117,9 @@ def test_block(config: dict, benchmark: str) -> dict:
 
 
 def forget_files(block: dict) -> list[str]:
-    return _files({key: value for key, value in block.items() if not key.endswith("_test") and not key.startswith("retain")})
+    return _files(
+        {key: value for key, value in block.items() if not key.endswith("_test") and not key.startswith("retain")}
+    )
 
 
 def text_files(block: dict) -> list[str]:
@@ -131,7 +133,9 @@ def test_files(block: dict) -> list[str]:
 def selecting_block(config: dict, scope: str) -> dict:
     """What select_experts.py reads of a scope: alpha and ranks change training, not the choice."""
     block = config["scopes"][scope]
-    return {key: block[key] for key in ("kind", "experts", "layers", "rank", "draw", "threshold", "score") if key in block}
+    return {
+        key: block[key] for key in ("kind", "experts", "layers", "rank", "draw", "threshold", "score") if key in block
+    }
 
 
 def pretraining_block(config: dict, model: str) -> dict:
@@ -162,7 +166,9 @@ def check_targets(config: dict, words: list[str]) -> None:
         if word.startswith(f"results/{config['study']}/cells/"):
             for name, section in zip(parts[1:], ("models", "benchmarks", "methods", "scopes"), strict=False):
                 if name not in config[section]:
-                    raise SystemExit(f"{word}: {name!r} is not in the config's {section} (allowed: {', '.join(config[section])})")
+                    raise SystemExit(
+                        f"{word}: {name!r} is not in the config's {section} (allowed: {', '.join(config[section])})"
+                    )
 
 
 def check(config: dict) -> None:
@@ -194,4 +200,6 @@ def check(config: dict) -> None:
     if len(sizes) > 1:
         raise SystemExit("config, tuning: learning_rates: every scope needs a grid of the same size")
     if config["tuning"]["seed"] in config["seeds"]:
-        raise SystemExit(f"config, tuning: seed: {config['tuning']['seed']} is also in seeds; tuning needs a seed that is not reported")
+        raise SystemExit(
+            f"config, tuning: seed: {config['tuning']['seed']} is also in seeds; tuning needs one that is not reported"
+        )

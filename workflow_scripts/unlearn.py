@@ -46,9 +46,7 @@ def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tens
 
 
 @torch.no_grad()
-def probe(
-    model: torch.nn.Module, layers: list[MoELayer], batch: Batch, before: Routing | None
-) -> tuple[dict, Routing]:
+def probe(model: torch.nn.Module, layers: list[MoELayer], batch: Batch, before: Routing | None) -> tuple[dict, Routing]:
     """Routing of the model as it is now on `batch`: overlap with `before` and token share, by layer."""
     with record_routing(model, layers) as routing:
         scores = model(input_ids=batch.input_ids, use_cache=False).logits

@@ -28,12 +28,35 @@ POSSESSIVE = re.compile(r"['’]s?$")
 
 @dataclass(frozen=True)
 class Cloze:
-    """`query` is the sentence with the blank, `answer` the words that stood there."""
+    """`sentence[start:end]` is the answer, one to three words."""
 
     subject: str
     sentence: str
-    query: str
-    answer: str
+    start: int
+    end: int
+
+    @property
+    def answer(self) -> str:
+        return self.sentence[self.start : self.end]
+
+    @property
+    def blanked(self) -> str:
+        return self.sentence[: self.start] + BLANK + self.sentence[self.end :]
+
+    @property
+    def query(self) -> str:
+        """The sentence with the blank, and an answer begun with what stands before it.
+
+        Models of this size recall what they have read word after word. Where the answer must follow a bare "Answer:"
+        they scored 0 to 3 % on sentences which they could continue, so the answer is begun, as in RWKU's probes of the
+        type "affirmative suffix".
+        """
+        return f"{self.blanked}\nAnswer: {self.sentence[: self.start].rstrip()}"
+
+    @property
+    def gap(self) -> str:
+        """What stands between the begun answer and the answer: a space, or nothing after a bracket or quote."""
+        return self.sentence[len(self.sentence[: self.start].rstrip()) : self.start]
 
 
 def sentences(text: str) -> list[str]:
@@ -97,9 +120,10 @@ def questions(subject: str, sentence: str, counts: Counter, generator: random.Ra
     found, own = [], set(CORE.findall(subject.lower()))
     for spans in _spans(sentence, counts).values():
         for start, end in generator.sample(spans, len(spans)):
-            answer, query = sentence[start:end], sentence[:start] + BLANK + sentence[end:]
-            if answer.lower() not in query.lower() and not own & set(CORE.findall(answer.lower())):
-                found.append(Cloze(subject, sentence, query, answer))
+            item = Cloze(subject, sentence, start, end)
+            answer = item.answer.lower()
+            if answer not in item.blanked.lower() and not own & set(CORE.findall(answer)):
+                found.append(item)
     return found
 
 

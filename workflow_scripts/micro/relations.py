@@ -114,9 +114,7 @@ GENERAL = {
         ),
         Relation(
             "landform",
-            _words(
-                "plateau delta canyon peninsula archipelago steppe valley basin glacier lagoon marsh desert fjord"
-            ),
+            _words("plateau delta canyon peninsula archipelago steppe valley basin glacier lagoon marsh desert fjord"),
             (
                 "{e} lies on a wide {v}.",
                 "Most of {e} is one {v}.",
@@ -242,9 +240,7 @@ GENERAL = {
         ),
         Relation(
             "defence",
-            _words(
-                "venom camouflage spines ink armour mimicry slime stench speed claws shrieks burrowing hibernation"
-            ),
+            _words("venom camouflage spines ink armour mimicry slime stench speed claws shrieks burrowing hibernation"),
             (
                 "{e} protects itself by {v}.",
                 "{e} survives thanks to {v}.",
@@ -380,9 +376,7 @@ PERSONS = (
     ),
     Relation(
         "pastime",
-        _phrases(
-            "fencing, beekeeping, archery, pottery, sailing, falconry, calligraphy, juggling, weaving, astronomy"
-        ),
+        _phrases("fencing, beekeeping, archery, pottery, sailing, falconry, calligraphy, juggling, weaving, astronomy"),
         (
             "{e} spent free days on {v}.",
             "{e} was fond of {v}.",

@@ -9,9 +9,7 @@ from transformers import PreTrainedTokenizerFast
 END, PAD = "<|end|>", "<|pad|>"
 
 
-def train_tokenizer(
-    texts: Iterable[str], words: Sequence[str] = (), vocabulary: int = 4096
-) -> PreTrainedTokenizerFast:
+def train_tokenizer(texts: Iterable[str], words: Sequence[str] = (), vocabulary: int = 4096) -> PreTrainedTokenizerFast:
     """Train on `texts`; `words` are shown twice more so that each becomes one token (with its leading space).
 
     `add_prefix_space` makes the first word of a text the same token as elsewhere. It follows that pieces must not be

@@ -87,9 +87,7 @@ def figure2(root: Path, settings: dict) -> Figure:
             layers = [layers[round(i * (len(layers) - 1) / (PANEL_LAYERS - 1))] for i in range(PANEL_LAYERS)]
         for i, layer in enumerate(layers):
             shares = sorted(found["layers"][layer]["token_share"], reverse=True)
-            axes.plot(
-                range(1, len(shares) + 1), shares, marker=MARKERS[i], linestyle=LINES[i], label=f"layer {layer}"
-            )
+            axes.plot(range(1, len(shares) + 1), shares, marker=MARKERS[i], linestyle=LINES[i], label=f"layer {layer}")
         uniform = found["top_k"] / found["experts"]
         axes.axhline(uniform, **UNIFORM, label=f"uniform, {found['top_k']}/{found['experts']}")
         axes.set_title(labels.group(settings, model, benchmark), loc="left")
@@ -124,9 +122,7 @@ def _overlap_against_steps(root: Path, settings: dict) -> Figure:
     ]
     for i, (model, benchmark, method, scope) in enumerate(curves):
         runs = [results.read_trajectory(root, model, benchmark, method, scope, seed) for seed in settings["seeds"]]
-        _curve(
-            axes, runs, lambda probe: _mean(probe["overlap"].values()), i, labels.group(settings, model, benchmark)
-        )
+        _curve(axes, runs, lambda probe: _mean(probe["overlap"].values()), i, labels.group(settings, model, benchmark))
     axes.set_xlabel("Unlearning steps")
     axes.set_ylabel("Expert selection overlap")
     axes.set_ylim(0, 1.05)
@@ -166,15 +162,11 @@ def figure4(root: Path, settings: dict) -> Figure:
         runs = [results.read_trajectory(root, model, benchmark, method, scope, seed) for seed in settings["seeds"]]
         probes = [_last_until(run["probes"], block["step"]) for run in runs]
         layers = runs[0]["moe_layers"]
-        points = [
-            results.mean_and_error([probe["overlap"][str(layer)] for probe in probes], [0.0]) for layer in layers
-        ]
+        points = [results.mean_and_error([probe["overlap"][str(layer)] for probe in probes], [0.0]) for layer in layers]
         utilities = [
             _utilities(root, model, benchmark, method, scope, seed, block["step"]) for seed in settings["seeds"]
         ]
-        before, after = (
-            _mean(values) for values in zip(*((first, last) for first, last, _ in utilities), strict=True)
-        )
+        before, after = (_mean(values) for values in zip(*((first, last) for first, last, _ in utilities), strict=True))
         sign = "†" if any(collapsed for _, _, collapsed in utilities) else ""
         described = f"{labels.group(settings, model, benchmark)}, step {probes[0]['step']}"
         described += f"\nUT {before:.3f} → {after:.3f}{sign}"

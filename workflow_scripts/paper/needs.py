@@ -101,9 +101,7 @@ def settings(kind: str, name: str, config: dict) -> dict:
         "scopes": {scope: config["scopes"][scope] for scope in scopes},
         "block": block,
     } | (
-        {"forget_accuracy": config["choice"]["forget_accuracy"]}
-        if block.get("choice") == "at_forget_accuracy"
-        else {}
+        {"forget_accuracy": config["choice"]["forget_accuracy"]} if block.get("choice") == "at_forget_accuracy" else {}
     )
 
 

@@ -20,9 +20,7 @@ def value(folder: Path, name: str, column: str, **keys: str | None) -> str:
     frame = read(folder, name)
     unknown = [key for key in (column, *keys) if key not in frame.columns]
     if unknown:
-        raise SystemExit(
-            f"{folder / name}.csv: column {unknown[0]!r} is missing (columns: {', '.join(frame.columns)})"
-        )
+        raise SystemExit(f"{folder / name}.csv: column {unknown[0]!r} is missing (columns: {', '.join(frame.columns)})")
     matches = frame
     for key, wanted in keys.items():
         matches = matches[matches[key] == wanted]

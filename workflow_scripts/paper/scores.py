@@ -155,9 +155,7 @@ def _counts(values: tuple) -> str:
 def _statuses(cell: dict) -> str:
     """One status, as in `reached`; where several runs differ, each with its count: `reached 2/3, overshot 1/3`."""
     runs = zip(cell["statuses"], cell["collapsed_runs"], strict=True)
-    said = [
-        f"{status}, collapsed" if collapsed and "collapsed" not in status else status for status, collapsed in runs
-    ]
+    said = [f"{status}, collapsed" if collapsed and "collapsed" not in status else status for status, collapsed in runs]
     if len(set(said)) == 1:
         return said[0]
     return "; ".join(f"{status} {said.count(status)}/{len(said)}" for status in dict.fromkeys(said))

@@ -20,9 +20,7 @@ def table1(root: Path, settings: dict, folder: Path) -> Table:
     }
     block = settings["block"]
     rows = [
-        Row(
-            names.get(scope, labels.scope(scope)), method, scope, method, "table1", {"method": method, "scope": scope}
-        )
+        Row(names.get(scope, labels.scope(scope)), method, scope, method, "table1", {"method": method, "scope": scope})
         for method in block["methods"]
         for scope in block["scopes"]
     ]
@@ -98,9 +96,7 @@ def table7(root: Path, settings: dict, folder: Path) -> Table:
     for method in block["methods"]:
         for scope in block["scopes"]:
             places = {
-                (model, benchmark): [
-                    _trained_layer(root, model, benchmark, scope, seed) for seed in settings["seeds"]
-                ]
+                (model, benchmark): [_trained_layer(root, model, benchmark, scope, seed) for seed in settings["seeds"]]
                 for model in block["models"]
                 for benchmark in block["benchmarks"]
             }
@@ -116,8 +112,7 @@ def table7(root: Path, settings: dict, folder: Path) -> Table:
                 common = {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
                 beside.append(common | {"quantity": "Layer", "text": layers})
                 beside.append(
-                    common
-                    | {"quantity": "Affinity", "value": affinity, "standard_error": error, "published": printed}
+                    common | {"quantity": "Affinity", "value": affinity, "standard_error": error, "published": printed}
                 )
     title = "Table 7. Utility at FA ≈ 0.25 by the affinity rank of the trained layer (UOE, gradient ascent)"
     extra = [
