@@ -1,5 +1,6 @@
 # make tables          every table and figure of the micro study (SEEDS=3 for three seeds)
 # make quick           one model, GA and NPO x baseline, uoe, random
+# make own-text        the same on texts of your own: make own-text DATA_ROOT=my_texts (README.md, "Your own text")
 # make report          one HTML file with all tables and figures
 # make test            the test suite
 # make lint            formatting and linting
@@ -13,13 +14,17 @@ export OMP_NUM_THREADS := 1
 SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
 BUILD := python workflow_scripts/build.py --cores $(CORES)
 
-.PHONY: tables quick report test lint format clean-state
+.PHONY: tables quick own-text report test lint format clean-state
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
 
 quick: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) results/micro/tables/quick.md
+
+own-text: $(VENV)/installed
+	@[ -n "$(DATA_ROOT)" ] || { echo "say which folder holds the files: make own-text DATA_ROOT=my_texts"; exit 1; }
+	$(BUILD) --config-file config/own_text.yaml --seeds $(SEED_LIST) --set "data_root=$(DATA_ROOT)" -- all_tables
 
 report: tables
 	$(BUILD) --seeds $(SEED_LIST) --report results/micro/report.html all_tables all_figures

@@ -5,6 +5,7 @@ import yaml
 from snakemake.utils import validate
 
 sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
+import own_files  # noqa: E402
 import study as plan  # noqa: E402
 from paper import needs as paper  # noqa: E402
 
@@ -28,6 +29,7 @@ plan.check_schema(
 validate(config, f"{workflow.basedir}/config/schema.yaml")  # fills in the defaults
 plan.check(config)
 plan.check_targets(config, sys.argv[1:])
+SOURCES = own_files.source_files(config)  # real files below data_root, if the study reads any
 R = f"results/{config['study']}"
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"

@@ -3,18 +3,19 @@
 
 rule build_world:
     input:
+        SOURCES,
         code=plan.code_of(config["data"]["script"]),
     output:
-        data(*plan.DATA_FILES, *plan.PRETRAINING_FILES),
+        data(*plan.data_files(config)),
     log:
         f"{R}/logs/build_world.log",
     params:
-        settings=plan.canonical(config["data"]["settings"]),
+        settings=plan.canonical(own_files.settings_with_root(config)),
         seed=config["data"]["seed"],
         script=f"workflow_scripts/{config['data']['script']}",
         folder=f"{R}/data",
     shell:
-        "{START} {params.script} --seed {params.seed} --settings '{params.settings}' --output {params.folder} 2>&1 | tee {log}"
+        "{START} {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
 
 
 rule pretrain_micro:

@@ -11,6 +11,20 @@ from pathlib import Path
 
 import study
 
+DATA_FILES = (
+    "wmdp-corpora/cyber-forget-corpus.jsonl",
+    "wmdp/wmdp-cyber/test.jsonl",
+    "mmlu/all/test.jsonl",
+    "mmlu/all/validation.jsonl",
+    "rwku/train_original_passage.jsonl",
+    "rwku/forget_target.jsonl",
+    "rwku/forget_level1.jsonl",
+    "rwku/forget_level2.jsonl",
+    "rwku/neighbor_level1.jsonl",
+    "rwku/neighbor_level2.jsonl",
+    "wikitext/wikitext-2-raw-v1/test.jsonl",
+)
+
 script, arguments = Path(sys.argv[1]).stem, sys.argv[2:]
 value = {name: arguments[arguments.index(name) + 1] for name in arguments if name.startswith("--")}
 stamp = json.dumps({"stage": script, "of": hashlib.sha256(" ".join(arguments).encode()).hexdigest()})
@@ -26,7 +40,7 @@ if script in ("render_table", "plot_figure"):
     for end in ends:
         write(Path(f"{value['--output-prefix']}.{end}"))
 elif script == "build_micro_world":
-    for name in (*study.DATA_FILES, *study.PRETRAINING_FILES):
+    for name in (*DATA_FILES, *study.PRETRAINING_FILES):
         write(Path(value["--output"], name))
 elif script == "pretrain_micro":
     for name in ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "pretraining.json"):

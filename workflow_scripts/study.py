@@ -9,19 +9,6 @@ from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parent
-DATA_FILES = (
-    "wmdp-corpora/cyber-forget-corpus.jsonl",
-    "wmdp/wmdp-cyber/test.jsonl",
-    "mmlu/all/test.jsonl",
-    "mmlu/all/validation.jsonl",
-    "rwku/train_original_passage.jsonl",
-    "rwku/forget_target.jsonl",
-    "rwku/forget_level1.jsonl",
-    "rwku/forget_level2.jsonl",
-    "rwku/neighbor_level1.jsonl",
-    "rwku/neighbor_level2.jsonl",
-    "wikitext/wikitext-2-raw-v1/test.jsonl",
-)
 PRETRAINING_FILES = ("pretraining/documents.jsonl", "pretraining/facts.jsonl", "pretraining/tokenizer/tokenizer.json")
 
 
@@ -126,6 +113,11 @@ def text_files(block: dict) -> list[str]:
     return _files({key: value for key, value in block.items() if not key.endswith("_test")})
 
 
+def data_files(config: dict) -> list[str]:
+    """What the study's data script must write: every file that a benchmark names, and what pre-training reads."""
+    return [*_files(config["benchmarks"]), *PRETRAINING_FILES]
+
+
 def test_files(block: dict) -> list[str]:
     return _files({key: value for key, value in block.items() if key.endswith("_test")})
 
@@ -196,6 +188,7 @@ def check(config: dict) -> None:
             raise SystemExit(f"config, tuning: learning_rates: no grid for scope {tuned!r}")
     known([config["tuning"]["benchmark"]], "benchmarks", "tuning: benchmark")
     known(list(config["must_know"]), "benchmarks", "must_know")
+    known(list(config["expected_to_know"]), "benchmarks", "expected_to_know")
     sizes = {len(rates) for rates in config["tuning"]["learning_rates"].values()}
     if len(sizes) > 1:
         raise SystemExit("config, tuning: learning_rates: every scope needs a grid of the same size")

@@ -1,7 +1,7 @@
 """How models, benchmarks, methods and scopes are called in tables and figures."""
 
 METHODS = {"ga": "GA", "gdiff": "GDIFF", "npo": "NPO", "rmu": "RMU"}
-BENCHMARKS = {"wmdp-cyber": "WMDP", "rwku": "RWKU"}
+BENCHMARKS = {"wmdp-cyber": "WMDP", "rwku": "RWKU", "own-cloze": "cloze", "own-mmlu": "MMLU"}
 SCOPES = {
     "baseline": "baseline",
     "experts-routers": "experts & routers",

@@ -5,7 +5,19 @@ Standard library only: Snakemake imports this file each time it starts. A `block
 config's `models:`.
 """
 
-TABLES = ("quick", "table1", "table2", "table3", "table4", "table5", "table6", "table7", "table10", "tuning")
+TABLES = (
+    "quick",
+    "table1",
+    "table2",
+    "table3",
+    "table4",
+    "table5",
+    "table6",
+    "table7",
+    "table10",
+    "own_text",
+    "tuning",
+)
 FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
 ALLOWED = {"tables": TABLES, "figures": FIGURES}
 
@@ -21,6 +33,7 @@ READS = {
     "table6": ("chosen.json",),
     "table7": (*CHOSEN_AND_SELECTION, "affinity"),
     "table10": ("chosen.json",),
+    "own_text": ("chosen.json", "original"),
     "figure1a": ("chosen.json",),
     "figure3a": ("trajectory.json",),
     "figure3b": ("trajectory.json",),
@@ -93,16 +106,20 @@ def settings(kind: str, name: str, config: dict) -> dict:
     _check(kind, name, block, config["models"])
     described = ("stands_for", "label", "moe")
     scopes = block.get("scopes", [])
-    return {
+    rendered = {
         "study": config["study"],
         "world": config.get("world") or config["study"],
         "seeds": shown_seeds(name, config["seeds"]),
         "models": {model: {key: config["models"][model].get(key) for key in described} for model in used_models},
         "scopes": {scope: config["scopes"][scope] for scope in scopes},
         "block": block,
-    } | (
-        {"forget_accuracy": config["choice"]["forget_accuracy"]} if block.get("choice") == "at_forget_accuracy" else {}
-    )
+    }
+    if block.get("choice") == "at_forget_accuracy":
+        rendered["forget_accuracy"] = config["choice"]["forget_accuracy"]
+    expected = config.get("expected_to_know", {})
+    if any(name in expected for name in block.get("benchmarks", [])):
+        rendered["expected_to_know"] = {name: expected[name] for name in block["benchmarks"] if name in expected}
+    return rendered
 
 
 def _check(kind: str, name: str, block: dict, models: dict) -> None:

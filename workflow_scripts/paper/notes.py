@@ -40,6 +40,13 @@ MEASURES = (
     "FA: forget accuracy, lower is better (WMDP: accuracy; RWKU: ROUGE-L recall of greedy answers); UT: utility, "
     "higher is better (MMLU accuracy). Pretrained: the untouched model on the same questions."
 )
+OWN_MEASURES = (
+    "FA: ROUGE-L recall of greedy answers on cloze questions made from the passages of the subject to forget, lower is "
+    "better. UT: the same on other subjects' passages, or MMLU accuracy; higher is better. Every sentence asked about "
+    "was read in pre-training, none was asked about; the answer is begun with the words before the blank. Pretrained: "
+    "the untouched model on the same questions."
+)
+NEVER_KNEW = "¶ never knew it: the pretrained model's FA is under {least}, so a low FA says nothing about forgetting."
 BALANCE_BOLD = (
     "Bold: best of the rows compared with each other (an FA at or below chance counts as chance; collapsed runs do "
     "not take part). Differences of less than the errors shown mean nothing."
@@ -77,6 +84,11 @@ def rule(settings: dict) -> str:
 
 def ending(settings: dict, commit: str) -> str:
     return f"Study {settings['study']}, seeds {', '.join(map(str, settings['seeds']))}; commit {commit}."
+
+
+def never_knew(settings: dict) -> str:
+    least = dict.fromkeys(f"{bound['forget']:g}" for bound in settings["expected_to_know"].values())
+    return NEVER_KNEW.replace("{least}", " or ".join(least))
 
 
 def errors(settings: dict) -> str:

@@ -69,17 +69,19 @@ def score_table(
     for (model, benchmark), group in summary.groupby(["model", "benchmark"], sort=False):
         stands_for = settings["models"][model].get("stands_for") or ""
         place = {"model": model, "stands_for": stands_for, "benchmark": benchmark}
-        values += _original_values(group.iloc[0], place, folder, name)
+        least = settings.get("expected_to_know", {}).get(benchmark, {}).get("forget", 0.0)
+        never_knew = "¶" if group.iloc[0]["fa0"] < least else ""
+        values += _original_values(group.iloc[0], place, folder, name, never_knew)
         for row in rows:
             for cell in group[(group["method"] == row.method) & (group["scope"] == row.scope)].to_dict("records"):
-                values += _cell_values(row, cell, place, folder, at_threshold)
+                values += _cell_values(row, cell, place, folder, at_threshold, never_knew)
     frame = tidy((beside or []) + values)
     _mark_heavy_losses(frame)
     _mark_best(frame, summary, at_threshold)
     return Table(name, title, head, frame, _notes(settings, summary, every_cell, frame, extra or []))
 
 
-def _original_values(cell: pandas.Series, place: dict, folder: Path, name: str) -> list[dict]:
+def _original_values(cell: pandas.Series, place: dict, folder: Path, name: str, marks: str) -> list[dict]:
     source = (
         name if name in ("table1", "table2", "table4", "table6") else ""
     )  # the others do not print the pretrained model
@@ -101,12 +103,13 @@ def _original_values(cell: pandas.Series, place: dict, folder: Path, name: str) 
                 "seeds": cell["seeds"],
                 "published": printed,
                 "published_in": source if printed else "",
+                "marks": marks,
             }
         )
     return found
 
 
-def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: bool) -> list[dict]:
+def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: bool, never_knew: str) -> list[dict]:
     runs = len(cell["statuses"])
     draws = cell.get("draws", 1)
     marks = ""
@@ -114,6 +117,7 @@ def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: 
         marks += "†" if runs == 1 else f"†{cell['collapsed']}/{runs}"
     if "nothing measurable" in cell["statuses"]:
         marks += "§"
+    marks += never_knew
     if draws == draws and draws > 1:  # NaN where no draws were pooled
         marks += "‡"
     common = place | {
@@ -186,7 +190,7 @@ def _mark_best(frame: pandas.DataFrame, summary: pandas.DataFrame, at_threshold:
     At FA ~ 0.25 only UT is compared, and only where that FA was reached.
     """
     chance = {(row.model, row.benchmark): row.fa_chance for row in summary.itertuples()}
-    sound = ~frame["marks"].str.contains("[†§]") & (frame["row"] != ORIGINAL)
+    sound = ~frame["marks"].str.contains("[†§¶]") & (frame["row"] != ORIGINAL)
     if at_threshold:
         sound &= frame["status"] == "reached"
     for (model, benchmark, _, quantity), group in frame[sound].groupby(
@@ -203,10 +207,13 @@ def _notes(
     settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFrame, frame: pandas.DataFrame, extra: list[str]
 ) -> list[str]:
     bold = notes.BOLD[settings["block"].get("choice", "balance")]
-    said = [notes.MEASURES, notes.world(settings), notes.rule(settings)]
+    measures = notes.OWN_MEASURES if settings["world"] == "own_text" else notes.MEASURES
+    said = [measures, notes.world(settings), notes.rule(settings)]
     said += [notes.errors(settings), notes.question_counts(settings, summary), bold, notes.RED]
     marks = "".join(frame["marks"])
     said += [text for sign, text in (("†", notes.DAGGER), ("§", notes.NOTHING)) if sign in marks]
+    if "¶" in marks:
+        said.append(notes.never_knew(settings))
     if "‡" in marks:
         said.append(_describe_draws(settings, summary))
     return said + extra + notes.cell_remarks(settings, every_cell)

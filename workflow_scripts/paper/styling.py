@@ -24,6 +24,7 @@ LATEX_SIGNS = {
     "†": r"\textsuperscript{\dag}",
     "‡": r"\textsuperscript{\ddag}",
     "§": r"\textsuperscript{\S}",
+    "¶": r"\textsuperscript{\P}",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "≈": r"$\approx$",

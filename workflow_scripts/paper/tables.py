@@ -6,7 +6,9 @@ Tables are numbered as in version 1 of the paper (arXiv 2411.18797v1).
 from collections.abc import Callable
 from pathlib import Path
 
+from files import read_json
 from paper import labels, notes, published, results
+from paper.needs import cells
 from paper.scores import Row, Table, score_table, tidy
 
 
@@ -44,6 +46,32 @@ def quick(root: Path, settings: dict, folder: Path) -> Table:
     title = "A first look: methods without and with UOE, and with random experts"
     rows = _rows("table2", settings, compared=lambda method: method)
     return score_table("quick", title, "Method", root, settings, folder, rows)
+
+
+def own_text(root: Path, settings: dict, folder: Path) -> Table:
+    """A study on texts of one's own: nothing is published that would compare."""
+    title = "Own text: methods without and with UOE, and with random experts"
+    rows = _rows("own_text", settings, compared=lambda method: method)
+    given = [_given_probes(root, settings, benchmark) for benchmark in settings["block"]["benchmarks"]]
+    return score_table("own_text", title, "Method", root, settings, folder, rows, [said for said in given if said])
+
+
+def _given_probes(root: Path, settings: dict, benchmark: str) -> str:
+    """One sentence on the probes that came with the files (test `rwku_test`), "" without any; first model and seed."""
+    model, seed = settings["block"]["models"][0], settings["seeds"][0]
+    untouched = read_json(root / "models" / model / f"seed-{seed}" / "original" / f"{benchmark}.json")
+    scores = {"pretrained": untouched["checkpoints"][0]["extra"].get("rwku", {}).get("test")}
+    block = settings["block"] | {"models": [model], "benchmarks": [benchmark]}
+    for _, _, method, scope in cells(block, settings["models"]):
+        chosen = read_json(results.cell_folder(root, model, benchmark, method, scope, seed) / "chosen.json")["balance"]
+        scores[labels.method_and_scope(method, scope)] = chosen["extra"].get("rwku")
+    found = {name: score for name, score in scores.items() if score}
+    if not found:
+        return ""
+    listed = ", ".join(f"{name} {score['value']:.2f}" for name, score in found.items())
+    count = next(iter(found.values()))["n"]
+    where = labels.benchmark(benchmark)
+    return f"Recall on the {count} given RWKU probes of the test half, which are worded anew ({where}): {listed}."
 
 
 def table4(root: Path, settings: dict, folder: Path) -> Table:
@@ -172,6 +200,7 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "table6": table6,
     "table7": table7,
     "table10": table10,
+    "own_text": own_text,
 }
 
 
