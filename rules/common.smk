@@ -29,7 +29,7 @@ plan.check_schema(
 validate(config, f"{workflow.basedir}/config/schema.yaml")  # fills in the defaults
 plan.check(config)
 plan.check_targets(config, sys.argv[1:])
-SOURCES = own_files.source_files(config)  # real files below data_root, if the study reads any
+SOURCES = own_files.source_files(config)  # real files of the study, if it reads any
 R = f"results/{config['study']}"
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"
