@@ -28,7 +28,7 @@ rule render_table:
             f"{R}/tables/{{name}}.html",
             category="Tables",
             labels={"table": "{name}"},
-            caption="../workflow_scripts/paper/captions/{name}.rst",
+            caption="../workflow_scripts/paper/captions.rst",
         ),
         [f"{R}/tables/{{name}}.{end}" for end in ("csv", "md", "tex")],
     log:
@@ -55,7 +55,7 @@ rule plot_figure:
             f"{R}/figures/{{name}}.svg",
             category="Figures",
             labels={"figure": "{name}"},
-            caption="../workflow_scripts/paper/captions/{name}.rst",
+            caption="../workflow_scripts/paper/captions.rst",
         ),
         [f"{R}/figures/{{name}}.{end}" for end in ("pdf", "png")],
     log:

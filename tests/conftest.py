@@ -1,5 +1,12 @@
-"""One thread for every test: the machines that run them have few cores, and sums then have one order."""
+from pathlib import Path
 
-import torch
+import pytest
+import stub_project
 
-torch.set_num_threads(1)
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """A copy of the project with a small study that stand-ins have built. Copy it before changing anything."""
+    folder = tmp_path_factory.mktemp("project")
+    stub_project.build(folder)
+    return folder

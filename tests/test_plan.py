@@ -11,16 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from stub_project import ROOT, snakemake, write_config
 
 import study
-
-ROOT = Path(__file__).parent.parent
-PARTS = ("Snakefile", "rules", "config", "workflow_scripts")
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "all_tables", "all_figures", "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def planned(folder: Path, *arguments: str) -> set[str]:
@@ -35,37 +28,6 @@ def planned(folder: Path, *arguments: str) -> set[str]:
         if rule not in ("all", "all_tables", "all_figures"):
             jobs.add(" ".join([rule, "/".join(values)]).strip())
     return jobs
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    """A copy of the project, a small study in it, built by stand-ins."""
-    folder = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        source = ROOT / part
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-    shutil.copy(ROOT / "tests/stub_stage.py", folder / "workflow_scripts/start.py")
-    for name in (
-        "select_experts",
-        "choose_checkpoint",
-        "tune",
-    ):  # started without start.py: plain python, the same stand-in
-        path = folder / f"workflow_scripts/{name}.py"
-        imports = "\n".join(line for line in path.read_text().splitlines() if line.startswith(("from ", "import ")))
-        start = str(folder / "workflow_scripts/start.py")
-        path.write_text(f"{imports}\nimport runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({start!r})\n")
-    config = yaml.safe_load((folder / "config/config.yaml").read_text())
-    grid = {"models": ["micro-qwen", "micro-mixtral"], "benchmarks": ["wmdp-cyber"]}
-    config["tables"] = {"table2": grid | {"methods": ["ga", "rmu"], "scopes": ["baseline", "uoe"]}, "tuning": {}}
-    config["figures"] = {"figure3a": grid | {"methods": ["ga"], "scopes": ["baseline"]}}
-    write_config(folder, config)
-    result = snakemake(folder, "--quiet", "all")
-    assert result.returncode == 0, result.stdout + result.stderr
-    return folder
-
-
-def write_config(folder: Path, config: dict) -> None:
-    (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
 
 
 @pytest.fixture
