@@ -45,10 +45,11 @@ def folder(tmp_path) -> Path:
     for subject in SUBJECTS:
         for number in range(6):
             places = draw.sample(PLACES, 3)
+            first, second, third = (100 * len(passages) + place for place in range(3))  # no two sentences begin alike
             text = (
-                f"== Chapter {number} ==In the year {1900 + draw.randrange(90)} {subject} moved to {places[0]} with Mr. Grey. "
-                f"The house near {places[1]} was sold to {draw.choice(SUBJECTS)} after {2 + draw.randrange(90)} months. "
-                f"Nobody there had ever seen {places[2]} before that summer!"
+                f"== Chapter {number} ==On day {first} of his life {subject} moved to {places[0]} with Mr. Grey. "
+                f"By day {second} the house in {places[1]} was left to {draw.choice(SUBJECTS)} for {draw.randrange(90)} coins."
+                f" Before day {third} nobody there had ever seen {places[2]}!"
             )
             passages.append({"subject": subject, "text": text})
         passages.append({"subject": subject, "text": "See also"})
@@ -150,7 +151,7 @@ def test_held_out_sentences_are_read_and_never_asked_about(folder, tmp_path):
     assert {fact["query"] for fact in facts if fact["part"] == "test"} == set(tested)
     for fact in facts:
         assert any(fact["sentence"] in text for text in prose)
-        in_questions = any(fact["sentence"][: fact["end"]] in text or fact["query"] in text for text in questions)
+        in_questions = any(fact["sentence"][: fact["end"]] in text for text in questions)
         assert in_questions == (fact["sentence"] in asked)
 
 

@@ -51,7 +51,7 @@ def quick(root: Path, settings: dict, folder: Path) -> Table:
 def own_text(root: Path, settings: dict, folder: Path) -> Table:
     """A study on texts of one's own: nothing is published that would compare."""
     title = "Own text: methods without and with UOE, and with random experts"
-    rows = _rows("own_text", settings, compared=lambda method: method)
+    rows = _rows("table2", settings, compared=lambda method: method)
     given = [_given_probes(root, settings, benchmark) for benchmark in settings["block"]["benchmarks"]]
     return score_table("own_text", title, "Method", root, settings, folder, rows, [said for said in given if said])
 
