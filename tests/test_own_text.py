@@ -11,6 +11,7 @@ import yaml
 
 import build_own_text
 import own_files
+import study
 from files import read_jsonl, write_jsonl
 from micro import cloze
 
@@ -48,7 +49,7 @@ def folder(tmp_path) -> Path:
             first, second, third = (100 * len(passages) + place for place in range(3))  # no two sentences begin alike
             text = (
                 f"== Chapter {number} ==On day {first} of his life {subject} moved to {places[0]} with Mr. Grey. "
-                f"By day {second} the house in {places[1]} was left to {draw.choice(SUBJECTS)} for {draw.randrange(90)} coins."
+                f"By day {second} the house in {places[1]} was left to {draw.choice(SUBJECTS)}."
                 f" Before day {third} nobody there had ever seen {places[2]}!"
             )
             passages.append({"subject": subject, "text": text})
@@ -178,6 +179,9 @@ def test_sentences_end_where_a_reader_ends_them():
 def test_passages_alone_are_enough(folder, tmp_path):
     files = {"passages": FILES["passages"]}
     data = build(folder, tmp_path / "data", files)
+    config = yaml.safe_load((ROOT / "config/own_text.yaml").read_text())
+    del config["benchmarks"]["own-mmlu"], config["benchmarks"]["own-cloze"]["rwku_test"]  # as README.md says
+    assert all((data / name).is_file() for name in study.data_files(config))
     assert not (data / "mmlu").exists() and not (data / "forget/level1.jsonl").exists()
     kept = {row["text"] for row in read_jsonl(data / "retain/test.jsonl")}
     asked = {row["subject"] for row in read_jsonl(data / "others/cloze.jsonl")}
