@@ -11,8 +11,10 @@ ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "rules", "config", "workflow_scripts")
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "all_tables", "all_figures", "--cores", "2", *arguments]
+def snakemake(folder: Path, *arguments: str, target: str | None = None) -> subprocess.CompletedProcess:
+    """Run Snakemake for all tables and figures, and `target` where given (targets stand before options)."""
+    targets = ["all_tables", "all_figures", *([target] if target else [])]
+    command = [sys.executable, "-m", "snakemake", *targets, "--cores", "2", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 

@@ -16,9 +16,9 @@ from stub_project import ROOT, snakemake, write_config
 import study
 
 
-def planned(folder: Path, *arguments: str) -> set[str]:
+def planned(folder: Path, *arguments: str, target: str | None = None) -> set[str]:
     """Planned jobs as "rule model/benchmark/method/scope…" (the wildcards in order), collecting rules left out."""
-    result = snakemake(folder, "-n", *arguments)
+    result = snakemake(folder, "-n", *arguments, target=target)
     assert result.returncode == 0, result.stderr
     jobs = set()
     for block in re.split(r"\n(?=rule |localrule )", result.stdout + result.stderr)[1:]:
@@ -148,7 +148,7 @@ def test_one_cells_metrics_named_rebuilds_that_cell_and_the_tables(project):
     target = "results/micro/cells/micro-qwen/wmdp-cyber/ga/uoe/seed-0/metrics.json"
     (project / target).unlink()
     assert planned(project) == set()  # a deleted intermediate alone is not rebuilt: the README says to name it
-    assert planned(project, target) == {
+    assert planned(project, target=target) == {
         "evaluate micro-qwen/wmdp-cyber/ga/uoe/0",
         "choose_checkpoint micro-qwen/wmdp-cyber/ga/uoe/0",
         "render_table table2",
