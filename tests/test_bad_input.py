@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import yaml
+from snakemake.utils import validate
 from stub_project import ROOT, snakemake
 
 import study
