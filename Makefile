@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
 BUILD := python workflow_scripts/build.py --cores $(CORES)
 
-.PHONY: tables quick own-text report test lint format clean-state
+.PHONY: tables quick own-text report test lint format
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
