@@ -38,9 +38,12 @@ def build(folder: Path) -> None:
         start = str(folder / "workflow_scripts/start.py")
         path.write_text(f"{imports}\nimport runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({start!r})\n")
     config = yaml.safe_load((folder / "config/config.yaml").read_text())
-    grid = {"models": ["micro-qwen", "micro-mixtral"], "benchmarks": ["wmdp-cyber"]}
-    config["tables"] = {"table2": grid | {"methods": ["ga", "rmu"], "scopes": ["baseline", "uoe"]}, "tuning": {}}
-    config["figures"] = {"figure3a": grid | {"methods": ["ga"], "scopes": ["baseline"]}}
+
+    def grid() -> dict:  # lists of its own each time: a shared one would be written as a YAML alias
+        return {"models": ["micro-qwen", "micro-mixtral"], "benchmarks": ["wmdp-cyber"]}
+
+    config["tables"] = {"table2": grid() | {"methods": ["ga", "rmu"], "scopes": ["baseline", "uoe"]}, "tuning": {}}
+    config["figures"] = {"figure3a": grid() | {"methods": ["ga"], "scopes": ["baseline"]}}
     write_config(folder, config)
     result = snakemake(folder, "--quiet", "all")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -132,9 +132,8 @@ def test_removing_a_model_renders_only(project):
 
 def test_adding_a_seed_builds_that_seed_only(project):
     jobs = planned(project, "--config", "seeds=[0,1]")
-    assert {job for job in jobs if not job.endswith(("/1",))} == TABLES - {"render_table tuning"} | {
-        "plot_figure figure3a"
-    }
+    others = {job for job in jobs if not job.endswith("/1") and "/1/" not in job}
+    assert others == TABLES | {"plot_figure figure3a"}  # the tuning table names the seeds in its note
     assert counts(jobs)["pretrain_micro"] == 2 and counts(jobs)["unlearn"] == 8
 
 

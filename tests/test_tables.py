@@ -6,11 +6,10 @@ import math
 import pandas
 import pytest
 from synthetic_results import build, load_config
-from table_helpers import DEEPSEEK, PUBLISHED, QWEN, edit, make, value
+from table_helpers import DEEPSEEK, PAPER_TABLES, PUBLISHED, QWEN, edit, make, value
 
 from paper import needs, notes, published, styling
 from paper.scores import Table
-from paper.tables import TABLES
 
 
 @pytest.fixture
@@ -249,6 +248,6 @@ def test_a_model_that_stands_for_nothing_has_no_published_columns(tree):
     root, config = tree
     for model in config["models"].values():
         model["stands_for"] = None
-    for name in TABLES:
+    for name in PAPER_TABLES:
         table, settings = make(root, config, name)
         assert not [column for column in styling.widen(table, settings).texts.columns if column[1].endswith("paper")]
