@@ -149,7 +149,8 @@ def main() -> int:
     if sys.argv[1:2] != ["--warm"]:
         return client(sys.argv[1:])
     command = sys.argv[2:]
-    os.environ["MPLBACKEND"] = "agg"
+    # Read by the libraries when they are imported, so they must be set here; stages print their own progress.
+    os.environ |= {"MPLBACKEND": "agg", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
     address = Path(tempfile.mkdtemp(prefix="moe-warm-")) / "socket"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(address))
