@@ -1,6 +1,5 @@
 # Rebuilds the tables and figures of UOE/SEUF (arXiv 2411.18797). Start at README.md.
 #   snakemake --cores 2 all_tables all_figures      the micro study, here
-#   snakemake --profile slurm all_tables            the real models, on a cluster
 from snakemake.utils import min_version
 
 min_version("9.25")
