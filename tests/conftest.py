@@ -1,7 +1,12 @@
+import os
 from pathlib import Path
 
 import pytest
 import stub_project
+
+# Before torch is loaded, here and in subprocesses: on a busy machine its threads wait for each other ten times longer
+# than the tests' small sums take, and with one thread sums have one order.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
