@@ -49,7 +49,7 @@ rule unlearn:
         data=f"{R}/data",
         folder=lambda w, output: os.path.dirname(output.manifest),
     shell:
-        "{START} workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/start.py workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
         " {params.rate} --seed {params.seed} --threads {threads} --output {params.folder} 2>&1 | tee {log}"
 
@@ -106,7 +106,7 @@ rule evaluate:
         data=f"{R}/data",
         batch=config["evaluation"]["batch_size"],
     shell:
-        "{START} workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --checkpoints {input.checkpoints}/step-*.safetensors --halves {params.halves} --batch-size {params.batch}"
         " --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 

@@ -51,7 +51,6 @@ KNOWN = [
     )
     for seed in (*config["seeds"], config["tuning"]["seed"])
 ]
-START = "python workflow_scripts/start.py"
 
 
 wildcard_constraints:
@@ -117,3 +116,22 @@ def trials(wildcards):
     rates = config["tuning"]["learning_rates"][wildcards.scope]
     cell = f"{wildcards.model}/{config['tuning']['benchmark']}/{wildcards.method}/{wildcards.scope}"
     return [f"{R}/trials/{cell}/lr-{rate:g}/metrics.json" for rate in rates]
+
+
+def shown(kind):
+    """Exactly the files that a table or figure shows."""
+
+    def inputs(wildcards):
+        block = (
+            paper.tuning_block(config)
+            if wildcards.name == "tuning"
+            else config[kind][wildcards.name]
+        )
+        return [
+            f"{R}/{path}"
+            for path in paper.needs(
+                kind, wildcards.name, block, config["models"], config["seeds"]
+            )
+        ]
+
+    return inputs

@@ -12,10 +12,10 @@ rule build_world:
     params:
         settings=plan.canonical(own_files.settings_with_root(config)),
         seed=config["data"]["seed"],
-        script=f"workflow_scripts/{config['data']['script']}",
-        folder=f"{R}/data",
+        script=lambda w: f"workflow_scripts/{config['data']['script']}",
+        folder=lambda w: f"{R}/data",
     shell:
-        "{START} {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
+        "python workflow_scripts/start.py {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
 
 
 rule pretrain_micro:
@@ -36,11 +36,11 @@ rule pretrain_micro:
     threads: config["threads"]
     params:
         settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
-        data=f"{R}/data",
-        folder=MODEL,
+        data=lambda w: f"{R}/data",
+        folder=lambda w, output: os.path.dirname(output.config),
         state=f"{R}/state/models/{{model}}/seed-{{seed}}",
     shell:
-        "{START} workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
+        "python workflow_scripts/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
         " --threads {threads} --state {params.state} --output {params.folder} 2>&1 | tee {log}"
 
 
@@ -59,11 +59,11 @@ rule evaluate_original:
     threads: config["threads"]
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
-        folder=MODEL,
-        data=f"{R}/data",
+        folder=lambda w, input: os.path.dirname(input.model),
+        data=lambda w: f"{R}/data",
         batch=config["evaluation"]["batch_size"],
     shell:
-        "{START} workflow_scripts/evaluate.py --model {params.folder} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.folder} --data {params.data} --benchmark '{params.benchmark}'"
         " --halves development test --batch-size {params.batch} --threads {threads}"
         " --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 
@@ -84,7 +84,7 @@ rule check_knows_world:
     params:
         minimum=plan.canonical(config["must_know"]),
     shell:
-        "{START} workflow_scripts/check_knows_world.py --original {input.original} --minimum '{params.minimum}' --output {output} 2>&1 | tee {log}"
+        "python workflow_scripts/start.py workflow_scripts/check_knows_world.py --original {input.original} --minimum '{params.minimum}' --output {output} 2>&1 | tee {log}"
 
 
 rule attribute_experts:
@@ -107,5 +107,5 @@ rule attribute_experts:
         model=lambda w: model_folder(w),
         data=f"{R}/data",
     shell:
-        "{START} workflow_scripts/attribute_experts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/start.py workflow_scripts/attribute_experts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --training '{params.training}' --threads {threads} --output {output} 2>&1 | tee {log}"

@@ -1,23 +1,6 @@
 # Tables and figures: each asks for exactly the files that it shows.
 
 
-def shown(kind):
-    def inputs(wildcards):
-        block = (
-            paper.tuning_block(config)
-            if wildcards.name == "tuning"
-            else config[kind][wildcards.name]
-        )
-        return [
-            f"{R}/{path}"
-            for path in paper.needs(
-                kind, wildcards.name, block, config["models"], config["seeds"]
-            )
-        ]
-
-    return inputs
-
-
 rule render_table:
     input:
         shown("tables"),
@@ -37,10 +20,10 @@ rule render_table:
         name="|".join(config["tables"]),
     params:
         settings=lambda w: plan.canonical(paper.settings("tables", w.name, config)),
-        results=R,
+        results=lambda w: R,
         prefix=f"{R}/tables/{{name}}",
     shell:
-        "{START} workflow_scripts/render_table.py --table {wildcards.name} --results {params.results} --settings '{params.settings}'"
+        "python workflow_scripts/start.py workflow_scripts/render_table.py --table {wildcards.name} --results {params.results} --settings '{params.settings}'"
         ' --published config/published --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'
         " --output-prefix {params.prefix} 2>&1 | tee {log}"
 
@@ -64,8 +47,8 @@ rule plot_figure:
         name="|".join(config["figures"]),
     params:
         settings=lambda w: plan.canonical(paper.settings("figures", w.name, config)),
-        results=R,
+        results=lambda w: R,
         prefix=f"{R}/figures/{{name}}",
     shell:
-        "{START} workflow_scripts/plot_figure.py --figure {wildcards.name} --results {params.results} --settings '{params.settings}'"
+        "python workflow_scripts/start.py workflow_scripts/plot_figure.py --figure {wildcards.name} --results {params.results} --settings '{params.settings}'"
         " --output-prefix {params.prefix} 2>&1 | tee {log}"
