@@ -1,11 +1,19 @@
-"""Forward passes that the losses share: logits, and hidden states at a layer without running what lies above it."""
+"""Forward passes that the losses share: log-likelihoods without whole logits, and hidden states without the layers
+above them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_outputs import MoeModelOutputWithPast
 
-from moe.layers import decoder_layers
+from moe.layers import base_model, decoder_layers
+
+CHUNK = 512  # tokens whose logits exist at one time: 0.3 GB in fp32 at a vocabulary of 150,000
 
 
 @dataclass(frozen=True)
@@ -49,14 +57,81 @@ def hidden_states(model: nn.Module, batch: Batch, layer: int) -> Tensor:
     return reached[0]
 
 
-def sequence_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Summed negative log-likelihood of each row's predicted tokens, `[B]` in nats, and their number, `[B]`.
+def final_hidden(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    """What the language-model head reads, `[B, T, H]`."""
+    base = base_model(model)
+    return base(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
 
-    Token t counts where t >= 1, it is no padding and its predecessor is none either.
+
+@contextmanager
+def _instead_of_the_base(model: nn.Module, hidden: Tensor) -> Iterator[None]:
+    base = base_model(model)
+    base.forward = lambda *args, **kwargs: MoeModelOutputWithPast(last_hidden_state=hidden)
+    try:
+        yield
+    finally:
+        del base.forward
+
+
+def head(model: nn.Module, hidden: Tensor) -> Tensor:
+    """Logits `[N, V]` of final hidden states `[N, H]`, by the model's own forward: some families scale or cap them."""
+    with _instead_of_the_base(model, hidden.unsqueeze(0)):
+        return model(inputs_embeds=hidden.unsqueeze(0), use_cache=False).logits.squeeze(0)
+
+
+def _nll(model: nn.Module, hidden: Tensor, labels: Tensor) -> Tensor:
+    return cross_entropy(head(model, hidden).float(), labels, reduction="none")
+
+
+class _FrozenHeadNLL(torch.autograd.Function):
+    """Negative log-likelihoods under a head that does not train.
+
+    A token's likelihood depends on its own hidden state alone, so its gradient is computed beside the value, one chunk
+    of logits after the other, and scaled in the backward pass: no logits are kept and none are computed twice.
     """
-    scores = logits(model, batch)[:, :-1].float()
-    counted = (batch.mask[:, 1:] & batch.mask[:, :-1]).float()
-    nll = torch.nn.functional.cross_entropy(scores.transpose(1, 2), batch.input_ids[:, 1:], reduction="none")
+
+    @staticmethod
+    def forward(ctx, hidden: Tensor, labels: Tensor, model: nn.Module) -> Tensor:
+        values, gradients = [], []
+        for part, target in zip(hidden.split(CHUNK), labels.split(CHUNK), strict=True):
+            with torch.set_grad_enabled(ctx.needs_input_grad[0]):
+                part = part.detach().requires_grad_(ctx.needs_input_grad[0])
+                nll = _nll(model, part, target)
+                if ctx.needs_input_grad[0]:
+                    gradients += torch.autograd.grad(nll.sum(), part)
+            values.append(nll.detach())
+        if gradients:
+            ctx.save_for_backward(torch.cat(gradients))
+        return torch.cat(values)
+
+    @staticmethod
+    def backward(ctx, outer: Tensor) -> tuple:
+        (gradient,) = ctx.saved_tensors
+        return (gradient * outer.unsqueeze(-1)).to(gradient.dtype), None, None
+
+
+def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of each predicted token, `[B, T - 1]` in nats, and 1 where it counts, else 0.
+
+    Token t counts where t >= 1, it is no padding and its predecessor is none either. Logits exist for one chunk of
+    tokens at a time.
+    """
+    hidden = final_hidden(model, batch.input_ids, batch.attention_mask())[:, :-1]
+    labels = batch.input_ids[:, 1:]
+    flat, targets = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
+    if not any(parameter.requires_grad for parameter in model.get_output_embeddings().parameters()):
+        nll = _FrozenHeadNLL.apply(flat, targets, model)
+    elif len(flat) <= CHUNK:
+        nll = _nll(model, flat, targets)
+    else:  # one chunk's logits are made again in the backward pass
+        parts = zip(flat.split(CHUNK), targets.split(CHUNK), strict=True)
+        nll = torch.cat([checkpoint(_nll, model, *part, use_reentrant=False) for part in parts])
+    return nll.view(labels.shape), (batch.mask[:, 1:] & batch.mask[:, :-1]).float()
+
+
+def sequence_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Summed negative log-likelihood of each row's counted tokens, `[B]` in nats, and their number, `[B]`."""
+    nll, counted = token_losses(model, batch)
     return (nll * counted).sum(-1), counted.sum(-1)
 
 

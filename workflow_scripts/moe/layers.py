@@ -42,6 +42,11 @@ def decoder_layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
     return max(((n, m) for n, m in found if n.count(".") == depth), key=lambda pair: len(pair[1]))
 
 
+def base_model(model: nn.Module) -> nn.Module:
+    """The part of a causal language model below its head: what holds the decoder layers."""
+    return model.get_submodule(decoder_layers(model)[0].rpartition(".")[0])
+
+
 def _fused_experts(module: nn.Module) -> int:
     """E if `module` holds at least two own 3-D parameters that share their first axis, else 0."""
     own = [parameter for _, parameter in module.named_parameters(recurse=False)]

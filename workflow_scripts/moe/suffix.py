@@ -1,0 +1,167 @@
+"""Run a model from its lowest trained layer on, on hidden states that are computed once a text.
+
+Layers below the lowest trained one never change, so what enters that layer is the same at every step, for every
+checkpoint and every method. `reuse_prefix_` makes a model remember it: a forward pass over known rows of tokens starts
+at the trained layer. Embedding scales, positions, masks and rotary tables stay the business of the family's own
+forward: it runs as always, but the lower layers hand their input on, and the trained layer is given what was kept.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from moe.forward import Batch, hidden_states
+from moe.layers import base_model, decoder_layers
+
+
+def lowest_trained(model: nn.Module) -> int:
+    """Index of the lowest decoder layer that anything trained can change; 0 if something outside the layers trains."""
+    prefix, blocks = decoder_layers(model)
+    names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return lowest_layer(names, prefix, len(blocks))
+
+
+def lowest_layer(names: set[str], prefix: str, layers: int) -> int:
+    """The same from names of parameters: 0 if one lies outside `prefix`.<index>, `layers` if there are none."""
+    inside = [name.removeprefix(f"{prefix}.").split(".")[0] for name in names if name.startswith(f"{prefix}.")]
+    return 0 if len(inside) < len(names) else min(map(int, inside), default=layers)
+
+
+def _key(row: Tensor) -> bytes:
+    return row.numpy().tobytes()
+
+
+class Kept:
+    """What enters layer `layer` for the rows of one set of texts, `[rows, T, H]`; filled group by group at first use.
+
+    A group is computed as a whole: sums depend in their last digits on what else is in a batch, and a run that is
+    stopped and resumed must see the same digits as one that was not.
+    """
+
+    def __init__(self, ids: Tensor, size: int, hidden: Tensor | None = None):
+        """ids: `[rows, T]`; size: rows a group; hidden: where it is known already (a file's memory map)."""
+        self.ids, self.size, self.hidden = ids, size, hidden
+        self.missing = set() if hidden is not None else set(range(0, len(ids), size))
+
+    def rows(self, wanted: list[int], compute) -> Tensor:
+        for start in sorted({row // self.size * self.size for row in wanted} & self.missing):
+            found = compute(self.ids[start : start + self.size])
+            if self.hidden is None:
+                self.hidden = torch.empty(*self.ids.shape, found.shape[-1], dtype=found.dtype)
+            self.hidden[start : start + self.size] = found.cpu()
+            self.missing.remove(start)
+        return self.hidden[wanted]
+
+
+class Prefix:
+    """The memory of a model whose layers from `layer` on may change. Made by `reuse_prefix_`.
+
+    Rows that were never announced by `keep` are computed on the fly. Passes with a KV cache or with padding that an
+    attention mask names run the whole model.
+    """
+
+    def __init__(self, model: nn.Module, layer: int, limit: float):
+        """limit: bytes of hidden states that may be kept."""
+        self.model, self.layer, self.limit = model, layer, limit
+        self.known: dict[bytes, tuple[Kept, int]] = {}
+        self.current: Tensor | None = None  # what the running pass is to find at the trained layer
+        self.computing = False
+        self.base, self.blocks = base_model(model), decoder_layers(model)[1]
+        self.handles = [
+            self.base.register_forward_pre_hook(self._start, with_kwargs=True),
+            self.blocks[layer].register_forward_pre_hook(self._enter, with_kwargs=True),
+        ]
+        for block in self.blocks[:layer]:
+            block.forward = self._skipping(block.forward)
+
+    def keep(self, ids: Tensor, size: int) -> bool:
+        """Announce a set of texts `[rows, T]`, to be computed `size` rows at a time; False if it is over the limit."""
+        config = self.model.config
+        width = getattr(config, "hidden_size", 0)
+        needed = ids.numel() * width * next(self.blocks[self.layer].parameters()).element_size()
+        if needed > self.limit:
+            print(
+                f"below layer {self.layer}: hidden states of {len(ids)} x {ids.shape[1]} tokens x {width} are "
+                f"{needed / 1e9:.3g} GB, over the limit of {self.limit / 1e9:.3g} GB; they are computed on the fly",
+                file=sys.stderr,
+            )
+            return False
+        self.limit -= needed
+        self._add(Kept(ids, size))
+        return True
+
+    def load(self, path: str | Path, base: str) -> None:
+        """Take over what cache_prefix.py wrote, memory-mapped; `base` is the hash of the model's weights.
+
+        A file for another layer is of no use and is passed over; one of other weights ends with one line.
+        """
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("base") != base:
+                raise SystemExit(f"{path}: made from other weights than those of the model; remove it")
+            if int(metadata["layer"]) == self.layer:
+                for name in metadata["sets"].split():
+                    ids, hidden = file.get_tensor(f"{name}.ids"), file.get_tensor(f"{name}.hidden")
+                    self._add(Kept(ids, len(ids), hidden))
+
+    def _add(self, kept: Kept) -> None:
+        for row, ids in enumerate(kept.ids):
+            self.known.setdefault(_key(ids), (kept, row))
+
+    @torch.no_grad()
+    def compute(self, ids: Tensor) -> Tensor:
+        """What enters the trained layer, `[B, T, H]`, by running the layers below it."""
+        device = next(self.base.parameters()).device
+        batch = Batch(torch.arange(len(ids)), ids.to(device), torch.ones_like(ids, dtype=torch.bool))
+        self.computing = True
+        try:
+            return hidden_states(self.model, batch, self.layer - 1)
+        finally:
+            self.computing = False
+
+    def _start(self, module: nn.Module, args: tuple, kwargs: dict) -> tuple | None:
+        """Before the base model runs: find the batch's hidden states, and let the embeddings alone."""
+        self.current = None
+        ids, mask = kwargs.get("input_ids"), kwargs.get("attention_mask")
+        if self.computing or ids is None or kwargs.get("use_cache") is not False:
+            return None
+        if mask is not None and not bool(mask.all()):
+            return None
+        found = [self.known.get(_key(row)) for row in ids.cpu()]
+        if None in found:
+            hidden = self.compute(ids)
+        elif len({id(kept) for kept, _ in found}) == 1:
+            hidden = found[0][0].rows([row for _, row in found], self.compute)
+        else:
+            hidden = torch.cat([kept.rows([row], self.compute) for kept, row in found])
+        self.current = hidden.to(ids.device)
+        return args, kwargs | {"input_ids": None, "inputs_embeds": self.current}
+
+    def _enter(self, module: nn.Module, args: tuple, kwargs: dict) -> tuple | None:
+        if self.current is None:
+            return None
+        return ((self.current, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": self.current})
+
+    def _skipping(self, forward):
+        def run(hidden_states: Tensor, *args, **kwargs):
+            return forward(hidden_states, *args, **kwargs) if self.current is None else self.current
+
+        return run
+
+    def remove(self) -> None:
+        """Make the model an ordinary one again."""
+        for handle in self.handles:
+            handle.remove()
+        for block in self.blocks[: self.layer]:
+            del block.forward
+
+
+def reuse_prefix_(model: nn.Module, layer: int, limit: float) -> Prefix | None:
+    """Let `model` start at `layer` on texts that it knows; None where there is nothing below it to be saved.
+
+    The layers below must not change any more, and dropout must be off.
+    """
+    return Prefix(model, layer, limit) if 0 < layer < len(decoder_layers(model)[1]) else None
