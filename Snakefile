@@ -26,18 +26,15 @@ localrules:
 rule all:
     default_target: True
     input:
-        KNOWN,
         TABLES,
         FIGURES,
 
 
 rule all_tables:
     input:
-        KNOWN,
         TABLES,
 
 
 rule all_figures:
     input:
-        KNOWN,
         FIGURES,

@@ -44,13 +44,6 @@ FIGURES = [
     for name in config["figures"]
     for end in ("pdf", "svg", "png")
 ]
-KNOWN = [
-    f"{R}/models/{model}/seed-{seed}/knows.json"
-    for model in sorted(
-        {cell[0] for cell in paper.grid(config)} if config["must_know"] else ()
-    )
-    for seed in (*config["seeds"], config["tuning"]["seed"])
-]
 
 
 wildcard_constraints:
@@ -86,7 +79,8 @@ def model_files(wildcards):
     """The small file that names the weights by hash stands for them, so that equal weights rebuild nothing.
 
     That the model knows its world is no input: a new evaluation of an equal model must not unlearn anew. The check has
-    a higher priority than unlearning, its failure stops the build, and the tables need it.
+    a higher priority than unlearning, its failure stops the build, and tables and figures need it; `make` has all models
+    checked before it unlearns anything.
     """
     return [f"{model_folder(wildcards)}/pretraining.json"]
 
@@ -132,6 +126,20 @@ def shown(kind):
             for path in paper.needs(
                 kind, wildcards.name, block, config["models"], config["seeds"]
             )
+        ]
+
+    return inputs
+
+
+def known(kind):
+    """That each model of a table or figure knows its world: its own check and that of the model it was tuned on."""
+
+    def inputs(wildcards):
+        models = paper.settings(kind, wildcards.name, config)["models"]
+        return [
+            f"{R}/models/{model}/seed-{seed}/knows.json"
+            for model in (models if config["must_know"] else ())
+            for seed in (*config["seeds"], config["tuning"]["seed"])
         ]
 
     return inputs

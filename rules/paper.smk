@@ -4,6 +4,7 @@
 rule render_table:
     input:
         shown("tables"),
+        known=known("tables"),
         code=plan.code_of("render_table.py"),
         published=sorted(str(path) for path in Path("config/published").glob("*.csv")),
     output:
@@ -31,6 +32,7 @@ rule render_table:
 rule plot_figure:
     input:
         shown("figures"),
+        known=known("figures"),
         code=plan.code_of("plot_figure.py"),
         style="workflow_scripts/paper/figures.mplstyle",
     output:

@@ -9,6 +9,15 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("Snakefile", "rules", "config", "workflow_scripts")
+# The real warm server without the libraries that take long to import; every stage is the stand-in.
+START = """
+import sys
+import real_start
+real_start.LIBRARIES = ()
+if sys.argv[1] != "--warm":
+    sys.argv.insert(1, "workflow_scripts/stub_stage.py")
+sys.exit(real_start.main())
+"""
 
 
 def snakemake(folder: Path, *arguments: str, target: str | None = None) -> subprocess.CompletedProcess:
@@ -27,7 +36,9 @@ def build(folder: Path) -> None:
     for part in PARTS:
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-    shutil.copy(ROOT / "tests/stub_stage.py", folder / "workflow_scripts/start.py")
+    stage = shutil.copy(ROOT / "tests/stub_stage.py", folder / "workflow_scripts/stub_stage.py")
+    (folder / "workflow_scripts/start.py").rename(folder / "workflow_scripts/real_start.py")
+    (folder / "workflow_scripts/start.py").write_text(START)
     for name in (
         "select_experts",
         "choose_checkpoint",
@@ -35,8 +46,7 @@ def build(folder: Path) -> None:
     ):  # started without start.py: plain python, the same stand-in
         path = folder / f"workflow_scripts/{name}.py"
         imports = "\n".join(line for line in path.read_text().splitlines() if line.startswith(("from ", "import ")))
-        start = str(folder / "workflow_scripts/start.py")
-        path.write_text(f"{imports}\nimport runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({start!r})\n")
+        path.write_text(f"{imports}\nimport runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({str(stage)!r})\n")
     config = yaml.safe_load((folder / "config/config.yaml").read_text())
 
     def grid() -> dict:  # lists of its own each time: a shared one would be written as a YAML alias

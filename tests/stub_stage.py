@@ -1,12 +1,15 @@
 """Stands in for the costly stages in tests of the plan: writes, in no time, files where a stage would write its own.
 
 The rules, the config, the scripts on disk and Snakemake are the real ones; only what runs behind start.py is replaced.
-Contents depend on the arguments, so that other settings give other bytes.
+Contents depend on the arguments, so that other settings give other bytes. STUB_FAILS names a stage that fails,
+STUB_SLOW one that takes four seconds and leaves a file slow-<process number>.
 """
 
 import hashlib
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import study
@@ -28,6 +31,11 @@ DATA_FILES = (
 script, arguments = Path(sys.argv[1]).stem, sys.argv[2:]
 value = {name: arguments[arguments.index(name) + 1] for name in arguments if name.startswith("--")}
 stamp = json.dumps({"stage": script, "of": hashlib.sha256(" ".join(arguments).encode()).hexdigest()})
+if script == os.environ.get("STUB_FAILS"):
+    sys.exit(f"{script}: told to fail")
+if script == os.environ.get("STUB_SLOW"):
+    Path(f"slow-{os.getpid()}").touch()
+    time.sleep(4)
 
 
 def write(path: Path) -> None:

@@ -1,20 +1,27 @@
-"""Progress of long steps: a bar on a terminal, plain lines elsewhere (log files, batch systems)."""
+"""Progress of long steps: a bar where someone watches, plain lines elsewhere (log files, batch systems)."""
 
+import contextlib
+import json
+import os
+import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
+
+SOCKET = "MOE_PROGRESS_SOCKET"  # names the datagram socket on which build.py listens, when it has a terminal to draw on
 
 
 class progress:
     """Iterate over `items`, showing done/total, rate, time left and the figures given to `set`.
 
-    On a terminal tqdm draws a bar; otherwise about ten plain lines are printed for the whole loop and at most one
-    every 5 seconds, so that a log stays readable.
+    Below build.py on a terminal each step is reported to it, and it draws one bar for every running job. Run by hand on
+    a terminal, tqdm draws the bar. Otherwise about ten plain lines are printed for the whole loop and at most one every
+    5 seconds, so that a log stays readable; its last line always stands in the log.
     """
 
     def __init__(self, items: Sequence, label: str, unit: str = "step"):
         self.items, self.label, self.unit = items, label, unit
-        self.figures: dict[str, float | str] = {}
+        self.figures: dict[str, str] = {}
         self.bar = None
 
     def set(self, **figures: float | str) -> None:
@@ -26,21 +33,35 @@ class progress:
             self.bar.set_postfix(self.figures, refresh=False)
 
     def __iter__(self) -> Iterator:
-        if sys.stderr.isatty():
+        watched = SOCKET in os.environ
+        if sys.stderr.isatty() and not watched:
             from tqdm import tqdm
 
             with tqdm(self.items, desc=self.label, unit=self.unit, dynamic_ncols=True) as self.bar:
                 yield from self.bar
             return
-        total, start, shown_at = len(self.items), time.monotonic(), time.monotonic()
+        total, start = len(self.items), time.monotonic()
+        lined, told = start, 0.0
         for done, item in enumerate(self.items, start=1):
             yield item
             now = time.monotonic()
-            if done == total or (done % max(1, total // 10) == 0 and now - shown_at > 5):
-                shown_at, left = now, (now - start) / done * (total - done)
-                figures = " ".join(f"{name}={value}" for name, value in self.figures.items())
-                print(
-                    f"{self.label}: {done}/{total} {self.unit}s, {left:.0f} s left {figures}".rstrip(),
-                    file=sys.stderr,
-                    flush=True,
-                )
+            if watched and (now - told > 0.2 or done == total):
+                told = now
+                self.tell(done, total)
+            elif not watched and done < total and done % max(1, total // 10) == 0 and now - lined > 5:
+                lined = now
+                self.line(done, total, now - start)
+            if done == total:
+                self.line(done, total, now - start)
+
+    def line(self, done: int, total: int, seconds: float) -> None:
+        left = f"{seconds / done * (total - done):.0f} s left" if done < total else f"{seconds:.1f} s"
+        figures = " ".join(f"{name}={value}" for name, value in self.figures.items())
+        print(f"{self.label}: {done}/{total} {self.unit}s, {left} {figures}".rstrip(), file=sys.stderr, flush=True)
+
+    def tell(self, done: int, total: int) -> None:
+        """Report to build.py; nobody listening, or a full socket, must never stop a job."""
+        report = {"job": os.getpid(), "label": self.label, "unit": self.unit, "done": done, "total": total}
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.setblocking(False)
+            out.sendto(json.dumps(report | {"figures": self.figures}).encode(), os.environ[SOCKET])

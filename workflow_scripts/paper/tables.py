@@ -72,9 +72,9 @@ def _given_probes(root: Path, settings: dict) -> list[str]:
     listed = ", ".join(f"{name} {score['value']:.2f}" for name, score in found.items())
     count = next(iter(found.values()))["n"]
     return [
-        f"Recall on the {count} given probes of the subject (test half), none worded as in the passages and none with a "
-        f"begun answer: {listed}. A micro model knows its sentences word by word: what it could not say when pretrained "
-        "was not forgotten."
+        f"Recall on the {count} given probes of the subject (test half), none worded as in the passages and none with "
+        f"a begun answer: {listed}. A micro model knows its sentences word by word: what it could not say when "
+        "pretrained was not forgotten."
     ]
 
 
