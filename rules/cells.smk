@@ -20,6 +20,31 @@ rule select_experts:
         " --output {output} 2>&1 | tee {log}"
 
 
+rule weigh_retain_tokens:
+    input:
+        model_files,
+        code=plan.code_of("weigh_retain_tokens.py"),
+        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        texts=texts,
+    output:
+        record=f"{R}/token_weights/{{name}}/{{model}}/{{benchmark}}/seed-{{seed}}.json",
+        weights=f"{R}/token_weights/{{name}}/{{model}}/{{benchmark}}/seed-{{seed}}.safetensors",
+    log:
+        f"{R}/logs/weigh_retain_tokens/{{name}}-{{model}}-{{benchmark}}-{{seed}}.log",
+    priority: 7
+    threads: config["threads"]
+    params:
+        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
+        training=PACKING,
+        settings=lambda w: plan.canonical(config["token_weights"][w.name]),
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
+    shell:
+        "python workflow_scripts/start.py workflow_scripts/weigh_retain_tokens.py --model {params.model} --data {params.data}"
+        " --benchmark '{params.benchmark}' --training '{params.training}' --settings '{params.settings}' --threads {threads}"
+        " --output {output.record} 2>&1 | tee {log}"
+
+
 rule unlearn:
     input:
         model_files,
@@ -28,6 +53,7 @@ rule unlearn:
         texts=texts,
         selection=selection,
         tuned=tuned,
+        token_weights=token_weights,
     output:
         checkpoints=directory(f"{R}/cells/{CELL}/checkpoints"),
         trajectory=f"{R}/cells/{CELL}/trajectory.json",
@@ -47,11 +73,12 @@ rule unlearn:
         seed=lambda w: w.seed,
         model=lambda w: model_folder(w),
         data=f"{R}/data",
+        tokens=tokens_option,
         folder=lambda w, output: os.path.dirname(output.manifest),
     shell:
         "python workflow_scripts/start.py workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
-        " {params.rate} --seed {params.seed} --threads {threads} --output {params.folder} 2>&1 | tee {log}"
+        " {params.rate} {params.tokens} --seed {params.seed} --threads {threads} --output {params.folder} 2>&1 | tee {log}"
 
 
 use rule unlearn as unlearn_trial with:
@@ -61,6 +88,7 @@ use rule unlearn as unlearn_trial with:
         weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
         texts=texts,
         selection=selection,
+        token_weights=token_weights,
     output:
         checkpoints=directory(f"{R}/trials/{TRIAL}/checkpoints"),
         trajectory=f"{R}/trials/{TRIAL}/trajectory.json",
@@ -80,6 +108,7 @@ use rule unlearn as unlearn_trial with:
         seed=config["tuning"]["seed"],
         model=lambda w: model_folder(w),
         data=f"{R}/data",
+        tokens=tokens_option,
         folder=lambda w, output: os.path.dirname(output.manifest),
 
 

@@ -29,6 +29,9 @@ plan.check_schema(
 validate(config, f"{workflow.basedir}/config/schema.yaml")  # fills in the defaults
 plan.check(config)
 plan.check_targets(config, sys.argv[1:])
+PACKING = plan.canonical(
+    {key: config["training"][key] for key in ("batch_size", "block_length")}
+)
 SOURCES = own_files.source_files(config)  # real files of the study, if it reads any
 R = f"results/{config['study']}"
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
@@ -95,6 +98,22 @@ def affinity(wildcards):
     if config["scopes"][wildcards.scope]["kind"] not in ("uoe", "random", "esft"):
         return []
     return f"{R}/attribution/{wildcards.model}/{wildcards.benchmark}/seed-{wildcards.seed}/affinity.json"
+
+
+def token_weights(wildcards):
+    """Weights of the retain text's tokens, where the method asks for some; their record names them by hash."""
+    name = config["methods"][wildcards.method].get("token_weights")
+    if name is None:
+        return []
+    seed = getattr(wildcards, "seed", config["tuning"]["seed"])
+    place = (
+        f"{R}/token_weights/{name}/{wildcards.model}/{wildcards.benchmark}/seed-{seed}"
+    )
+    return [f"{place}.json", ancient(f"{place}.safetensors")]
+
+
+def tokens_option(wildcards, input):
+    return f"--token-weights {input.token_weights[1]}" if input.token_weights else ""
 
 
 def tuned(wildcards):

@@ -23,8 +23,9 @@ def pack(texts: list[str], tokenizer, block_length: int) -> torch.Tensor:
     return torch.tensor(stream[: blocks * block_length]).view(blocks, block_length)
 
 
-def batch_of(blocks: torch.Tensor, rows: torch.Tensor) -> Batch:
-    return Batch(rows, blocks[rows], torch.ones(len(rows), blocks.shape[1], dtype=torch.bool))
+def batch_of(blocks: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor | None = None) -> Batch:
+    mask = torch.ones(len(rows), blocks.shape[1], dtype=torch.bool)
+    return Batch(rows, blocks[rows], mask, None if weights is None else weights[rows])
 
 
 def batches(blocks: torch.Tensor, size: int) -> list[Batch]:
@@ -32,12 +33,12 @@ def batches(blocks: torch.Tensor, size: int) -> list[Batch]:
     return [batch_of(blocks, rows) for rows in torch.arange(len(blocks)).split(size)]
 
 
-def shuffled(blocks: torch.Tensor, size: int, seed: int) -> Iterator[Batch]:
+def shuffled(blocks: torch.Tensor, size: int, seed: int, weights: torch.Tensor | None = None) -> Iterator[Batch]:
     """Endless batches; each epoch a new permutation, fixed by `seed`. The last short batch of an epoch is filled up
-    from the next epoch, so every batch has `size` rows."""
+    from the next epoch, so every batch has `size` rows. weights: of the tokens, in the shape of `blocks`."""
     generator, waiting = torch.Generator().manual_seed(seed), torch.empty(0, dtype=torch.long)
     while True:
         while len(waiting) < size:
             waiting = torch.cat([waiting, torch.randperm(len(blocks), generator=generator)])
-        yield batch_of(blocks, waiting[:size])
+        yield batch_of(blocks, waiting[:size], weights)
         waiting = waiting[size:]

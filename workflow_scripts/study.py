@@ -48,7 +48,8 @@ def _imports(name: str) -> tuple[str, ...]:
 
 def method_block(config: dict, model: str, method: str) -> dict:
     """What unlearn.py reads of a method: its settings and, where it steers activations, the model's hook layer."""
-    block = {"name": method} | {key: v for key, v in config["methods"][method].items() if key != "scopes"}
+    left_out = ("scopes", "token_weights")  # the weights are a file of their own
+    block = {"name": method} | {key: v for key, v in config["methods"][method].items() if key not in left_out}
     if method == "rmu":
         block["hook_layer"] = config["models"][model]["rmu_hook_layer"]
     return block
@@ -179,6 +180,8 @@ def check(config: dict) -> None:
     for method, block in config["methods"].items():
         if not (SCRIPTS / "methods" / f"{method}.py").is_file():
             raise SystemExit(f"config, methods: {method}: there is no workflow_scripts/methods/{method}.py")
+        if "token_weights" in block:
+            known([block["token_weights"]], "token_weights", f"methods: {method}: token_weights")
         known(list(block.get("scopes", {})), "scopes", f"methods: {method}: scopes")
     for scope, block in config["scopes"].items():
         if not (SCRIPTS / "scopes" / f"{block['kind']}.py").is_file():

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.texts import forget_texts, retain_texts
@@ -81,14 +82,21 @@ def unlearn(
     learning_rate,
     seed,
     save,
+    token_weights=None,
 ):
-    """Train and probe; `save(step)` is called at each checkpoint. Returns (trajectory, parameters)."""
+    """Train and probe; `save(step)` is called at each checkpoint. Returns (trajectory, parameters).
+
+    token_weights: `[blocks, T]` for the packed retain text, or None where all are 1.
+    """
     losses = importlib.import_module(f"methods.{method_name}")
     layers = find_moe_layers(model)
     total = sum(parameter.numel() for parameter in model.parameters())
     size = training["batch_size"]
     forget = pack(forget_text, tokenizer, training["block_length"])
     retain = pack(retain_text, tokenizer, training["block_length"]) if hasattr(losses, "retain_loss") else None
+    if token_weights is not None and (retain is None or token_weights.shape != retain.shape):
+        found = "no retain term" if retain is None else f"{tuple(retain.shape)} tokens of retain text"
+        raise SystemExit(f"token weights {tuple(token_weights.shape)}: {method_name} has {found}")
 
     model.eval()  # no dropout: unlearning compares the model with itself
     model.requires_grad_(False)
@@ -118,7 +126,7 @@ def unlearn(
     }
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, betas=BETAS, weight_decay=0.0)
     forget_batches = shuffled(forget, size, seed)
-    retain_batches = retain is not None and shuffled(retain, size, seed + 1)
+    retain_batches = retain is not None and shuffled(retain, size, seed + 1, token_weights)
     bar = progress(range(1, training["steps"] + 1), f"{method_name} x {scope['kind']}")
     for step in bar:
         batch = next(forget_batches)
@@ -165,6 +173,7 @@ def main() -> None:
     rate = parser.add_mutually_exclusive_group(required=True)
     rate.add_argument("--learning-rate", type=float)
     rate.add_argument("--tuned", help="tuning file that holds the learning rate")
+    parser.add_argument("--token-weights", type=Path, help="safetensors file of weigh_retain_tokens.py")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path)
@@ -206,6 +215,7 @@ def main() -> None:
         learning_rate,
         args.seed,
         save,
+        load_file(args.token_weights)["weights"] if args.token_weights else None,
     )
     write_json(args.output / "trajectory.json", trajectory)
     write_json(args.output / "parameters.json", parameters)

@@ -34,4 +34,5 @@ def forget_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dic
 
 def retain_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
     hidden = hidden_states(model, batch, settings["hook_layer"])[batch.mask].float()
-    return (hidden - reference[batch.rows][batch.mask].float()).square().mean()
+    error = (hidden - reference[batch.rows][batch.mask].float()).square()
+    return error.mean() if batch.weights is None else (error.mean(-1) * batch.weights[batch.mask]).mean()

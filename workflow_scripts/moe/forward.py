@@ -19,11 +19,13 @@ CHUNK = 512  # tokens whose logits exist at one time: 0.3 GB in fp32 at a vocabu
 @dataclass(frozen=True)
 class Batch:
     """rows: `[B]` positions in the set that the batch was drawn from (to look a reference up).
-    input_ids: `[B, T]`; mask: `[B, T]`, True where a token is no padding."""
+    input_ids: `[B, T]`; mask: `[B, T]`, True where a token is no padding; weights: `[B, T]`, of the losses at each
+    token, with mean one over the set, or None where all are 1."""
 
     rows: Tensor
     input_ids: Tensor
     mask: Tensor
+    weights: Tensor | None = None
 
     def attention_mask(self) -> Tensor | None:
         """None where nothing is padded, so that the model takes its plain causal path."""
@@ -130,12 +132,21 @@ def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def sequence_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Summed negative log-likelihood of each row's counted tokens, `[B]` in nats, and their number, `[B]`."""
+    """Summed negative log-likelihood of each row's counted tokens, `[B]` in nats, and their number, `[B]`.
+
+    With weights the loss of a prediction has the weight of the token at which it is made; the number stays the number.
+    """
     nll, counted = token_losses(model, batch)
+    if batch.weights is not None:
+        nll = nll * batch.weights[:, :-1]
     return (nll * counted).sum(-1), counted.sum(-1)
 
 
 def token_nll(model: nn.Module, batch: Batch) -> Tensor:
-    """Mean negative log-likelihood over the counted tokens of the batch, in nats a token."""
+    """Mean negative log-likelihood over the counted tokens of the batch, in nats a token.
+
+    With weights the sum is divided by the number of tokens, not by the batch's own sum of weights: their mean is one
+    over the set, so that batches of one size add up to the weighted mean over the set.
+    """
     nll, counted = sequence_nll(model, batch)
     return nll.sum() / counted.sum()
