@@ -10,7 +10,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from micro.relations import CYBER, GENERAL, PERSONS, RETAIN, Relation
+from micro.general_relations import GENERAL
+from micro.relations import CYBER, PERSONS, RETAIN, Relation
 
 BLANK = "___"
 BLANK_INSTRUCTION = "Please complete the blank in the following question.\n"
