@@ -75,10 +75,12 @@ rule unlearn:
         data=f"{R}/data",
         tokens=tokens_option,
         folder=lambda w, output: os.path.dirname(output.manifest),
+        state=f"{R}/state/cells/{CELL}",
     shell:
         "python workflow_scripts/start.py workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
-        " {params.rate} {params.tokens} --seed {params.seed} --threads {threads} --output {params.folder} 2>&1 | tee {log}"
+        " {params.rate} {params.tokens} --seed {params.seed} --threads {threads} --state {params.state}"
+        " --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"
 
 
 use rule unlearn as unlearn_trial with:
@@ -110,6 +112,7 @@ use rule unlearn as unlearn_trial with:
         data=f"{R}/data",
         tokens=tokens_option,
         folder=lambda w, output: os.path.dirname(output.manifest),
+        state=f"{R}/state/trials/{TRIAL}",
 
 
 rule evaluate:

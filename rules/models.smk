@@ -41,7 +41,7 @@ rule pretrain_micro:
         state=f"{R}/state/models/{{model}}/seed-{{seed}}",
     shell:
         "python workflow_scripts/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
-        " --threads {threads} --state {params.state} --output {params.folder} 2>&1 | tee {log}"
+        " --threads {threads} --state {params.state} --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"
 
 
 rule evaluate_original:

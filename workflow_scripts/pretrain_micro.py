@@ -2,8 +2,8 @@
 
 Reads  DATA/pretraining/documents.jsonl and DATA/pretraining/tokenizer/.
 Writes OUTPUT, an ordinary Hugging Face folder (config.json, model.safetensors, tokenizer), with pretraining.json in
-it (recipe, loss curve, sizes). Working state lies in --state and is removed at the end; after SIGTERM or SIGKILL the
-same command goes on from there and ends in the same bits.
+it (recipe, loss curve, sizes). Working state lies in --state (state.py) and is removed at the end; after a signal or
+a kill the same command goes on from there and ends in the same bits.
 
     python workflow_scripts/pretrain_micro.py --data results/micro/data --settings "$(cat settings.json)" --seed 0 \\
         --threads 1 --state results/micro/state/micro-qwen/seed-0 --output results/micro/models/micro-qwen/seed-0
@@ -12,9 +12,6 @@ same command goes on from there and ends in the same bits.
 import argparse
 import json
 import os
-import shutil
-import signal
-import sys
 import time
 from dataclasses import asdict, fields
 from itertools import islice
@@ -24,12 +21,11 @@ import torch
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
-from files import read_jsonl, write_json
+from files import read_jsonl, sha256, write_json
 from micro.documents import batches, encode
 from micro.pretraining import Recipe, Trainer, build_model
 from progress import progress
-
-SAVE_EVERY = 100  # steps between two saved states: a second of writing for each 20 s of work
+from state import State, stamp_of
 
 
 def read_recipe(settings: dict) -> Recipe:
@@ -41,24 +37,29 @@ def read_recipe(settings: dict) -> Recipe:
     return Recipe(**settings)
 
 
-def main(data: Path, settings: dict, seed: int, threads: int, state: Path | None, output: Path) -> None:
+def main(
+    data: Path, settings: dict, seed: int, threads: int, state: Path | None, output: Path, state_every: int = 50
+) -> None:
     torch.set_num_threads(threads)
     logging.disable_progress_bar()  # of writing one small file
     recipe = read_recipe(settings)
     rows = read_jsonl(data / "pretraining/documents.jsonl", ("text", "kind", "answer_start", "domain"))
     tokenizer = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
+    inputs = [rows, sha256(data / "pretraining/tokenizer/tokenizer.json")]
+    with State(state or output / "state", stamp_of(settings=settings, seed=seed, inputs=inputs), state_every) as held:
+        pretrain(recipe, rows, tokenizer, seed, output, held)
+        held.complete()
+
+
+def pretrain(recipe: Recipe, rows: list[dict], tokenizer, seed: int, output: Path, state: State) -> None:
     model = build_model(recipe, tokenizer, seed)
     trainer = Trainer(model, recipe, tokenizer.pad_token_id)
-    saved = state / "state.pt" if state else None
-    if saved and saved.exists():
+    if saved := state.load():
         trainer.load_state(saved)
-        print(f"going on from step {trainer.position} ({saved})", file=sys.stderr)
 
     by_kind = encode(rows, tokenizer, recipe.row_length, recipe.answer_weight)
     stream = batches(by_kind, recipe.mix, recipe.rows, recipe.row_length, tokenizer.pad_token_id, seed)
     stream = islice(stream, trainer.position, recipe.steps)
-    stop = []
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.append(number))
     bar = progress(range(trainer.position, recipe.steps), "pre-training")
     started, first = time.monotonic(), trainer.position
     model.train()
@@ -68,23 +69,20 @@ def main(data: Path, settings: dict, seed: int, threads: int, state: Path | None
             trainer.log.append({"step": step + 1, "loss": round(loss, 6)})
         speed = (trainer.position - first) * ids.numel() / (time.monotonic() - started)
         bar.set(loss=loss, tokens_per_second=round(speed))
-        if saved and (stop or trainer.position % SAVE_EVERY == 0):
-            trainer.save_state(saved)
-        if stop:
-            raise SystemExit(f"stopped at step {trainer.position} of {recipe.steps}; the same command goes on")
+        if state.due(trainer.position):
+            state.save(trainer.position, trainer.state())
 
     part = output / f".{os.getpid()}.part"
-    model.save_pretrained(part)
-    tokenizer.save_pretrained(part)
-    record = {"recipe": asdict(recipe), "seed": seed, "loss": trainer.log, "documents": len(rows)}
-    record["tokens"] = recipe.steps * recipe.rows * recipe.row_length
-    record["parameters"] = sum(parameter.numel() for parameter in model.parameters())
-    write_json(part / "pretraining.json", record)
-    for file in sorted(part.iterdir(), key=lambda file: file.name == "pretraining.json"):  # the record comes last
-        os.replace(file, output / file.name)
-    part.rmdir()
-    if state:
-        shutil.rmtree(state, ignore_errors=True)
+    with state.writing(output):
+        model.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        record = {"recipe": asdict(recipe), "seed": seed, "loss": trainer.log, "documents": len(rows)}
+        record["tokens"] = recipe.steps * recipe.rows * recipe.row_length
+        record["parameters"] = sum(parameter.numel() for parameter in model.parameters())
+        write_json(part / "pretraining.json", record)
+        for file in sorted(part.iterdir(), key=lambda file: file.name == "pretraining.json"):  # the record comes last
+            os.replace(file, output / file.name)
+        part.rmdir()
 
 
 if __name__ == "__main__":
@@ -93,7 +91,8 @@ if __name__ == "__main__":
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON of the model's pre-training recipe")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--state", type=Path, help="folder for the working state (without it nothing can be resumed)")
+    parser.add_argument("--state", type=Path, help="folder of the working state (default: OUTPUT/state)")
+    parser.add_argument("--state-every", type=int, default=50, help="steps between two saved states")
     parser.add_argument("--output", type=Path, required=True, help="folder of the model")
     arguments = parser.parse_args()
     main(**vars(arguments))

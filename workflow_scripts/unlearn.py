@@ -2,10 +2,11 @@
 
 Reads a model folder, the forget and retain texts, a selection and a learning rate; writes into --output the deltas
 checkpoints/step-NNNN.safetensors, trajectory.json (losses at every step, routing at every checkpoint),
-parameters.json (what really trained) and manifest.json.
+parameters.json (what really trained) and manifest.json. Working state lies in --state (state.py): after a signal, a
+kill or a lost node the same command goes on from there and ends in the same bits.
     python workflow_scripts/unlearn.py --model MODEL --data DATA --benchmark '{...}' --selection selection.json \\
         --method '{"name": "ga"}' --scope '{"kind": "uoe", "alpha": 1.0}' --training '{...}' --learning-rate 3e-4 \\
-        --seed 0 --output CELL
+        --seed 0 --output CELL [--state STATE]
 """
 
 import argparse
@@ -27,6 +28,7 @@ from moe.layers import MoELayer, find_moe_layers
 from moe.routing import Routing, overlap, record_routing, token_share
 from packing import batches, pack, shuffled
 from progress import progress
+from state import State, publish, random_state, set_random_state, stamp_of
 
 BETAS, CLIP = (0.9, 0.999), 1.0  # the published runs' AdamW and gradient clipping (LLaMA-Factory's defaults)
 
@@ -83,10 +85,12 @@ def unlearn(
     seed,
     save,
     token_weights=None,
+    state=None,
 ):
     """Train and probe; `save(step)` is called at each checkpoint. Returns (trajectory, parameters).
 
     token_weights: `[blocks, T]` for the packed retain text, or None where all are 1.
+    state: a `State` that is held; what it has saved is gone on from, and the run's own state is saved into it.
     """
     losses = importlib.import_module(f"methods.{method_name}")
     layers = find_moe_layers(model)
@@ -127,7 +131,21 @@ def unlearn(
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, betas=BETAS, weight_decay=0.0)
     forget_batches = shuffled(forget, size, seed)
     retain_batches = retain is not None and shuffled(retain, size, seed + 1, token_weights)
-    bar = progress(range(1, training["steps"] + 1), f"{method_name} x {scope['kind']}")
+    weights = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    saved = state.load() if state else None
+    if saved:  # the references and the first probe above are those of the untouched model, as at the first start
+        with torch.no_grad():
+            for name, parameter in weights.items():
+                parameter.copy_(saved["weights"][name])
+        optimizer.load_state_dict(saved["optimizer"])
+        trajectory = saved["trajectory"]
+        for _ in range(saved["step"]):
+            next(forget_batches)
+            if retain is not None and method["retain_weight"]:
+                next(retain_batches)
+        set_random_state(saved["random"])
+    first_step = saved["step"] + 1 if saved else 1
+    bar = progress(range(first_step, training["steps"] + 1), f"{method_name} x {scope['kind']}")
     for step in bar:
         batch = next(forget_batches)
         with record_routing(model, anchored) as routing:
@@ -157,6 +175,10 @@ def unlearn(
         if step % training["checkpoint_every"] == 0:
             save(step)
             trajectory["probes"].append({"step": step} | probe(model, layers, probe_batch, before)[0])
+        if state and state.due(step):
+            tensors = {name: parameter.detach() for name, parameter in weights.items()}
+            payload = {"weights": tensors, "optimizer": optimizer.state_dict(), "trajectory": trajectory}
+            state.save(step, payload | {"random": random_state()})
     count = sum(trained_count.values())
     return trajectory, {"trained": count, "total": total, "percent": 100.0 * count / total, "tensors": trained_count}
 
@@ -177,6 +199,8 @@ def main() -> None:
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--state", type=Path, help="folder of the working state (default: OUTPUT/state)")
+    parser.add_argument("--state-every", type=int, default=50, help="steps between two saved states")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -185,23 +209,32 @@ def main() -> None:
     selection = read_json(args.selection)
     texts = forget_texts(args.benchmark, args.data), retain_texts(args.benchmark, args.data)
     base = base_hash(args.model)
+    small = {file.name: sha256(file) for file in args.model.glob("*.json")}  # configuration and tokenizer
+    importlib.import_module(f"methods.{args.method['name']}")  # their code is part of the stamp
+    importlib.import_module(f"scopes.{args.scope['kind']}")
+    settings = [args.method, args.scope, args.training, learning_rate, args.seed, args.benchmark]
+    inputs = [selection, texts, base, small, args.token_weights and sha256(args.token_weights)]
+    stamp = stamp_of(settings=settings, inputs=inputs)
+    with State(args.state or args.output / "state", stamp, args.state_every) as state:
+        run_cell(args, texts, selection, learning_rate, base, state)
+        state.complete()
+
+
+def run_cell(args: argparse.Namespace, texts: tuple, selection: dict, learning_rate: float, base: str, state: State):
+    """Unlearn and write the outputs. Checkpoints lie with the state until the end, so that a stop loses none."""
     model = AutoModelForCausalLM.from_pretrained(args.model)
     method = {key: value for key, value in args.method.items() if key != "name"} | {"seed": args.seed}
     if selection["experts"] and "hook_layer" in method and args.scope["kind"] in ("uoe", "random"):
         method["hook_layer"] = max(map(int, selection["experts"]))  # RMU+UOE steers the target layer itself
     scope = args.scope | {key: method[key] for key in ("hook_layer",) if key in method}
-    folder = args.output / "checkpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.iterdir():
-        stale.unlink()
+    waiting = state.folder / "checkpoints"
+    waiting.mkdir(exist_ok=True)
 
     def save(step: int) -> None:
-        save_delta(
-            model,
-            folder / f"step-{step:04d}.safetensors",
-            base,
-            scope.get("rank") if scope["kind"] == "lora" else None,
-        )
+        path = waiting / f"step-{step:04d}.safetensors"
+        with state.writing(path):
+            save_delta(model, path, base, scope.get("rank") if scope["kind"] == "lora" else None)
+            state.keep(path)
 
     trajectory, parameters = unlearn(
         model,
@@ -216,27 +249,28 @@ def main() -> None:
         args.seed,
         save,
         load_file(args.token_weights)["weights"] if args.token_weights else None,
+        state,
     )
-    write_json(args.output / "trajectory.json", trajectory)
-    write_json(args.output / "parameters.json", parameters)
-    write_json(
-        args.output / "manifest.json",
-        {
-            "base": base,
-            "method": args.method,
-            "scope": args.scope,
-            "training": args.training,
-            "learning_rate": learning_rate,
-            "seed": args.seed,
-            "selection": selection,
-            "checkpoints": {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))},
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "transformers": transformers.__version__,
-            },
+    manifest = {
+        "base": base,
+        "method": args.method,
+        "scope": args.scope,
+        "training": args.training,
+        "learning_rate": learning_rate,
+        "seed": args.seed,
+        "selection": selection,
+        "checkpoints": {file.name: sha256(file) for file in sorted(waiting.glob("*.safetensors"))},
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
         },
-    )
+    }
+    with state.writing(args.output):
+        publish(waiting, args.output / "checkpoints")
+        write_json(args.output / "trajectory.json", trajectory)
+        write_json(args.output / "parameters.json", parameters)
+        write_json(args.output / "manifest.json", manifest)
 
 
 if __name__ == "__main__":

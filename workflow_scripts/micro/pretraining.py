@@ -1,9 +1,7 @@
 """Train a small causal language model from scratch on packed documents."""
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import transformers
@@ -109,16 +107,12 @@ class Trainer:
             raise SystemExit(f"pre-training: the loss is {value} at step {self.position}; lower the learning rate")
         return value
 
-    def save_state(self, path: Path) -> None:
-        """Everything a resumed run needs, through a temporary file and a rename."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        torch.save(state | {"position": self.position, "log": self.log}, part)
-        os.replace(part, path)
+    def state(self) -> dict:
+        """Everything a resumed run needs."""
+        tensors = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return tensors | {"position": self.position, "log": self.log}
 
-    def load_state(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+    def load_state(self, state: dict) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.position, self.log = state["position"], state["log"]

@@ -1,0 +1,188 @@
+# ruff: noqa: F811 (a fixture of test_unlearn)
+"""A job that is stopped at any moment goes on and ends in the same bits; what else can befall its working state.
+
+Real processes really killed. They are forked from a server that has imported the stage once, so a start costs no 7 s.
+"""
+
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from test_unlearn import TRAINING, arguments, bytes_of, place  # noqa: F401 (a fixture)
+
+import unlearn
+from state import State, stamp_of
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["unlearn", "transformers.models.qwen2_moe.modeling_qwen2_moe", "peft"])
+LONG = TRAINING | {"steps": 60, "checkpoint_every": 20}
+CELLS = {
+    "npo-uoe": {"method": "npo"},
+    "rmu-baseline": {"method": "rmu", "scope": {"kind": "baseline"}, "selection": "nothing"},
+    "gdiff-lora": {"method": "gdiff", "scope": {"kind": "lora", "rank": 2}, "selection": "nothing"},
+    "ga-routers": {"method": "ga", "scope": {"kind": "routers"}, "selection": "nothing"},
+}
+MUST_STOP = 90  # s; a start takes about 2
+
+
+class Job:
+    """One run of the stage in a process of its own."""
+
+    def __init__(self, place: Path, output: Path, state: Path, limit: int | None = None, **cell):
+        given = {"training": json.dumps(LONG), "state": state, "state-every": 7} | cell
+        self.state, self.said = state, state.with_name(f"{state.name}-{time.monotonic_ns()}.txt")
+        self.process = FORKS.Process(target=stage, args=(arguments(place, output, **given), self.said, limit))
+        self.process.start()
+
+    def signalled(self, number: signal.Signals, newer_than: int = 0) -> "Job":
+        """Send `number` as soon as a state newer than `newer_than` (ns) is there, and wait for the end."""
+        saved, end = self.state / "state.pt", time.monotonic() + MUST_STOP
+        while not (saved.exists() and saved.stat().st_mtime_ns > newer_than):
+            assert self.process.is_alive() and time.monotonic() < end, self.words()
+            time.sleep(0.001)
+        os.kill(self.process.pid, number)
+        self.words()
+        assert self.process.exitcode != 0, "it was complete before the signal came"
+        return self
+
+    def words(self) -> str:
+        """What it said on stderr, once it has ended."""
+        self.process.join(MUST_STOP)
+        return self.said.read_text()
+
+
+def stage(argv: list[str], said: Path, limit: int | None) -> None:
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
+    sys.argv = ["unlearn.py", *argv]
+    unlearn.main()
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_killed_and_stopped_runs_end_in_the_same_bits(place, tmp_path, cell):
+    """SIGKILL, then SIGTERM or SIGUSR1; Snakemake deletes the outputs of each before the next start."""
+    whole, cut, state = tmp_path / "whole", tmp_path / "cut", tmp_path / "state"
+    assert "going on" not in Job(place, whole, tmp_path / "other-state", **cell).words()
+    Job(place, cut, state, **cell).signalled(signal.SIGKILL)
+    first = (state / "state.pt").stat().st_mtime_ns
+    assert not (cut / "manifest.json").exists()
+    shutil.rmtree(cut, ignore_errors=True)
+    number = signal.SIGUSR1 if cell["method"] == "rmu" else signal.SIGTERM
+    said = Job(place, cut, state, **cell).signalled(number, newer_than=first).words()
+    assert "going on from step" in said
+    assert f"stopped by {number.name} at step" in said and "Traceback" not in said
+    shutil.rmtree(cut, ignore_errors=True)
+    assert "going on from step" in Job(place, cut, state, **cell).words()
+    assert bytes_of(cut) == bytes_of(whole)
+    assert [name for name in bytes_of(cut) if name.startswith("checkpoints")] == [
+        f"checkpoints/step-00{step}.safetensors" for step in (20, 40, 60)
+    ]
+    assert not state.exists()
+
+
+def test_other_settings_replace_the_state(place, tmp_path):
+    """A learning rate, a text or the code of the method: each starts anew, and ends as if nothing had been there."""
+    output, state = tmp_path / "cell", tmp_path / "state"
+    Job(place, output, state).signalled(signal.SIGKILL)
+    said = Job(place, output, state, **{"learning-rate": 2e-2}).words()
+    assert "state of other settings, inputs or code; it is replaced" in said and "going on" not in said
+    Job(place, tmp_path / "fresh", tmp_path / "fresh-state", **{"learning-rate": 2e-2}).words()
+    assert bytes_of(output) == bytes_of(tmp_path / "fresh")
+
+
+def test_a_second_writer_ends_with_one_line(place, tmp_path):
+    output, state = tmp_path / "cell", tmp_path / "state"
+    with State(state, stamp_of(), 1):
+        said = Job(place, output, state).words()
+    assert said.strip().endswith(
+        f"{state}: process {os.getpid()} on {os.uname().nodename} is writing this; two must not, so this one ends"
+    )
+    assert len(said.strip().splitlines()) == 1
+    assert not output.exists()
+
+
+def test_a_full_disk_gives_one_line_and_keeps_the_state(place, tmp_path):
+    """A limit on the size of files makes the same calls fail, for real, that a full disk does."""
+    output, state = tmp_path / "cell", tmp_path / "state"
+    Job(place, output, state).signalled(signal.SIGKILL)
+    kept = (state / "state.pt").read_bytes()
+    job = Job(place, output, state, limit=3000)  # room for a line of log, not for a state
+    said = job.words().strip().splitlines()
+    assert job.process.exitcode == 1
+    assert len(said) == 2 and said[0].startswith("going on from step 7 ")
+    assert "could not be written" in said[1] and "the state of step 7 is kept" in said[1]
+    assert (state / "state.pt").read_bytes() == kept
+    assert not list(state.rglob("*.part"))
+    Job(place, output, state).words()
+    Job(place, tmp_path / "fresh", tmp_path / "fresh-state").words()
+    assert bytes_of(output) == bytes_of(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("which", ["state.pt", "checkpoints/step-0020.safetensors"])
+def test_a_truncated_file_gives_one_line_and_stays(place, tmp_path, which):
+    output, state = tmp_path / "cell", tmp_path / "state"
+    Job(place, output, state, **{"state-every": 21}).signalled(signal.SIGKILL)
+    whole = (state / which).read_bytes()
+    (state / which).write_bytes(whole[: len(whole) * 2 // 3])
+    job = Job(place, output, state, **{"state-every": 21})
+    said = job.words().strip()
+    assert job.process.exitcode == 1
+    assert len(said.splitlines()) == 1
+    assert said.startswith(f"{state / which}: ") and "damaged" in said and "to start this job anew" in said
+    assert (state / which).stat().st_size == len(whole) * 2 // 3
+    assert not (output / "manifest.json").exists()
+
+
+def test_a_loss_that_is_no_number_keeps_the_state(place, tmp_path):
+    """A learning rate that is too high for the rest of the run, after some steps were saved."""
+    output, state = tmp_path / "cell", tmp_path / "state"
+    given = {"learning-rate": 1e30, "state-every": 1}
+    job = Job(place, output, state, scope={"kind": "baseline"}, selection="nothing", **given)
+    said = job.words().strip()
+    assert job.process.exitcode == 1
+    assert "lower the learning rate of this cell" in said and len(said.splitlines()) == 1
+    assert (state / "state.pt").exists() and not (output / "manifest.json").exists()
+
+
+def test_a_half_written_state_is_not_taken(tmp_path):
+    """Killed between writing and rename: the part is no state, and the next job writes over it."""
+    with State(tmp_path / "state", "stamp", 1) as state:
+        state.save(3, {"value": 1})
+        (state.folder / "state.part").write_bytes(b"half")
+    with State(tmp_path / "state", "stamp", 1) as state:
+        assert state.load()["value"] == 1
+        state.save(4, {"value": 2})
+        assert state.load()["step"] == 4
+        state.complete()
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_lock_of_a_removed_folder_locks_nothing(tmp_path):
+    """A job that waited for its turn at opening must not hold a lock that nobody else can see."""
+    with State(tmp_path / "state", "stamp", 1) as first:
+        first.complete()
+        with State(tmp_path / "state", "stamp", 1) as second:
+            with pytest.raises(SystemExit, match="two must not"), State(tmp_path / "state", "stamp", 1):
+                pass
+            second.complete()
+
+
+def test_the_stamp_follows_code_settings_and_inputs():
+    assert stamp_of(seed=0) == stamp_of(seed=0) != stamp_of(seed=1)
+    before = stamp_of(seed=0)
+    sys.modules.pop("tune", None)
+    import tune  # noqa: F401 (any project module that was not loaded yet)
+
+    assert stamp_of(seed=0) != before
