@@ -1,5 +1,7 @@
 # Rebuilds the tables and figures of UOE/SEUF (arXiv 2411.18797). Start at README.md.
 #   snakemake --cores 2 all_tables all_figures      the micro study, here
+#   snakemake --profile slurm all_tables            the real models, on a Slurm cluster (slurm/profile.yaml)
+#   snakemake --profile local all_tables            the real models, on one machine with a GPU (local/profile.yaml)
 from snakemake.utils import min_version
 
 min_version("9.25")
@@ -17,10 +19,16 @@ include: "rules/cells.smk"
 include: "rules/paper.smk"
 
 
-localrules:
+localrules:  # a second of work each: on a cluster they run beside Snakemake
     all,
     all_tables,
     all_figures,
+    check_knows_world,
+    select_experts,
+    choose_checkpoint,
+    tune,
+    render_table,
+    plot_figure,
 
 
 rule all:

@@ -33,6 +33,8 @@ rule weigh_retain_tokens:
         f"{R}/logs/weigh_retain_tokens/{{name}}-{{model}}-{{benchmark}}-{{seed}}.log",
     priority: 7
     threads: config["threads"]
+    resources:
+        **needs("weigh_retain_tokens"),
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
         training=PACKING,
@@ -64,6 +66,8 @@ rule unlearn:
     benchmark:
         f"{R}/benchmarks/unlearn/{CELL}.tsv"
     threads: config["threads"]
+    resources:
+        **needs("unlearn"),
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
         method=lambda w: plan.canonical(plan.method_block(config, w.model, w.method)),
@@ -131,6 +135,8 @@ rule evaluate:
         f"{R}/benchmarks/evaluate/{CELL}.tsv"
     priority: 3
     threads: config["threads"]
+    resources:
+        **needs("evaluate"),
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
         halves="development test",

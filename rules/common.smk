@@ -58,6 +58,20 @@ wildcard_constraints:
     rate=r"[0-9.e-]+",
 
 
+def needs(rule):
+    """Resources of a rule, for batch systems; each attempt asks for more memory and time than the one before."""
+
+    def ask(key):
+        def value(wildcards, attempt):
+            return plan.needs(config, rule, wildcards)[key] * attempt
+
+        return value
+
+    return {"mem_mb": ask("mem_mb"), "runtime": ask("runtime")} | {
+        "gpu": lambda wildcards: plan.needs(config, rule, wildcards)["gpu"]
+    }
+
+
 def data(*names):
     return [f"{R}/data/{name}" for name in names]
 

@@ -9,6 +9,8 @@ rule build_world:
         data(*plan.data_files(config)),
     log:
         f"{R}/logs/build_world.log",
+    resources:
+        **needs("build_world"),
     params:
         settings=plan.canonical(own_files.settings_with_root(config)),
         seed=config["data"]["seed"],
@@ -34,6 +36,8 @@ rule pretrain_micro:
         f"{R}/benchmarks/pretrain_micro/{{model}}-{{seed}}.tsv"
     priority: 10
     threads: config["threads"]
+    resources:
+        **needs("pretrain_micro"),
     params:
         settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
         data=lambda w: f"{R}/data",
@@ -57,6 +61,8 @@ rule evaluate_original:
         f"{R}/logs/evaluate_original/{{model}}-{{benchmark}}-{{seed}}.log",
     priority: 9
     threads: config["threads"]
+    resources:
+        **needs("evaluate_original"),
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
         folder=lambda w, input: os.path.dirname(input.model),
@@ -99,6 +105,8 @@ rule attribute_experts:
         f"{R}/logs/attribute_experts/{{model}}-{{benchmark}}-{{seed}}.log",
     priority: 8
     threads: config["threads"]
+    resources:
+        **needs("attribute_experts"),
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
         training=plan.canonical(

@@ -99,6 +99,14 @@ def test_a_methods_settings_rebuild_its_cells(project):
     assert planned(project) == cells_of("rmu/baseline", "rmu/uoe") | TABLES
 
 
+def test_what_jobs_ask_of_a_cluster_rebuilds_nothing(project):
+    config = config_of(project)
+    config["jobs"] = {"unlearn": {"gpu": 4, "mem_mb": 99_000}, "unlearn/uoe": {"runtime": 7}}
+    config["models"]["micro-qwen"]["jobs"] = {"evaluate": {"gpu": 2}}
+    write_config(project, config)
+    assert planned(project) == set()
+
+
 def test_evaluation_batch_size_evaluates_and_unlearns_nothing(project):
     config = config_of(project)
     config["evaluation"]["batch_size"] = 32

@@ -141,6 +141,19 @@ def pretraining_block(config: dict, model: str) -> dict:
     return merged(config["pretraining"], config["models"][model]["pretrain"])
 
 
+def needs(config: dict, rule: str, wildcards: object) -> dict:
+    """What the first attempt of a job asks of a batch system: GPUs, memory (MB), time (minutes).
+
+    Blocks `jobs: RULE`, then `models: MODEL: jobs: RULE`, then both again for RULE/SCOPE; the later wins, key by key.
+    """
+    model, scope = getattr(wildcards, "model", None), getattr(wildcards, "scope", None)
+    found = {"gpu": 0, "mem_mb": 4000, "runtime": 60}
+    for name in (rule, f"{rule}/{scope}"):
+        for jobs in (config["jobs"], config["models"].get(model, {}).get("jobs", {})):
+            found |= jobs.get(name, {})
+    return found
+
+
 def check_schema(config: dict, schema: dict) -> None:
     """One line on the first value that the schema refuses: where it stands, what is wrong."""
     from jsonschema import Draft202012Validator
@@ -189,6 +202,9 @@ def check(config: dict) -> None:
         tuned = block.get("tuned_as", scope)
         if tuned not in config["tuning"]["learning_rates"]:
             raise SystemExit(f"config, tuning: learning_rates: no grid for scope {tuned!r}")
+    for jobs in (config["jobs"], *(block.get("jobs", {}) for block in config["models"].values())):
+        for name in jobs:
+            known(name.split("/")[1:], "scopes", f"jobs: {name}")
     known([config["tuning"]["benchmark"]], "benchmarks", "tuning: benchmark")
     known(list(config["must_know"]), "benchmarks", "must_know")
     known(list(config["expected_to_know"]), "benchmarks", "expected_to_know")
