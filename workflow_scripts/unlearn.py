@@ -23,9 +23,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchmarks.texts import forget_texts, retain_texts
 from files import read_json, sha256, write_json
 from moe.delta import base_hash, save_delta, trained_tensors
-from moe.forward import Batch
+from moe.forward import Batch, token_nll
 from moe.layers import MoELayer, find_moe_layers
 from moe.routing import Routing, overlap, record_routing, token_share
+from moe.suffix import Reuse, lowest_trained, reuse_prefix_
 from packing import batches, pack, shuffled
 from progress import progress
 from state import State, publish, random_state, set_random_state, stamp_of
@@ -52,16 +53,14 @@ def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tens
 def probe(model: torch.nn.Module, layers: list[MoELayer], batch: Batch, before: Routing | None) -> tuple[dict, Routing]:
     """Routing of the model as it is now on `batch`: overlap with `before` and token share, by layer."""
     with record_routing(model, layers) as routing:
-        scores = model(input_ids=batch.input_ids, use_cache=False).logits
+        nll = token_nll(model, batch)
     kept = batch.mask.reshape(-1)
     before = before or routing
-    nll = torch.nn.functional.cross_entropy(scores[:, :-1].transpose(1, 2).float(), batch.input_ids[:, 1:])
+    now = before.top_k | routing.top_k  # layers below the trained ones do not run again: they choose as before
     return {
         "forget_loss": nll.item(),
-        "overlap": {str(n.index): overlap(before.top_k[n.index], routing.top_k[n.index], kept) for n in layers},
-        "token_share": {
-            str(n.index): token_share(routing.top_k[n.index], n.num_experts, kept).tolist() for n in layers
-        },
+        "overlap": {str(n.index): overlap(before.top_k[n.index], now[n.index], kept) for n in layers},
+        "token_share": {str(n.index): token_share(now[n.index], n.num_experts, kept).tolist() for n in layers},
     }, routing
 
 
@@ -86,11 +85,13 @@ def unlearn(
     save,
     token_weights=None,
     state=None,
+    reuse=None,
 ):
     """Train and probe; `save(step)` is called at each checkpoint. Returns (trajectory, parameters).
 
     token_weights: `[blocks, T]` for the packed retain text, or None where all are 1.
     state: a `State` that is held; what it has saved is gone on from, and the run's own state is saved into it.
+    reuse: how much of what lies below the trained layers may be kept, and where some of it is kept already.
     """
     losses = importlib.import_module(f"methods.{method_name}")
     layers = find_moe_layers(model)
@@ -110,17 +111,19 @@ def unlearn(
         raise SystemExit(f"scope {scope['kind']}: nothing to train in a {type(model).__name__}; is it a dense model?")
     trained_count = {name: tensor.numel() for name, tensor in trained_tensors(model).items()}
 
+    by_index = {layer.index: layer for layer in layers}
+    anchored = [by_index[int(name)] for name in selection["anchor"]]
+    probe_batch = batches(forget[: training["probe_blocks"]], training["probe_blocks"])[0]
+    first, before = probe(model, layers, probe_batch, None)
+    known = [blocks for blocks in (forget, retain) if blocks is not None]
+    # From here on nothing below what trains runs twice on a text; the first probe, above, saw all of the model.
+    reuse_prefix_(model, lowest_trained(model), reuse or Reuse(), known, size)
     forget_reference = (
         losses.forget_reference(model, batches(forget, size), method) if hasattr(losses, "forget_reference") else None
     )
     retain_reference = (
         losses.retain_reference(model, batches(retain, size), method) if hasattr(losses, "retain_reference") else None
     )
-
-    by_index = {layer.index: layer for layer in layers}
-    anchored = [by_index[int(name)] for name in selection["anchor"]]
-    probe_batch = batches(forget[: training["probe_blocks"]], training["probe_blocks"])[0]
-    first, before = probe(model, layers, probe_batch, None)
     trajectory = {
         "steps": [],
         "probes": [{"step": 0} | first],

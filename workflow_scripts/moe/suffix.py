@@ -6,11 +6,14 @@ at the trained layer. Embedding scales, positions, masks and rotary tables stay 
 forward: it runs as always, but the lower layers hand their input on, and the trained layer is given what was kept.
 """
 
+import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from moe.forward import Batch, hidden_states
@@ -77,35 +80,52 @@ class Prefix:
         for block in self.blocks[:layer]:
             block.forward = self._skipping(block.forward)
 
-    def keep(self, ids: Tensor, size: int) -> bool:
-        """Announce a set of texts `[rows, T]`, to be computed `size` rows at a time; False if it is over the limit."""
-        config = self.model.config
-        width = getattr(config, "hidden_size", 0)
-        needed = ids.numel() * width * next(self.blocks[self.layer].parameters()).element_size()
+    def keep(self, sets: list[Tensor], size: int) -> None:
+        """Announce texts, each set `[rows, T]`, to be computed `size` rows at a time when they are first needed.
+
+        Where all of them together are over the limit none is kept, and one line says so.
+        """
+        new = [ids for ids in sets if any(_key(row) not in self.known for row in ids)]
+        width, dtype = self.model.config.hidden_size, next(self.blocks[self.layer - 1].parameters()).dtype
+        tokens = sum(ids.numel() for ids in new)
+        needed = tokens * width * dtype.itemsize
         if needed > self.limit:
             print(
-                f"below layer {self.layer}: hidden states of {len(ids)} x {ids.shape[1]} tokens x {width} are "
-                f"{needed / 1e9:.3g} GB, over the limit of {self.limit / 1e9:.3g} GB; they are computed on the fly",
+                f"below layer {self.layer}: {tokens} tokens x {width} in {dtype} are {needed / 1e9:.3g} GB, over the "
+                f"limit of {self.limit / 1e9:.3g} GB; computed on the fly",
                 file=sys.stderr,
             )
-            return False
+            return
         self.limit -= needed
-        self._add(Kept(ids, size))
-        return True
+        for ids in new:
+            self._add(Kept(ids, size))
 
     def load(self, path: str | Path, base: str) -> None:
         """Take over what cache_prefix.py wrote, memory-mapped; `base` is the hash of the model's weights.
 
-        A file for another layer is of no use and is passed over; one of other weights ends with one line.
+        A file for another layer is of no use and is passed over; one made from other weights ends with one line.
         """
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get("prefix", "{}"))
             if metadata.get("base") != base:
-                raise SystemExit(f"{path}: made from other weights than those of the model; remove it")
-            if int(metadata["layer"]) == self.layer:
-                for name in metadata["sets"].split():
+                raise SystemExit(f"{path}: made from other weights than those of the model; delete it")
+            if metadata["layer"] == self.layer:
+                for name in metadata["sets"]:
                     ids, hidden = file.get_tensor(f"{name}.ids"), file.get_tensor(f"{name}.hidden")
                     self._add(Kept(ids, len(ids), hidden))
+
+    def save(self, path: str | Path, sets: dict[str, Tensor], base: str) -> None:
+        """Compute what is announced of `sets` and write it for `load`; texts over the limit are left out."""
+        kept = {name: self.known[_key(ids[0])][0] for name, ids in sets.items() if _key(ids[0]) in self.known}
+        tensors = {}
+        for name, found in kept.items():
+            for start in range(0, len(found.ids), found.size):
+                found.rows([start], self.compute)
+            tensors |= {f"{name}.ids": found.ids, f"{name}.hidden": found.hidden}
+        metadata = {"base": base, "layer": self.layer, "sets": sorted(kept)}
+        temporary = Path(path).with_suffix(".part")
+        save_file(tensors, temporary, {"prefix": json.dumps(metadata, sort_keys=True)})
+        temporary.rename(path)
 
     def _add(self, kept: Kept) -> None:
         for row, ids in enumerate(kept.ids):
@@ -159,9 +179,24 @@ class Prefix:
             del block.forward
 
 
-def reuse_prefix_(model: nn.Module, layer: int, limit: float) -> Prefix | None:
-    """Let `model` start at `layer` on texts that it knows; None where there is nothing below it to be saved.
+@dataclass(frozen=True)
+class Reuse:
+    """What a run may keep: `limit` bytes of hidden states in memory; `file`: written by cache_prefix.py for `base`."""
 
-    The layers below must not change any more, and dropout must be off.
+    limit: float = 8e9
+    file: Path | None = None
+    base: str = ""
+
+
+def reuse_prefix_(model: nn.Module, layer: int, reuse: Reuse, sets: list[Tensor], size: int) -> Prefix | None:
+    """Let `model` start at `layer` on `sets` of texts; None where there is nothing below it to be saved.
+
+    size: rows that are computed at a time. The layers below must not change any more, and dropout must be off.
     """
-    return Prefix(model, layer, limit) if 0 < layer < len(decoder_layers(model)[1]) else None
+    if not 0 < layer < len(decoder_layers(model)[1]):
+        return None
+    prefix = Prefix(model, layer, reuse.limit)
+    if reuse.file:
+        prefix.load(reuse.file, reuse.base)
+    prefix.keep(sets, size)
+    return prefix
