@@ -18,7 +18,8 @@ import evaluate
 from benchmarks import collapse
 from benchmarks.generation import Generation, Generator, user_turn
 from benchmarks.halves import half
-from benchmarks.multiple_choice import TASKS, MultipleChoice, language_model
+from benchmarks.likelihood import LanguageModel
+from benchmarks.multiple_choice import TASKS, MultipleChoice
 from benchmarks.scores import accuracy, mean_recall
 from benchmarks.texts import forget_texts, retain_texts
 from moe.delta import base_hash, save_delta
@@ -171,7 +172,7 @@ def delta(model, path, base, name, change):
 def test_loglikelihoods_equal_a_plain_lm_eval_run(task, model, tokenizer, data):
     model.lm_head.weight.data += 0.3 * torch.randn_like(model.lm_head.weight)  # so that not everything is right
     test = MultipleChoice("utility", {"task": task, "file": "places.jsonl"}, data, ["development", "test"])
-    lm = language_model(model, tokenizer, 7)
+    lm = LanguageModel(model, tokenizer, 7)
     ours = [[value for value, _ in lm.loglikelihood(requests, disable_tqdm=True)] for requests in test.asked]
     scores, *_ = test.answer(lm)
 
@@ -310,7 +311,7 @@ def test_generation_equals_unpadded_greedy_decoding_and_is_flagged_when_broken(m
 def test_lettered_answers_of_one_letter_are_flagged(model, tokenizer, data):
     test = MultipleChoice("forget", {"task": "wmdp_cyber", "file": "tools.jsonl"}, data, ["development", "test"])
     model.lm_head.weight.data.zero_()
-    scores, _, measures, reasons, _ = test.answer(language_model(model, tokenizer, 4))
+    scores, _, measures, reasons, _ = test.answer(LanguageModel(model, tokenizer, 4))
     assert measures == {"one_letter": 1.0}
     assert reasons == ["100% of the answers are one letter"]
     assert scores["all"]["value"] == pytest.approx(scores["all"]["constant"][0])

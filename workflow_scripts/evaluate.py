@@ -26,9 +26,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.generation import Generation, Generator
 from benchmarks.halves import HALVES
-from benchmarks.multiple_choice import MultipleChoice, language_model
+from benchmarks.likelihood import LanguageModel
+from benchmarks.multiple_choice import MultipleChoice
 from files import write_json
-from moe.delta import applied, base_hash
+from moe.delta import applied, base_hash, lowest_changed
+from moe.suffix import Reuse, reuse_prefix_
 from progress import progress
 
 KINDS = {"multiple_choice": MultipleChoice, "generation": Generation}
@@ -97,6 +99,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, nargs="*", default=[])
     parser.add_argument("--halves", nargs="+", choices=HALVES, default=list(HALVES))
     parser.add_argument("--batch-size", type=int, default=64, help="fixed: scores move in the last digits with it")
+    parser.add_argument("--limit-gb", type=float, default=8.0, help="hidden states to keep in memory")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--predictions", type=Path)
@@ -112,8 +115,11 @@ def main() -> None:
     model = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto")
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     tokenizer = AutoTokenizer.from_pretrained(args.model)
+    # What lies below the layers that the checkpoints change runs once a question, not once a checkpoint.
+    lowest = lowest_changed(model, args.checkpoints) if len(steps) > 1 else 0
+    prefix = reuse_prefix_(model, lowest, Reuse(1e9 * args.limit_gb), [], args.batch_size)
     speakers = {
-        MultipleChoice: language_model(model, tokenizer, args.batch_size),
+        MultipleChoice: LanguageModel(model, tokenizer, args.batch_size, prefix),
         Generation: Generator(model, tokenizer, args.batch_size),
     }
     base = base_hash(args.model)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import datasets
 import lm_eval.utils
-from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 from benchmarks.collapse import judged, letters_collapse, sample, swap_collapse, swapped
 from benchmarks.halves import half
+from benchmarks.likelihood import LanguageModel
 from benchmarks.scores import accuracy, by_half
 from files import read_jsonl
 
@@ -38,13 +38,6 @@ def _rows(path: Path) -> list[dict]:
                 f"{path}, row {number}: answer {answer!r} must be the index of one of at least two choices"
             )
     return rows
-
-
-def language_model(model, tokenizer, batch_size: int) -> HFLM:
-    """lm-eval's wrapper of a model in memory. Every prompt is tokenized once, however many checkpoints are asked."""
-    wrapped = HFLM(pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=batch_size)
-    wrapped._encode_pair = cache(wrapped._encode_pair)
-    return wrapped
 
 
 class MultipleChoice:
@@ -86,7 +79,7 @@ class MultipleChoice:
             for number, doc in enumerate(docs)
         ]
 
-    def answer(self, lm: HFLM) -> tuple[dict, dict, dict, list[str], list[dict]]:
+    def answer(self, lm: LanguageModel) -> tuple[dict, dict, dict, list[str], list[dict]]:
         """(scores by half, {} (no parts), collapse measures, collapse reasons, one row per question)."""
         every = [request for requests in self.asked + self.asked_swapped for request in requests]
         results = iter(lm.loglikelihood(every, disable_tqdm=True))

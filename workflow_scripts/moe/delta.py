@@ -17,8 +17,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from files import sha256
+from moe.layers import decoder_layers
 from moe.lora import attach_lora
 from moe.selected import SelectedExperts
+from moe.suffix import lowest_layer
 
 SLICE = re.compile(r"^(.*)\[(\d+)\]$")
 
@@ -57,6 +59,27 @@ def save_delta(model: nn.Module, path: str | Path, base: str, lora_rank: int | N
     temporary.rename(path)
 
 
+def lowest_changed(model: nn.Module, paths: list[Path]) -> int:
+    """Index of the lowest decoder layer that one of the deltas changes; 0 if something outside the layers changes."""
+    names = set()
+    for path in paths:
+        with _opened(path) as file:
+            names |= set(file.keys())
+    prefix, blocks = decoder_layers(model)
+    return lowest_layer(names, prefix, len(blocks))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator:
+    """The delta file; ends with one line if it is broken."""
+    try:
+        file = safe_open(path, "pt")
+    except Exception as error:
+        raise SystemExit(f"{path}: not a whole safetensors file ({error})") from None
+    with file as opened:
+        yield opened
+
+
 @contextmanager
 def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iterator[nn.Module]:
     """The untouched `model` with the delta in `path` applied, in place; restored exactly on leaving.
@@ -64,12 +87,9 @@ def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iter
     base: `base_hash` of the folder that `model` was loaded from; where given, a delta made for other weights is
     refused. Ends with one line on a broken file, another architecture or another base.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("delta", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except Exception as error:
-        raise SystemExit(f"{path}: not a whole safetensors file ({error})") from None
+    with _opened(path) as file:
+        metadata = json.loads((file.metadata() or {}).get("delta", "{}"))
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     if base is not None and metadata.get("base") != base:
         raise SystemExit(f"{path}: this delta was made for other weights than those of the model it is applied to")
     if metadata.get("lora_rank"):
