@@ -52,11 +52,13 @@ def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tens
 @torch.no_grad()
 def probe(model: torch.nn.Module, layers: list[MoELayer], batch: Batch, before: Routing | None) -> tuple[dict, Routing]:
     """Routing of the model as it is now on `batch`: overlap with `before` and token share, by layer."""
-    with record_routing(model, layers) as routing:
+    # Layers below the lowest trained one choose as before, and do not run again.
+    recorded = layers if before is None else [n for n in layers if n.index >= lowest_trained(model)]
+    with record_routing(model, recorded) as routing:
         nll = token_nll(model, batch)
     kept = batch.mask.reshape(-1)
     before = before or routing
-    now = before.top_k | routing.top_k  # layers below the trained ones do not run again: they choose as before
+    now = before.top_k | routing.top_k
     return {
         "forget_loss": nll.item(),
         "overlap": {str(n.index): overlap(before.top_k[n.index], now[n.index], kept) for n in layers},
