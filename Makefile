@@ -1,5 +1,6 @@
 # make tables          every table and figure of the micro study (SEEDS=3 for three seeds)
 # make quick           one model, GA and NPO x baseline, uoe, random
+# make extras          tables beyond the papers' own, of the same study: config/extras.yaml
 # make own-text        the same on texts of your own: make own-text DATA_ROOT=my_texts (README.md, "Your own text")
 # make report          one HTML file with all tables and figures
 # make test            the test suite
@@ -14,13 +15,16 @@ export OMP_NUM_THREADS := 1
 SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
 BUILD := python workflow_scripts/build.py --cores $(CORES)
 
-.PHONY: tables quick own-text report test lint format
+.PHONY: tables quick extras own-text report test lint format
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
 
 quick: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) results/micro/tables/quick.md
+
+extras: $(VENV)/installed
+	$(BUILD) --config-file config/config.yaml config/extras.yaml --seeds $(SEED_LIST) -- all_extras
 
 own-text: $(VENV)/installed
 	@[ -n "$(DATA_ROOT)" ] || { echo "say which folder holds the files: make own-text DATA_ROOT=my_texts"; exit 1; }

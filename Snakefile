@@ -23,6 +23,7 @@ localrules:  # a second of work each: on a cluster they run beside Snakemake
     all,
     all_tables,
     all_figures,
+    all_extras,
     check_knows_world,
     select_experts,
     choose_checkpoint,
@@ -46,3 +47,9 @@ rule all_tables:
 rule all_figures:
     input:
         FIGURES,
+
+
+rule all_extras:
+    input:
+        KNOWN,
+        EXTRAS,

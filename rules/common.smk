@@ -37,15 +37,24 @@ R = f"results/{config['study']}"
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"
 MODEL = f"{R}/models/{{model}}/seed-{{seed}}"
-TABLES = [
-    f"{R}/tables/{name}.{end}"
-    for name in config["tables"]
-    for end in ("csv", "md", "tex", "html")
-]
-FIGURES = [
-    f"{R}/figures/{name}.{end}"
-    for name in config["figures"]
-    for end in ("pdf", "svg", "png")
+ENDS = {"tables": ("csv", "md", "tex", "html"), "figures": ("pdf", "svg", "png")}
+
+
+def pictures(kind, extra=False):
+    """Files of all tables or figures: those that `all_tables` and `all_figures` build, or the extras."""
+    names = [name for name in config[kind] if (name in config["extras"]) == extra]
+    return [f"{R}/{kind}/{name}.{end}" for name in names for end in ENDS[kind]]
+
+
+TABLES = pictures("tables")
+FIGURES = pictures("figures")
+EXTRAS = pictures("tables", extra=True) + pictures("figures", extra=True)
+KNOWN = [
+    f"{R}/models/{model}/seed-{seed}/knows.json"
+    for model in sorted(
+        {cell[0] for cell in paper.grid(config)} if config["must_know"] else ()
+    )
+    for seed in (*config["seeds"], config["tuning"]["seed"])
 ]
 
 
@@ -132,7 +141,8 @@ def tokens_option(wildcards, input):
 
 def tuned(wildcards):
     scope = plan.tuned_as(config, wildcards.scope)
-    return f"{R}/tuning/{wildcards.model}/{wildcards.method}/{scope}.json"
+    method = plan.method_tuned_as(config, wildcards.method)
+    return f"{R}/tuning/{wildcards.model}/{method}/{scope}.json"
 
 
 def original(wildcards):

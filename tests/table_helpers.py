@@ -4,15 +4,16 @@ import json
 from pathlib import Path
 
 import pandas
-from synthetic_results import REPO
+import yaml
+from synthetic_results import REPO, load_config
 
 from paper import needs
 from paper.scores import Table
 from paper.tables import TABLES
 
 PUBLISHED = REPO / "config" / "published"
-# own_text belongs to a study of its own (test_own_text.py); the config of the micro study does not name it.
-PAPER_TABLES = [name for name in TABLES if name != "own_text"]
+# own_text belongs to a study of its own (test_own_text.py), and config/extras.yaml names further ones.
+PAPER_TABLES = [name for name in TABLES if name in load_config()["tables"]]
 
 
 def make(root: Path, config: dict, name: str) -> tuple[Table, dict]:
@@ -47,3 +48,14 @@ def edit(root: Path, cell: str, choice: str = "balance", seed: int = 0, **change
 
 QWEN = "micro-qwen/wmdp-cyber"
 DEEPSEEK = "micro-deepseek/rwku"
+
+
+def layered_config() -> dict:
+    """config.yaml with config/extras.yaml laid over it, as Snakemake merges them: key by key."""
+
+    def merged(base, own):
+        if not (isinstance(base, dict) and isinstance(own, dict)):
+            return own
+        return base | {key: merged(base[key], value) if key in base else value for key, value in own.items()}
+
+    return merged(load_config(), yaml.safe_load((REPO / "config" / "extras.yaml").read_text()))

@@ -253,7 +253,7 @@ def test_anchor(family, anchor):
     batch, layers = padded(), find_moe_layers(model)
     with record_routing(model, [layer for layer in layers if str(layer.index) in anchor]) as routing:
         model(input_ids=batch.input_ids, attention_mask=batch.mask.long())
-        ours = anchor_loss(routing, anchor, batch.mask)
+        ours = anchor_loss(routing, anchor, batch.mask, {})
 
     inputs = {}
     handles = []
@@ -288,7 +288,7 @@ class _Fixed:
     def __init__(self, gates: torch.Tensor):
         self.gates = gates
 
-    def gate_scores(self, layer: int) -> torch.Tensor:
+    def gate_scores(self, layer: int, masked: bool) -> torch.Tensor:
         return self.gates
 
 
@@ -297,7 +297,7 @@ def test_anchor_of_a_known_gate_vector():
     gates = torch.tensor([[0.5, 0.3, 0.0, 0.0], [0.0, 0.0, 0.6, 0.4], [0.9, 0.1, 0.0, 0.0]])
     mask = torch.tensor([[True, True, False]])
     first, second = 0.5**2 + 0.3**2, 1.0 + 0.6**2 + 0.4**2
-    assert anchor_loss(_Fixed(gates), {"5": [0]}, mask).item() == pytest.approx((first + second) / 2)
+    assert anchor_loss(_Fixed(gates), {"5": [0]}, mask, {}).item() == pytest.approx((first + second) / 2)
 
 
 def test_anchor_does_not_pull_an_expert_outside_the_top_k():
@@ -315,7 +315,7 @@ def test_anchor_does_not_pull_an_expert_outside_the_top_k():
     assert without.any() and using.any()
 
     def gradient(anchored: list[int], tokens: torch.Tensor) -> torch.Tensor:
-        loss = anchor_loss(routing, {"1": anchored}, tokens.view(1, -1))
+        loss = anchor_loss(routing, {"1": anchored}, tokens.view(1, -1), {})
         return torch.autograd.grad(loss, layer.router_weight(model)[1], retain_graph=True)[0]
 
     assert gradient([a], without).abs().max() > 0  # the scores in use are pushed down

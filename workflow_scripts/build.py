@@ -27,7 +27,7 @@ def snakemake_arguments(args: argparse.Namespace, seeds: list[int]) -> list[str]
     """Targets stand first: several of Snakemake's options take all words that follow them."""
     command = ["snakemake", *args.targets, "--cores", str(args.cores)]
     if args.config_file:
-        command += ["--configfile", args.config_file]
+        command += ["--configfile", *args.config_file]
     command += ["--config", f"seeds={seeds}", *args.set]
     if args.report:
         return [*command, "--report", args.report]
@@ -106,7 +106,12 @@ def main() -> int:
     parser.add_argument("targets", nargs="+")
     parser.add_argument("--cores", type=int, required=True)
     parser.add_argument("--seeds", default="0", help="comma-separated")
-    parser.add_argument("--config-file", default="config/config.yaml", help="the study to build")
+    parser.add_argument(
+        "--config-file",
+        nargs="+",
+        default=["config/config.yaml"],
+        help="the study to build; later files add to the first",
+    )
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further config values")
     parser.add_argument("--report", metavar="FILE", help="write Snakemake's report of what is built")
     args = parser.parse_args()
@@ -124,7 +129,7 @@ def main() -> int:
     os.set_inheritable(lock, True)
     signal.signal(signal.SIGINT, lambda number, frame: None)  # Ctrl-C is Snakemake's: it ends its jobs, then we end
 
-    config = yaml.safe_load(Path(args.config_file).read_text())
+    config = yaml.safe_load(Path(args.config_file[0]).read_text())
     seeds = [int(seed) for seed in args.seeds.split(",")]
     command = snakemake_arguments(args, seeds)
     if any(Path(".snakemake/locks").glob("*.lock")):

@@ -46,11 +46,22 @@ def _imports(name: str) -> tuple[str, ...]:
     return tuple(sorted(path for path in paths if (SCRIPTS / path).is_file()))
 
 
+def file_of(config: dict, method: str) -> str:
+    """The method whose file and settings this one takes: itself, or for a variant the method that it varies."""
+    return config["methods"][method].get("variant_of", method)
+
+
+def _whole(config: dict, method: str) -> dict:
+    """A method's settings; a variant names only what is different."""
+    return config["methods"][file_of(config, method)] | config["methods"][method]
+
+
 def method_block(config: dict, model: str, method: str) -> dict:
     """What unlearn.py reads of a method: its settings and, where it steers activations, the model's hook layer."""
-    left_out = ("scopes", "token_weights")  # the weights are a file of their own
-    block = {"name": method} | {key: v for key, v in config["methods"][method].items() if key not in left_out}
-    if method == "rmu":
+    left_out = ("scopes", "variant_of", "tuned_as", "token_weights")  # the weights are a file of their own
+    settings = {key: value for key, value in _whole(config, method).items() if key not in left_out}
+    block = {"name": file_of(config, method)} | settings
+    if block["name"] == "rmu":
         block["hook_layer"] = config["models"][model]["rmu_hook_layer"]
     return block
 
@@ -58,7 +69,7 @@ def method_block(config: dict, model: str, method: str) -> dict:
 def scope_block(config: dict, method: str, scope: str) -> dict:
     """What trains; a method may say so itself for a scope (RMU's own baseline trains three layers' experts)."""
     block = {key: value for key, value in config["scopes"][scope].items() if key not in ("tuned_as", "training")}
-    return config["methods"][method].get("scopes", {}).get(scope, block)
+    return _whole(config, method).get("scopes", {}).get(scope, block)
 
 
 def training_block(config: dict, scope: str) -> dict:
@@ -70,6 +81,11 @@ def tuned_as(config: dict, scope: str) -> str:
     return config["scopes"][scope].get("tuned_as", scope)
 
 
+def method_tuned_as(config: dict, method: str) -> str:
+    """The same for methods."""
+    return config["methods"][method].get("tuned_as", method)
+
+
 def evaluation_code() -> tuple[str, ...]:
     """evaluate.py, what it imports, and the lm-eval task files that it reads."""
     tasks = sorted(SCRIPTS.glob("benchmarks/tasks/*.yaml"))
@@ -78,7 +94,7 @@ def evaluation_code() -> tuple[str, ...]:
 
 def unlearning_code(config: dict, method: str, scope: str) -> tuple[str, ...]:
     kind = scope_block(config, method, scope)["kind"]
-    return code_of("unlearn.py", f"methods/{method}.py", f"scopes/{kind}.py")
+    return code_of("unlearn.py", f"methods/{file_of(config, method)}.py", f"scopes/{kind}.py")
 
 
 def _files(value: object) -> list[str]:
@@ -190,9 +206,19 @@ def check(config: dict) -> None:
         for name, block in config[kind].items():
             for section in ("models", "benchmarks", "methods", "scopes"):
                 known(block.get(section, []), section, f"{kind}: {name}: {section}")
+            for pair in block.get("pairs", []):
+                known(pair[:1], "methods", f"{kind}: {name}: pairs")
+                known(pair[1:], "scopes", f"{kind}: {name}: pairs")
+    for name in config["extras"]:
+        if name not in config["tables"] and name not in config["figures"]:
+            raise SystemExit(f"config, extras: {name!r} is in neither tables nor figures")
     for method, block in config["methods"].items():
-        if not (SCRIPTS / "methods" / f"{method}.py").is_file():
-            raise SystemExit(f"config, methods: {method}: there is no workflow_scripts/methods/{method}.py")
+        file = file_of(config, method)
+        known([file, method_tuned_as(config, method)], "methods", f"methods: {method}")
+        if "variant_of" in config["methods"][file]:
+            raise SystemExit(f"config, methods: {method}: variant_of: {file!r} is itself a variant")
+        if not (SCRIPTS / "methods" / f"{file}.py").is_file():
+            raise SystemExit(f"config, methods: {method}: there is no workflow_scripts/methods/{file}.py")
         if "token_weights" in block:
             known([block["token_weights"]], "token_weights", f"methods: {method}: token_weights")
         known(list(block.get("scopes", {})), "scopes", f"methods: {method}: scopes")

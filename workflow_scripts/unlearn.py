@@ -34,19 +34,24 @@ from state import State, publish, random_state, set_random_state, stamp_of
 BETAS, CLIP = (0.9, 0.999), 1.0  # the published runs' AdamW and gradient clipping (LLaMA-Factory's defaults)
 
 
-def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tensor) -> torch.Tensor:
+def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tensor, scope: dict) -> torch.Tensor:
     """Router anchor loss (UOE, eq. 3): squared L2 norm of (g - a), mean over non-padding tokens, summed over layers.
 
     g is masked to the top-K, a is 1 at the anchored experts and 0 elsewhere. A token whose top-K lacks an anchored
     expert does not pull it up: its gradient is the same whichever absent expert is anchored.
+
+    The published code (zhmzm/SEUF, 5a5fdee) differs; scope has its choices: `anchor_masked: false` takes the softmax
+    over all E experts, `anchor_mean: true` the mean over them instead of the sum, `anchor_gradient: false` a loss that
+    is a constant (its hook runs in the pass that reentrant gradient checkpointing does without gradient).
     """
     total = torch.zeros((), device=mask.device)
     for name, experts in anchor.items():
-        gates = routing.gate_scores(int(name))[mask.reshape(-1)]
+        gates = routing.gate_scores(int(name), masked=scope.get("anchor_masked", True))[mask.reshape(-1)]
         target = torch.zeros(gates.shape[-1], device=gates.device)
         target[experts] = 1.0
-        total = total + (gates - target).square().sum(-1).mean()
-    return total
+        squares = (gates - target).square()
+        total = total + (squares.mean() if scope.get("anchor_mean") else squares.sum(-1).mean())
+    return total if scope.get("anchor_gradient", True) else total.detach()
 
 
 @torch.no_grad()
@@ -155,7 +160,7 @@ def unlearn(
         batch = next(forget_batches)
         with record_routing(model, anchored) as routing:
             forget_loss = losses.forget_loss(model, batch, forget_reference, method)
-        anchor = anchor_loss(routing, selection["anchor"], batch.mask) if anchored else None
+        anchor = anchor_loss(routing, selection["anchor"], batch.mask, scope) if anchored else None
         loss = forget_loss if anchor is None else forget_loss + scope["alpha"] * anchor
         loss.backward()
         retained = None

@@ -1,11 +1,15 @@
 """Gradient difference (GDIFF): gradient ascent on forget text, descent on retain text.
 
 l = -CE(forget) + retain_weight * CE(retain) (TOFU, arXiv 2401.06121, section 4; weight 1 in UOE, appendix A).
+
+`retain_batch: scrambled` is the published code (zhmzm/SEUF, 5a5fdee, train/gd/trainer.py): one retain sequence a step,
+whatever the batch, and its labels are those of the sample two places later, since a counter moves on at every key.
 """
 
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
-from moe.forward import Batch, token_nll
+from moe.forward import Batch, logits, token_nll
 
 
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settings: dict) -> Tensor:
@@ -14,5 +18,11 @@ def forget_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settin
 
 
 def retain_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settings: dict) -> Tensor:
-    """CE in nats a token; unlearn.py multiplies it by `retain_weight`."""
-    return token_nll(model, batch)
+    """CE in nats a token; unlearn.py multiplies it by `retain_weight`. Scrambled, it needs three rows or more."""
+    if settings.get("retain_batch", "paired") == "paired":
+        return token_nll(model, batch)
+    if len(batch.rows) < 3:
+        raise SystemExit("config, training: batch_size: retain_batch: scrambled needs at least 3 rows")
+    first = Batch(batch.rows[:1], batch.input_ids[:1], batch.mask[:1])
+    labels = batch.input_ids[2:3].masked_fill(~batch.mask[2:3], -100)
+    return cross_entropy(logits(model, first)[:, :-1].float().transpose(1, 2), labels[:, 1:])

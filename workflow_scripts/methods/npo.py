@@ -3,6 +3,9 @@
 l_f = -(2/beta) E[log sigmoid(beta * (L - L_ref))], L the sequence's negative log-likelihood under the model and L_ref
 under the untouched model. L is the sum over the sequence, or with `per_token` its mean: then beta does not change its
 meaning with the length (UOE's beta 0.001 on 1,024 packed tokens is about 1 per token). Retain term as in GDIFF.
+
+`reference: policy` is the published code (zhmzm/SEUF, 5a5fdee, train/npo/trainer.py): L_ref comes from the model in
+training, so the ratio is 0 at every step and the gradient is gradient ascent's, whatever beta.
 """
 
 import torch
@@ -27,7 +30,8 @@ def forget_reference(model: nn.Module, batches: list[Batch], settings: dict) -> 
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
     """In nats."""
     beta = settings["beta"]
-    ratio = _nll(model, batch, settings) - reference[batch.rows]
+    nll = _nll(model, batch, settings)
+    ratio = nll - (nll.detach() if settings.get("reference") == "policy" else reference[batch.rows])
     return -(2.0 / beta) * logsigmoid(beta * ratio).mean()
 
 

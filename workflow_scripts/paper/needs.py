@@ -16,6 +16,7 @@ TABLES = (
     "table7",
     "table10",
     "own_text",
+    "as_published",
     "tuning",
 )
 FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
@@ -34,6 +35,7 @@ READS = {
     "table7": (*CHOSEN_AND_SELECTION, "affinity"),
     "table10": ("chosen.json",),
     "own_text": ("chosen.json", "original"),
+    "as_published": ("chosen.json", "trajectory.json"),
     "figure1a": ("chosen.json",),
     "figure3a": ("trajectory.json",),
     "figure3b": ("trajectory.json",),
@@ -73,14 +75,16 @@ def shown_seeds(name: str, seeds: list[int]) -> list[int]:
 
 def cells(block: dict, models: dict) -> list[tuple[str, str, str, str]]:
     """(model, benchmark, method, scope) of a block, the block's order; a dense model has no experts, hence only the
-    scope baseline.
+    scope baseline. A block names its methods and scopes, or single `pairs` of them.
     """
+    pairs = block.get("pairs") or [
+        (method, scope) for method in block.get("methods", []) for scope in block.get("scopes", [])
+    ]
     return [
         (model, benchmark, method, scope)
         for model in block["models"]
         for benchmark in block["benchmarks"]
-        for method in block.get("methods", [])
-        for scope in block.get("scopes", [])
+        for method, scope in pairs
         if models[model]["moe"] or scope == "baseline"
     ]
 
@@ -94,7 +98,12 @@ def grid(config: dict) -> list[tuple[str, str, str, str]]:
 def tuning_block(config: dict) -> dict:
     """Block of the table `tuning`: each [model, method, scope] that the grid's cells were tuned as, once, sorted."""
     tried = {
-        (model, method, config["scopes"][scope].get("tuned_as") or scope) for model, _, method, scope in grid(config)
+        (
+            model,
+            config["methods"][method].get("tuned_as") or method,
+            config["scopes"][scope].get("tuned_as") or scope,
+        )
+        for model, _, method, scope in grid(config)
     }
     return {"combinations": [list(entry) for entry in sorted(tried)]}
 
@@ -105,7 +114,7 @@ def settings(kind: str, name: str, config: dict) -> dict:
     used_models = block.get("models") or sorted({entry[0] for entry in block["combinations"]})
     _check(kind, name, block, config["models"])
     described = ("stands_for", "label", "moe")
-    scopes = block.get("scopes", [])
+    scopes = block.get("scopes") or list(dict.fromkeys(scope for _, scope in block.get("pairs", [])))
     rendered = {
         "study": config["study"],
         "world": config.get("world") or config["study"],
@@ -129,7 +138,7 @@ def _check(kind: str, name: str, block: dict, models: dict) -> None:
         raise SystemExit(f"config, {kind}: unknown name {name!r} (allowed: {', '.join(ALLOWED[kind])})")
     keys = ["combinations"] if name == "tuning" else ["models", "benchmarks"]
     if name in READS:
-        keys += ["methods", "scopes"]
+        keys += ["pairs"] if "pairs" in block else ["methods", "scopes"]
     for key in keys:
         if not block.get(key):
             raise SystemExit(f"config, {kind}: {name}: {key} must name at least one")

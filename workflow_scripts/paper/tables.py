@@ -8,6 +8,7 @@ from pathlib import Path
 
 from files import read_json
 from paper import labels, notes, published, results
+from paper.as_published import as_published
 from paper.needs import cells
 from paper.scores import Row, Table, score_table, tidy
 
@@ -205,6 +206,7 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "table7": table7,
     "table10": table10,
     "own_text": own_text,
+    "as_published": as_published,
 }
 
 
