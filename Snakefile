@@ -51,5 +51,5 @@ rule all_figures:
 
 rule all_extras:
     input:
-        KNOWN,
+        EXTRAS_KNOWN,
         EXTRAS,

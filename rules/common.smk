@@ -49,13 +49,24 @@ def pictures(kind, extra=False):
 TABLES = pictures("tables")
 FIGURES = pictures("figures")
 EXTRAS = pictures("tables", extra=True) + pictures("figures", extra=True)
-KNOWN = [
-    f"{R}/models/{model}/seed-{seed}/knows.json"
-    for model in sorted(
-        {cell[0] for cell in paper.grid(config)} if config["must_know"] else ()
-    )
-    for seed in (*config["seeds"], config["tuning"]["seed"])
-]
+
+
+def known(names):
+    """Checks that the models of these tables and figures know their world."""
+    named = {
+        kind: {name: block for name, block in config[kind].items() if name in names}
+        for kind in ENDS
+    }
+    cells = paper.grid(config | named) if config["must_know"] else ()
+    return [
+        f"{R}/models/{model}/seed-{seed}/knows.json"
+        for model in sorted({cell[0] for cell in cells})
+        for seed in (*config["seeds"], config["tuning"]["seed"])
+    ]
+
+
+KNOWN = known({*config["tables"], *config["figures"]} - {*config["extras"]})
+EXTRAS_KNOWN = known(config["extras"])
 
 
 wildcard_constraints:
