@@ -51,5 +51,4 @@ rule all_figures:
 
 rule all_extras:
     input:
-        EXTRAS_KNOWN,
         EXTRAS,

@@ -51,24 +51,6 @@ FIGURES = pictures("figures")
 EXTRAS = pictures("tables", extra=True) + pictures("figures", extra=True)
 
 
-def known(names):
-    """Checks that the models of these tables and figures know their world."""
-    named = {
-        kind: {name: block for name, block in config[kind].items() if name in names}
-        for kind in ENDS
-    }
-    cells = paper.grid(config | named) if config["must_know"] else ()
-    return [
-        f"{R}/models/{model}/seed-{seed}/knows.json"
-        for model in sorted({cell[0] for cell in cells})
-        for seed in (*config["seeds"], config["tuning"]["seed"])
-    ]
-
-
-KNOWN = known({*config["tables"], *config["figures"]} - {*config["extras"]})
-EXTRAS_KNOWN = known(config["extras"])
-
-
 wildcard_constraints:
     model="|".join(map(re.escape, config["models"])),
     benchmark="|".join(map(re.escape, config["benchmarks"])),
