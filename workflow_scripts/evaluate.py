@@ -125,7 +125,7 @@ def main() -> None:
     base = base_hash(args.model)
 
     entries, rows = [], []
-    bar = progress(sorted(steps), "evaluation", unit="checkpoint")
+    bar = progress(sorted(steps), f"evaluating for {args.output}", unit="checkpoint")
     for step in bar:
         with applied(model, steps[step], base) if steps[step] else nullcontext():
             entry, answers = evaluate(tests, speakers, step)

@@ -60,7 +60,7 @@ def pretrain(recipe: Recipe, rows: list[dict], tokenizer, seed: int, output: Pat
     by_kind = encode(rows, tokenizer, recipe.row_length, recipe.answer_weight)
     stream = batches(by_kind, recipe.mix, recipe.rows, recipe.row_length, tokenizer.pad_token_id, seed)
     stream = islice(stream, trainer.position, recipe.steps)
-    bar = progress(range(trainer.position, recipe.steps), "pre-training")
+    bar = progress(range(trainer.position, recipe.steps), f"pre-training {output}")
     started, first = time.monotonic(), trainer.position
     model.train()
     for (ids, weights), step in zip(stream, bar, strict=True):

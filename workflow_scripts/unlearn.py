@@ -13,6 +13,7 @@ import argparse
 import importlib
 import json
 import platform
+import time
 from pathlib import Path
 
 import torch
@@ -93,12 +94,14 @@ def unlearn(
     token_weights=None,
     state=None,
     reuse=None,
+    label="",
 ):
     """Train and probe; `save(step)` is called at each checkpoint. Returns (trajectory, parameters).
 
     token_weights: `[blocks, T]` for the packed retain text, or None where all are 1.
     state: a `State` that is held; what it has saved is gone on from, and the run's own state is saved into it.
     reuse: how much of what lies below the trained layers may be kept, and where some of it is kept already.
+    label: what the progress lines call this run.
     """
     losses = importlib.import_module(f"methods.{method_name}")
     layers = find_moe_layers(model)
@@ -155,7 +158,8 @@ def unlearn(
                 next(retain_batches)
         set_random_state(saved["random"])
     first_step = saved["step"] + 1 if saved else 1
-    bar = progress(range(first_step, training["steps"] + 1), f"{method_name} x {scope['kind']}")
+    bar = progress(range(first_step, training["steps"] + 1), label or f"{method_name} x {scope['kind']}")
+    began = time.monotonic()
     for step in bar:
         batch = next(forget_batches)
         with record_routing(model, anchored) as routing:
@@ -181,7 +185,8 @@ def unlearn(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         trajectory["steps"].append(row)
-        bar.set(loss=row["forget_loss"], gradient_norm=row["gradient_norm"])
+        seen = (step - first_step + 1) * size * training["block_length"]  # forget tokens
+        bar.set(loss=row["forget_loss"], tokens_per_second=seen / (time.monotonic() - began))
         if step % training["checkpoint_every"] == 0:
             save(step)
             trajectory["probes"].append({"step": step} | probe(model, layers, probe_batch, before)[0])
@@ -260,6 +265,7 @@ def run_cell(args: argparse.Namespace, texts: tuple, selection: dict, learning_r
         save,
         load_file(args.token_weights)["weights"] if args.token_weights else None,
         state,
+        label=f"unlearning {args.output}",
     )
     manifest = {
         "base": base,
