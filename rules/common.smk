@@ -37,6 +37,7 @@ R = f"results/{config['study']}"
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"
 MODEL = f"{R}/models/{{model}}/seed-{{seed}}"
+RETRAINED = f"{R}/retrained/{{model}}/{{benchmark}}/seed-{{seed}}"
 ENDS = {"tables": ("csv", "md", "tex", "html"), "figures": ("pdf", "svg", "png")}
 
 
@@ -160,7 +161,12 @@ def shown(kind):
         return [
             f"{R}/{path}"
             for path in paper.needs(
-                kind, wildcards.name, block, config["models"], config["seeds"]
+                kind,
+                wildcards.name,
+                block,
+                config["models"],
+                config["seeds"],
+                paper.retrained(config),
             )
         ]
 

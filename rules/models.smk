@@ -48,6 +48,27 @@ rule pretrain_micro:
         " --threads {threads} --state {params.state} --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"
 
 
+use rule pretrain_micro as retrain_micro with:  # the same recipe without a benchmark's forget set: exact unlearning
+    output:
+        weights=f"{RETRAINED}/model.safetensors",
+        config=f"{RETRAINED}/config.json",
+        tokenizer=f"{RETRAINED}/tokenizer.json",
+        tokenizer_config=f"{RETRAINED}/tokenizer_config.json",
+        record=f"{RETRAINED}/pretraining.json",
+    log:
+        f"{R}/logs/retrain_micro/{{model}}-{{benchmark}}-{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks/retrain_micro/{{model}}-{{benchmark}}-{{seed}}.tsv"
+    priority: 0
+    params:
+        settings=lambda w: plan.canonical(
+            plan.pretraining_block(config, w.model, w.benchmark)
+        ),
+        data=lambda w: f"{R}/data",
+        folder=lambda w, output: os.path.dirname(output.config),
+        state=f"{R}/state/retrained/{{model}}/{{benchmark}}/seed-{{seed}}",
+
+
 rule evaluate_original:
     input:
         code=plan.evaluation_code(),
@@ -72,6 +93,25 @@ rule evaluate_original:
         "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.folder} --data {params.data} --benchmark '{params.benchmark}'"
         " --halves development test --batch-size {params.batch} --threads {threads}"
         " --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
+
+
+use rule evaluate_original as evaluate_retrained with:
+    input:
+        code=plan.evaluation_code(),
+        model=f"{RETRAINED}/pretraining.json",
+        weights=ancient(f"{RETRAINED}/model.safetensors"),
+        tests=tests,
+    output:
+        metrics=f"{RETRAINED}/scores.json",
+        predictions=f"{RETRAINED}/scores.predictions.jsonl.gz",
+    log:
+        f"{R}/logs/evaluate_retrained/{{model}}-{{benchmark}}-{{seed}}.log",
+    priority: 0
+    params:
+        benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
+        folder=RETRAINED,
+        data=f"{R}/data",
+        batch=config["evaluation"]["batch_size"],
 
 
 rule check_knows_world:

@@ -190,6 +190,13 @@ def content(path: str, config: dict) -> dict:
         return affinity(parts[1])
     if parts[0] == "selections":
         return selection(parts[1], parts[3])
+    if parts[0] == "retrained":
+        forget, utility = original(parts[2], int(parts[3].split("-")[1]))
+        forget = score(0.26, forget["n"], forget["chance"], forget["metric"])
+        halves = {
+            name: {half: one for half in ("test", "all")} for name, one in (("forget", forget), ("utility", utility))
+        }
+        return {"benchmark": parts[2], "checkpoints": [{"step": 0, "collapsed": False, "extra": {}} | halves]}
     if parts[0] == "models":
         forget, utility = original(Path(path).stem, int(parts[2].split("-")[1]))
         step = {"step": 0, "collapsed": False, "collapse_reasons": [], "extra": {}}
@@ -214,7 +221,8 @@ def build(folder: Path, config: dict) -> Path:
     for kind in needs.ALLOWED:
         for name in config[kind]:
             settings = needs.settings(kind, name, config)
-            for path in needs.needs(kind, name, settings["block"], config["models"], settings["seeds"]):
+            shown = (settings["block"], config["models"], settings["seeds"], needs.retrained(config))
+            for path in needs.needs(kind, name, *shown):
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).write_text(json.dumps(content(path, config)))
     return root

@@ -28,7 +28,7 @@ COLUMNS = {
     "rwku/neighbor_level2.jsonl": {"subject", "query", "answer", "level", "type"},
     "rwku/forget_target.jsonl": {"target", "intro"},
     "wikitext/wikitext-2-raw-v1/test.jsonl": {"text"},
-    "pretraining/documents.jsonl": {"text", "kind", "answer_start", "domain"},
+    "pretraining/documents.jsonl": {"text", "kind", "answer_start", "domain", "group"},
     "pretraining/facts.jsonl": {"domain", "relation", "entity", "value", "part", "group"},
 }
 MULTIPLE_CHOICE = ("wmdp/wmdp-cyber/test.jsonl", "mmlu/all/test.jsonl")

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import build_micro_world
 import pretrain_micro
 from files import read_jsonl
-from micro.documents import batches, encode
+from micro.documents import batches, encode, left_over
 from micro.pretraining import Trainer, balance_loss
 from moe.layers import MoELayer
 from moe.routing import Routing
@@ -131,3 +131,22 @@ def test_balance_loss_of_even_and_of_one_sided_routing():
     logits = torch.tensor([[50.0, 0, 0, 0]] * 5)
     one_sided = Routing({0: logits}, {0: torch.zeros(5, 1, dtype=torch.long)})
     assert balance_loss(one_sided, [layer], mask).item() == pytest.approx(4.0, abs=1e-6)
+
+
+class TestWithoutTheForgetSet:
+    rows = [
+        {"text": "a", "domain": "cyber", "group": ""},
+        {"text": "b", "domain": "persons", "group": "target"},
+        {"text": "c", "domain": "persons", "group": "neighbour"},
+        {"text": "d", "domain": "history"},
+    ]
+
+    def test_documents_with_every_named_value_are_left_out(self):
+        assert [row["text"] for row in left_over(self.rows, {"domain": "cyber"})] == ["b", "c", "d"]
+        both = {"domain": "persons", "group": "target"}
+        assert [row["text"] for row in left_over(self.rows, both)] == ["a", "c", "d"]
+        assert left_over(self.rows, {}) == self.rows
+
+    def test_leaving_nothing_out_is_an_error(self):
+        with pytest.raises(SystemExit, match="no document has domain 'cyber', group 'target'"):
+            left_over(self.rows, {"domain": "cyber", "group": "target"})

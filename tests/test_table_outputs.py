@@ -124,7 +124,8 @@ def test_one_changed_number_changes_one_cell(tree):
     after = styling.widen(*make(root, config, "table2"))
     changed = (before.texts != after.texts) | (before.styles != after.styles)
     assert [(row, column) for column in changed for row in changed.index if changed.loc[row, column]] == [
-        ("GDIFF+UOE", ("Qwen (WMDP)", "FA ↓"))
+        ("GDIFF+UOE", ("Qwen (WMDP)", "FA ↓")),
+        ("GDIFF+UOE", ("Qwen (WMDP)", "Distance ↓")),  # computed from it
     ]
 
 
@@ -171,7 +172,7 @@ def test_html_is_one_page_with_escaped_text(tree):
     page = styling.to_html(styling.widen(table, settings), "table2", "a <b> & c", table.notes)
     assert page.startswith("<!DOCTYPE html>") and "a &lt;b&gt; &amp; c" in page and "<b>" not in page
     assert page.count('<tr class="first">') == 4  # pretrained | GA | GDIFF | NPO | RMU
-    assert page.count("<td") == 9 * 17 and page.count("<tr") == 2 + 9
+    assert page.count("<td") == 10 * 21 and page.count("<tr") == 2 + 10
 
 
 def test_needs_names_every_file_that_a_table_reads(tree, monkeypatch):
@@ -186,7 +187,9 @@ def test_needs_names_every_file_that_a_table_reads(tree, monkeypatch):
         settings = needs.settings("tables", name, config)
         TABLES[name](root, settings, PUBLISHED)
         monkeypatch.setattr(results, "read_json", real)
-        named = needs.needs("tables", name, settings["block"], config["models"], settings["seeds"])
+        named = needs.needs(
+            "tables", name, settings["block"], config["models"], settings["seeds"], needs.retrained(config)
+        )
         assert {str(root / path) for path in named} == read
 
 

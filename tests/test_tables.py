@@ -181,7 +181,9 @@ def test_random_row_is_the_mean_over_draws_with_their_spread(tree):
     cell = value(table, "Random+RMU", "micro-qwen", "wmdp-cyber", "FA")
     assert cell["value"] == pytest.approx(0.4) and cell["standard_error"] == pytest.approx(0.2) and cell["marks"] == "‡"
     assert cell["published"] == "0.3505"
-    assert list(styling.widen(table, settings).texts.index) == ["Pretrained", "RMU", "Random+RMU", "RMU+UOE"]
+    assert list(styling.widen(table, settings).texts.index) == [
+        *("Pretrained", "Retrained", "RMU", "Random+RMU", "RMU+UOE")
+    ]
     assert any("Qwen (WMDP) FA 0.200, 0.400, 0.600 and UT 0.900, 0.800, 0.700" in note for note in table.notes)
 
 
@@ -193,7 +195,7 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
     edit(root, f"{cells}/uoe-6-experts", "at_forget_accuracy", ut=0.8, status="overshot", note="FA 0.12.")
     edit(root, f"{cells}/uoe-3-layers", "at_forget_accuracy", ut=0.6)
     table, settings = make(root, config, "table5")
-    assert list(styling.widen(table, settings).texts.index)[1:] == [
+    assert list(styling.widen(table, settings).texts.index)[2:] == [
         "1 expert, one layer",
         "3 experts, one layer",
         "6 experts, one layer",
@@ -203,7 +205,9 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
     assert [row for row, cell in at.items() if cell["best"]] == ["1 expert, one layer"]
     assert not table.frame[table.frame["quantity"] == "FA"]["best"].any()
     status = {
-        row: value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"] for row in at if row != "Pretrained"
+        row: value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"]
+        for row in at
+        if row not in ("Pretrained", "Retrained")
     }
     assert list(status.values()) == ["reached", "not reached", "overshot", "reached"]
     assert [at[row]["published"] for row in status] == ["0.5100", "0.4856", "0.4652", "0.2852"]
@@ -223,11 +227,11 @@ def test_layer_sweep_shows_rank_index_and_affinity(tree):
     table, settings = make(root, config, "table7")
     texts = styling.widen(table, settings).texts
     group = "DeepSeek (RWKU)"
-    assert list(texts.index) == ["Pretrained", "#1", "#2", "#3", "#4"]
-    assert list(texts[(group, "Layer")])[1:] == ["4", "3", "2", "1"]
-    assert list(texts[(group, "Affinity")])[1:] == ["0.180", "0.160", "0.140", "0.120"]
-    assert list(texts[(group, "Affinity paper")])[1:] == ["0.2110", "0.1957", "0.1695", ""]
-    assert list(texts[(group, "UT ↑ paper")])[1:] == ["0.5485", "0.5475", "0.5453", ""]
+    assert list(texts.index) == ["Pretrained", "Retrained", "#1", "#2", "#3", "#4"]
+    assert list(texts[(group, "Layer")])[2:] == ["4", "3", "2", "1"]
+    assert list(texts[(group, "Affinity")])[2:] == ["0.180", "0.160", "0.140", "0.120"]
+    assert list(texts[(group, "Affinity paper")])[2:] == ["0.2110", "0.1957", "0.1695", ""]
+    assert list(texts[(group, "UT ↑ paper")])[2:] == ["0.5485", "0.5475", "0.5453", ""]
     assert any("#13" in note and "#26" in note and "#3 " not in note for note in table.notes)
 
 
@@ -240,8 +244,8 @@ def test_shares_and_alphas(tree):
     assert list(texts[("Mixtral", "Trained % paper")]) == ["0.26", "14", "0.41"]
     table, settings = make(root, config, "table10")
     texts = styling.widen(table, settings).texts
-    assert list(texts.index) == ["Pretrained", "α = 0", "α = 1", "α = 100", "α = 1000"]
-    assert list(texts[("DeepSeek (RWKU)", "UT ↑ paper")])[1:] == ["0.5435", "0.5485", "0.5471", "0.5468"]
+    assert list(texts.index) == ["Pretrained", "Retrained", "α = 0", "α = 1", "α = 100", "α = 1000"]
+    assert list(texts[("DeepSeek (RWKU)", "UT ↑ paper")])[2:] == ["0.5435", "0.5485", "0.5471", "0.5468"]
 
 
 def test_a_model_that_stands_for_nothing_has_no_published_columns(tree):
@@ -251,3 +255,37 @@ def test_a_model_that_stands_for_nothing_has_no_published_columns(tree):
     for name in PAPER_TABLES:
         table, settings = make(root, config, name)
         assert not [column for column in styling.widen(table, settings).texts.columns if column[1].endswith("paper")]
+
+
+def test_the_retrained_model_and_the_distance_to_it(tree):
+    root, config = tree
+    edit(root, f"{QWEN}/ga/uoe", fa=0.29, ut=0.93)
+    table, settings = make(root, config, "table2")
+    assert (value(table, "Retrained", "micro-qwen", "wmdp-cyber", "FA")["value"]) == 0.26
+    assert (value(table, "Retrained", "micro-qwen", "wmdp-cyber", "UT")["value"]) == 0.97
+    cell = value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "Distance")
+    assert cell["value"] == pytest.approx(0.05)  # a right triangle of .03 and .04
+    assert value(table, "Pretrained", "micro-qwen", "wmdp-cyber", "Distance")["value"] == pytest.approx(0.94 - 0.26)
+    lines = styling.to_markdown(styling.widen(table, settings), table.title, table.notes).splitlines()
+    assert [line.split("|")[1].strip() for line in lines if line.startswith("| ")][1:3] == ["Pretrained", "Retrained"]
+    assert any("exact unlearning" in note for note in table.notes)
+
+
+def test_distances_are_averaged_over_seeds_not_taken_between_averages(tree):
+    _, config = tree
+    config["seeds"] = [0, 1]
+    root = build(tree[0].parent, config)
+    for seed, (fa, ut) in enumerate([(0.30, 0.97), (0.22, 0.96)]):  # .04 above and .04 below: their mean is at 0
+        edit(root, f"{QWEN}/ga/uoe", seed=seed, fa=fa, ut=ut)
+    table, _ = make(root, config, "table2")
+    cell = value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "Distance")
+    assert (cell["value"], cell["standard_error"]) == (pytest.approx(0.04), pytest.approx(0.0))
+
+
+def test_a_benchmark_without_retrained_models_has_neither_row_nor_column(tree):
+    root, config = tree
+    for block in config["benchmarks"].values():
+        del block["forget_documents"]
+    table, _ = make(root, config, "table2")
+    assert "Retrained" not in set(table.frame["row"]) and "Distance" not in set(table.frame["quantity"])
+    assert not any("exact unlearning" in note for note in table.notes)

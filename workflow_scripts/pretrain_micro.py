@@ -22,7 +22,7 @@ from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from files import read_jsonl, sha256, write_json
-from micro.documents import batches, encode
+from micro.documents import batches, encode, left_over
 from micro.pretraining import Recipe, Trainer, build_model
 from progress import progress
 from state import State, stamp_of
@@ -31,7 +31,7 @@ from state import State, stamp_of
 def read_recipe(settings: dict) -> Recipe:
     """Check names only; the types are checked by the config's schema."""
     known = {field.name for field in fields(Recipe)}
-    for wrong, what in ((set(settings) - known, "unknown key"), (known - set(settings), "missing key")):
+    for wrong, what in ((set(settings) - known, "unknown key"), (known - {"without"} - set(settings), "missing key")):
         if wrong:
             raise SystemExit(f"pretrain settings: {what} {sorted(wrong)[0]!r} (keys: {', '.join(sorted(known))})")
     return Recipe(**settings)
@@ -44,6 +44,7 @@ def main(
     logging.disable_progress_bar()  # of writing one small file
     recipe = read_recipe(settings)
     rows = read_jsonl(data / "pretraining/documents.jsonl", ("text", "kind", "answer_start", "domain"))
+    rows = left_over(rows, recipe.without)
     tokenizer = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
     inputs = [rows, sha256(data / "pretraining/tokenizer/tokenizer.json")]
     with State(state or output / "state", stamp_of(settings=settings, seed=seed, inputs=inputs), state_every) as held:

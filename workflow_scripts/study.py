@@ -111,7 +111,8 @@ def _files(value: object) -> list[str]:
 def text_block(config: dict, benchmark: str) -> dict:
     """What unlearning and attribution read of a benchmark: its texts, not its tests."""
     block = config["benchmarks"][benchmark]
-    return {"name": benchmark} | {key: value for key, value in block.items() if not key.endswith("_test")}
+    others = [key for key in block if key.endswith("_test") or key == "forget_documents"]
+    return {"name": benchmark} | {key: value for key, value in block.items() if key not in others}
 
 
 def test_block(config: dict, benchmark: str) -> dict:
@@ -147,14 +148,18 @@ def selecting_block(config: dict, scope: str) -> dict:
     }
 
 
-def pretraining_block(config: dict, model: str) -> dict:
-    """A model's recipe: its own `pretrain` block over the shared `pretraining` one, key by key."""
+def pretraining_block(config: dict, model: str, forgotten: str | None = None) -> dict:
+    """A model's recipe: its own `pretrain` block over the shared `pretraining` one, key by key.
+
+    forgotten: a benchmark whose forget set is left out, as if it had never been read (exact unlearning).
+    """
 
     def merged(base: dict, own: dict) -> dict:
         both = {key: merged(base[key], own[key]) for key in base.keys() & own.keys() if isinstance(base[key], dict)}
         return base | own | both
 
-    return merged(config["pretraining"], config["models"][model]["pretrain"])
+    recipe = merged(config["pretraining"], config["models"][model]["pretrain"])
+    return recipe if forgotten is None else recipe | {"without": config["benchmarks"][forgotten]["forget_documents"]}
 
 
 def needs(config: dict, rule: str, wildcards: object) -> dict:

@@ -17,6 +17,18 @@ class Encoded:
     weights: list[float]
 
 
+def left_over(rows: list[dict], without: dict[str, str]) -> list[dict]:
+    """The documents but for those that have every value of `without` (column: value); all where it is empty.
+
+    Ends with one line if no document has them, since the model would then be the ordinary one under another name.
+    """
+    kept = [row for row in rows if not without or any(row.get(column) != value for column, value in without.items())]
+    if without and len(kept) == len(rows):
+        described = ", ".join(f"{column} {value!r}" for column, value in without.items())
+        raise SystemExit(f"documents.jsonl: no document has {described}; forget_documents would leave nothing out")
+    return kept
+
+
 def encode(rows: list[dict], tokenizer, row_length: int, answer_weight: float) -> dict[str, list[Encoded]]:
     """Documents {text, kind, answer_start} by kind; the end token follows each.
 

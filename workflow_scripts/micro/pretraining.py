@@ -1,7 +1,7 @@
 """Train a small causal language model from scratch on packed documents."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import transformers
@@ -27,6 +27,7 @@ class Recipe:
     mix: dict  # share of documents of each kind: prose, qa, blank
     answer_weight: float  # weight of an answer's tokens against 1 for prose
     balance_weight: float  # of the load-balancing loss (no effect in a dense model)
+    without: dict = field(default_factory=dict)  # columns and values of the documents that are never read
 
 
 def build_model(recipe: Recipe, tokenizer, seed: int) -> nn.Module:

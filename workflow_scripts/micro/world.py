@@ -242,14 +242,14 @@ def question_prompt(question: str) -> str:
 
 
 def documents(facts: Sequence[Fact], count: int, generator: random.Random) -> list[dict]:
-    """Pre-training documents {text, kind, answer_start, domain}: `count` passages an entity, questions, blanks.
+    """Pre-training documents {text, kind, answer_start, domain, group}: `count` passages an entity, questions, blanks.
 
     Questions and blanks are asked only of facts of part "pretraining", letter for letter as the tests would ask them.
     """
     rows = []
-    domain_of = {fact.entity: fact.domain for fact in facts}
+    kept = {fact.entity: {"domain": fact.domain, "group": fact.group} for fact in facts}
     for entity, text in passages(facts, count, generator):
-        rows.append({"text": text, "kind": "prose", "answer_start": None, "domain": domain_of[entity]})
+        rows.append({"text": text, "kind": "prose", "answer_start": None} | kept[entity])
     for fact in facts:
         if fact.part != "pretraining":
             continue
@@ -260,7 +260,7 @@ def documents(facts: Sequence[Fact], count: int, generator: random.Random) -> li
             prompts += [("blank", BLANK_INSTRUCTION + question_prompt(query)) for query in blank_queries(fact)]
         for kind, prompt in prompts:
             text = f"{prompt} {fact.value}"
-            rows.append({"text": text, "kind": kind, "answer_start": len(prompt) + 1, "domain": fact.domain})
+            rows.append({"text": text, "kind": kind, "answer_start": len(prompt) + 1} | kept[fact.entity])
     return rows
 
 

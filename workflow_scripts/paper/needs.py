@@ -48,9 +48,11 @@ READS = {
 FIRST_SEED_ONLY = ("figure2", "figure6")
 
 
-def needs(kind: str, name: str, block: dict, models: dict, seeds: list[int]) -> list[str]:
+def needs(
+    kind: str, name: str, block: dict, models: dict, seeds: list[int], retrained: tuple[str, ...] | list[str] = ()
+) -> list[str]:
     """Paths relative to results/<study>/ that `name` (of `kind` tables or figures) reads, each once, in reading
-    order.
+    order. retrained: benchmarks whose tables show retrained models beside.
 
     The table `tuning` reads `block["combinations"]`, a list of [model, method, scope] as `tuning_block` makes it.
     """
@@ -66,7 +68,20 @@ def needs(kind: str, name: str, block: dict, models: dict, seeds: list[int]) -> 
         for seed in shown_seeds(name, seeds)
         for what in READS[name]
     ]
+    if kind == "tables" and "chosen.json" in READS[name]:
+        paths += [
+            _path("retrained", model, benchmark, "", "", seed)
+            for model in block["models"]
+            for benchmark in block["benchmarks"]
+            for seed in seeds
+            if benchmark in retrained
+        ]
     return list(dict.fromkeys(paths))
+
+
+def retrained(config: dict) -> list[str]:
+    """Benchmarks whose forget set can be left out of pre-training: their tables show models retrained without it."""
+    return [name for name, block in config["benchmarks"].items() if "forget_documents" in block]
 
 
 def shown_seeds(name: str, seeds: list[int]) -> list[int]:
@@ -123,6 +138,8 @@ def settings(kind: str, name: str, config: dict) -> dict:
         "scopes": {scope: config["scopes"][scope] for scope in scopes},
         "block": block,
     }
+    if kind == "tables" and "chosen.json" in READS.get(name, ()):
+        rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in block["benchmarks"]]
     if block.get("choice") == "at_forget_accuracy":
         rendered["forget_accuracy"] = config["choice"]["forget_accuracy"]
     expected = config.get("expected_to_know", {})
@@ -152,6 +169,8 @@ def _path(what: str, model: str, benchmark: str, method: str, scope: str, seed: 
         return f"attribution/{model}/{benchmark}/seed-{seed}/affinity.json"
     if what == "selection":
         return f"selections/{model}/{benchmark}/{scope}/seed-{seed}.json"
+    if what == "retrained":
+        return f"retrained/{model}/{benchmark}/seed-{seed}/scores.json"
     if what == "original":
         return f"models/{model}/seed-{seed}/original/{benchmark}.json"
     return f"cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}/{what}"

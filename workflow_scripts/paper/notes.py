@@ -59,6 +59,10 @@ BOLD = {
     ),
 }
 RED = "Red and ▼: utility more than 10 points below the pretrained model's, in our columns and the paper's."
+RETRAINED = (
+    "Retrained: pre-trained anew by the same recipe and seed (as many steps) without any document of the forget set: "
+    "exact unlearning. Distance: of (FA, UT) to the retrained model's, sqrt((FA - FA_r)² + (UT - UT_r)²)."
+)
 DAGGER = "† collapsed: the answers no longer depend on the questions; not counted as forgotten, never bold."
 NOTHING = (
     f"§ nothing measurable to forget (or lose): the pretrained model is under {MEASURABLE:g} standard errors above "

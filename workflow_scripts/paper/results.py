@@ -34,8 +34,10 @@ def read_chosen(root: Path, settings: dict) -> pandas.DataFrame:
     """One row per cell and seed of the block: the checkpoint that the block's `choice` names and its scores.
 
     Columns: model, benchmark, method, scope, seed, step, status, note, collapsed, fa, fa_se, fa_n, fa_chance, ut,
-    ut_se, ut_n and the untouched model's fa0, fa0_se, ut0, ut0_se on the same questions. Raises SystemExit with one
-    line if a file or key is missing, or if two cells of one model disagree about the untouched model.
+    ut_se, ut_n and the untouched model's fa0, fa0_se, ut0, ut0_se on the same questions; the same of the model that was
+    retrained without the forget set, far … utr_se, and the distances to it: `distance` of the cell, `distance0` of the
+    untouched model (NaN where the benchmark has no retrained models). Raises SystemExit with one line if a file or key
+    is missing, or if two cells of one model disagree about the untouched model.
     """
     choice = settings["block"].get("choice", "balance")
     if choice not in CHOICES:
@@ -57,10 +59,30 @@ def read_chosen(root: Path, settings: dict) -> pandas.DataFrame:
                 error = field(score, path, "stderr")  # null where it can't be known, as for one question
                 row |= {short: field(score, path, "value"), f"{short}_se": math.nan if error is None else error}
                 row |= {f"{short}_n": field(score, path, "n"), f"{short}_chance": score.get("chance", 0.0)}
-            rows.append(row)
+            rows.append(row | _retrained(root, settings, row))
     frame = pandas.DataFrame(rows)
     _check_same_original(frame)
     return frame.drop(columns="path")
+
+
+def _retrained(root: Path, settings: dict, row: dict) -> dict:
+    """Scores of the model that was retrained without the forget set, on the questions that `row` is about; distances.
+
+    A distance is that of two points (FA, UT): sqrt((FA - FA_r)^2 + (UT - UT_r)^2).
+    """
+    missing = dict.fromkeys(("far", "far_se", "utr", "utr_se", "distance", "distance0"), math.nan)
+    if row["benchmark"] not in settings.get("retrained", ()):
+        return missing
+    path = root / "retrained" / row["model"] / row["benchmark"] / f"seed-{row['seed']}" / "scores.json"
+    half = "all" if settings["block"].get("choice") == "as_published" else "test"
+    checkpoint, found = field(read_json(path), path, "checkpoints")[0], {}
+    for short, name in (("far", "forget"), ("utr", "utility")):
+        score = field(checkpoint, path, name, half)
+        error = field(score, path, "stderr")
+        found |= {short: field(score, path, "value"), f"{short}_se": math.nan if error is None else error}
+    for name, fa, ut in (("distance", "fa", "ut"), ("distance0", "fa0", "ut0")):
+        found[name] = math.hypot(row[fa] - found["far"], row[ut] - found["utr"])
+    return found
 
 
 def _check_same_original(frame: pandas.DataFrame) -> None:
@@ -95,6 +117,10 @@ def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
         for short in ("fa", "ut", "fa0", "ut0"):
             row[short], row[f"{short}_se"] = mean_and_error(list(group[short]), list(group[f"{short}_se"]))
             row[f"{short}_n"] = tuple(sorted(set(group[f"{short}_n"])))
+        for short in ("far", "utr"):
+            row[short], row[f"{short}_se"] = mean_and_error(list(group[short]), list(group[f"{short}_se"]))
+        for short in ("distance", "distance0"):
+            row[short], row[f"{short}_se"] = mean_and_error(list(group[short]), [math.nan])
         row |= {"fa_chance": group["fa_chance"].iloc[0], "steps": tuple(group["step"])}
         row |= {"statuses": tuple(group["status"]), "notes": tuple(group["note"])}
         row["collapsed_runs"] = tuple(group["collapsed"])
@@ -119,7 +145,7 @@ def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
             "collapsed": int(group["collapsed"].sum()),
         }
         row["seeds"] = int(group["seeds"].iloc[0])
-        for short in ("fa", "ut"):
+        for short in ("fa", "ut", "distance"):
             values = list(group[short])
             row[short] = math.fsum(values) / len(values)
             if len(values) > 1:

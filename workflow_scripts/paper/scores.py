@@ -3,6 +3,7 @@
 FA = forget accuracy (lower is better), UT = utility; both are fractions between 0 and 1.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas
 from paper import labels, notes, published, results
 
 HEAVY_LOSS = 0.10  # the papers print a utility in red when it lies more than 10 points below the pretrained model's
-ORIGINAL = "Pretrained"
+ORIGINAL, RETRAINED = "Pretrained", "Retrained"
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def score_table(
         least = settings.get("expected_to_know", {}).get(benchmark, {}).get("forget", 0.0)
         never_knew = "¶" if group.iloc[0]["fa0"] < least else ""
         values += _original_values(group.iloc[0], place, folder, name, never_knew)
+        values += _retrained_values(group.iloc[0], place)
         for row in rows:
             for cell in group[(group["method"] == row.method) & (group["scope"] == row.scope)].to_dict("records"):
                 values += _cell_values(row, cell, place, folder, at_threshold, never_knew)
@@ -106,7 +108,32 @@ def _original_values(cell: pandas.Series, place: dict, folder: Path, name: str, 
                 "marks": marks,
             }
         )
-    return found
+    return found + _distance(place | {"row": ORIGINAL, "method": "original", "scope": "none"}, cell, "distance0")
+
+
+def _retrained_values(cell: pandas.Series, place: dict) -> list[dict]:
+    """FA and UT of the model that never read the forget set; none where the benchmark has no such model."""
+    if math.isnan(cell["far"]):
+        return []
+    common = place | {"row": RETRAINED, "method": "retrained", "scope": "none", "seeds": cell["seeds"]}
+    return [
+        common
+        | {
+            "quantity": quantity,
+            "value": cell[f"{short}r"],
+            "standard_error": cell[f"{short}r_se"],
+            "n": _counts(cell[f"{short}_n"]),
+        }
+        for quantity, short in (("FA", "fa"), ("UT", "ut"))
+    ]
+
+
+def _distance(common: dict, cell: pandas.Series | dict, name: str) -> list[dict]:
+    """Distance to the retrained model, where there is one."""
+    if math.isnan(cell[name]):
+        return []
+    value = {"value": cell[name], "standard_error": cell.get(f"{name}_se", math.nan), "seeds": cell["seeds"]}
+    return [common | {"quantity": "Distance"} | value]
 
 
 def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: bool, never_knew: str) -> list[dict]:
@@ -147,6 +174,7 @@ def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: 
                 "loss": cell["ut0"] - cell["ut"] if quantity == "UT" else float("nan"),
             }
         )
+    found += _distance(common, cell, "distance")
     if at_threshold:
         found.append(common | {"quantity": "FA ≈ 0.25", "text": common["status"], "marks": ""})
     return found
@@ -190,7 +218,7 @@ def _mark_best(frame: pandas.DataFrame, summary: pandas.DataFrame, at_threshold:
     At FA ~ 0.25 only UT is compared, and only where that FA was reached.
     """
     chance = {(row.model, row.benchmark): row.fa_chance for row in summary.itertuples()}
-    sound = ~frame["marks"].str.contains("[†§¶]") & (frame["row"] != ORIGINAL)
+    sound = ~frame["marks"].str.contains("[†§¶]") & ~frame["row"].isin((ORIGINAL, RETRAINED))
     if at_threshold:
         sound &= frame["status"] == "reached"
     for (model, benchmark, _, quantity), group in frame[sound].groupby(
@@ -199,6 +227,8 @@ def _mark_best(frame: pandas.DataFrame, summary: pandas.DataFrame, at_threshold:
         if quantity == "FA" and not at_threshold:
             floored = group["value"].clip(lower=chance[model, benchmark])
             frame.loc[group.index, "best"] = floored <= floored.min() + 1e-9
+        elif quantity == "Distance" and not at_threshold:
+            frame.loc[group.index, "best"] = group["value"] <= group["value"].min() + 1e-9
         elif quantity == "UT":
             frame.loc[group.index, "best"] = group["value"] >= group["value"].max() - 1e-9
 
@@ -210,6 +240,8 @@ def _notes(
     measures = notes.OWN_MEASURES if settings["world"] == "own_text" else notes.MEASURES
     said = [measures, notes.world(settings), notes.rule(settings)]
     said += [notes.errors(settings), notes.question_counts(settings, summary), bold, notes.RED]
+    if (frame["row"] == RETRAINED).any():
+        said.append(notes.RETRAINED)
     marks = "".join(frame["marks"])
     said += [text for sign, text in (("†", notes.DAGGER), ("§", notes.NOTHING)) if sign in marks]
     if "¶" in marks:

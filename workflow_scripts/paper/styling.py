@@ -12,7 +12,8 @@ from files import write_text
 from paper import labels
 from paper.scores import Table
 
-SHOWN = {"FA": "FA ↓", "UT": "UT ↑"}
+SHOWN = {"FA": "FA ↓", "UT": "UT ↑", "Distance": "Distance ↓"}
+FIRST_ROWS = ("Pretrained", "Retrained")
 LATEX_GROUPS = 3  # column groups side by side that stay legible on a page
 LATEX_ROWS = 45  # rows that fit on a page
 PAPER = " paper"  # ending of the columns with published values
@@ -29,6 +30,7 @@ LATEX_SIGNS = {
     "↑": r"$\uparrow$",
     "≈": r"$\approx$",
     "α": r"$\alpha$",
+    "²": r"\textsuperscript{2}",
     "▼": r"$\triangledown$",
     "–": "--",
     "\\": r"\textbackslash{}",
@@ -86,8 +88,7 @@ def widen(table: Table, settings: dict) -> Wide:
     """
     frame = table.frame
     rows = list(dict.fromkeys(frame["row"]))
-    if "Pretrained" in rows:
-        rows.sort(key=lambda row: row != "Pretrained")
+    rows.sort(key=lambda row: FIRST_ROWS.index(row) if row in FIRST_ROWS else len(FIRST_ROWS))
     pairs = dict.fromkeys(
         (model, benchmark)
         for benchmark in settings["block"]["benchmarks"]
