@@ -105,7 +105,7 @@ def test_the_table_shows_each_switch_beside_what_it_varies(tmp_path):
     root = build(tmp_path, config)
     table, _ = make(root, config, "as_published")
     rows = list(dict.fromkeys(table.frame["row"]))
-    assert len(rows) == 1 + len(config["tables"]["as_published"]["pairs"])
+    assert len(rows) == 2 + len(config["tables"]["as_published"]["pairs"])  # pretrained, retrained
     assert "NPO, reference is the policy" in rows and "GA+UOE, anchor without gradient" in rows
     found = value(table, "GDIFF", "micro-qwen", "wmdp-cyber", "UT")
     assert found["published"] == "0.2965"
