@@ -47,6 +47,32 @@ rule weigh_retain_tokens:
         " --output {output.record} 2>&1 | tee {log}"
 
 
+rule cache_prefix:
+    input:
+        model_files,
+        code=plan.code_of("cache_prefix.py"),
+        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        texts=texts,
+        affinity=f"{R}/attribution/{{model}}/{{benchmark}}/seed-{{seed}}/affinity.json",
+    output:
+        f"{R}/prefix/{{model}}/{{benchmark}}/seed-{{seed}}.safetensors",
+    log:
+        f"{R}/logs/cache_prefix/{{model}}-{{benchmark}}-{{seed}}.log",
+    priority: 7
+    threads: config["threads"]
+    resources:
+        **needs("cache_prefix"),
+    params:
+        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
+        training=PACKING,
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
+    shell:
+        "python workflow_scripts/start.py workflow_scripts/cache_prefix.py --model {params.model} --data {params.data}"
+        " --benchmark '{params.benchmark}' --affinity {input.affinity} --training '{params.training}'"
+        " --limit-gb {config[prefix_gb]} --threads {threads} --output {output} 2>&1 | tee {log}"
+
+
 rule unlearn:
     input:
         model_files,
@@ -56,6 +82,7 @@ rule unlearn:
         selection=selection,
         tuned=tuned,
         token_weights=token_weights,
+        prefix=prefix,
     output:
         checkpoints=directory(f"{R}/cells/{CELL}/checkpoints"),
         trajectory=f"{R}/cells/{CELL}/trajectory.json",
@@ -78,13 +105,14 @@ rule unlearn:
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         tokens=tokens_option,
+        prefix=prefix_option,
         folder=lambda w, output: os.path.dirname(output.manifest),
         state=f"{R}/state/cells/{CELL}",
     shell:
         "python workflow_scripts/start.py workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
-        " {params.rate} {params.tokens} --seed {params.seed} --threads {threads} --state {params.state}"
-        " --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"
+        " {params.rate} {params.tokens} {params.prefix} --seed {params.seed} --threads {threads} --state {params.state}"
+        " --state-every {config[state_every]} --limit-gb {config[prefix_gb]} --output {params.folder} 2>&1 | tee {log}"
 
 
 use rule unlearn as unlearn_trial with:
@@ -95,6 +123,7 @@ use rule unlearn as unlearn_trial with:
         texts=texts,
         selection=selection,
         token_weights=token_weights,
+        prefix=prefix,
     output:
         checkpoints=directory(f"{R}/trials/{TRIAL}/checkpoints"),
         trajectory=f"{R}/trials/{TRIAL}/trajectory.json",
@@ -115,6 +144,7 @@ use rule unlearn as unlearn_trial with:
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         tokens=tokens_option,
+        prefix=prefix_option,
         folder=lambda w, output: os.path.dirname(output.manifest),
         state=f"{R}/state/trials/{TRIAL}",
 
@@ -146,7 +176,7 @@ rule evaluate:
     shell:
         "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --checkpoints {input.checkpoints}/step-*.safetensors --halves {params.halves} --batch-size {params.batch}"
-        " --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
+        " --limit-gb {config[prefix_gb]} --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 
 
 use rule evaluate as evaluate_trial with:

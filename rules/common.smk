@@ -133,6 +133,19 @@ def tokens_option(wildcards, input):
     return f"--token-weights {input.token_weights[1]}" if input.token_weights else ""
 
 
+def prefix(wildcards):
+    """What enters the target layer, for the cells that train no layer below it; as large as the weights, so ancient."""
+    w = wildcards
+    if not plan.shares_prefix(config, w.model, w.method, w.scope):
+        return []
+    seed = getattr(w, "seed", config["tuning"]["seed"])
+    return [ancient(f"{R}/prefix/{w.model}/{w.benchmark}/seed-{seed}.safetensors")]
+
+
+def prefix_option(wildcards, input):
+    return f"--prefix {input.prefix}" if input.prefix else ""
+
+
 def tuned(wildcards):
     scope = plan.tuned_as(config, wildcards.scope)
     method = plan.method_tuned_as(config, wildcards.method)

@@ -118,6 +118,23 @@ def test_evaluation_batch_size_evaluates_and_unlearns_nothing(project):
     assert rules["evaluate"] == 2 * 4
 
 
+def test_how_much_may_be_kept_plans_nothing(project):
+    config = config_of(project)
+    config["prefix_gb"] = 1
+    write_config(project, config)
+    assert planned(project) == set()
+
+
+def test_what_cells_share_is_made_once(project):
+    """Per model and seed one file; the cells that do not use it (baseline) do not wait for it."""
+    made = sorted(path.relative_to(project).as_posix() for path in project.glob("results/micro/prefix/**/*.*"))
+    seeds = (0, config_of(project)["tuning"]["seed"])
+    names = [f"{model}/wmdp-cyber/seed-{seed}" for model in ("micro-mixtral", "micro-qwen") for seed in seeds]
+    assert made == [f"results/micro/prefix/{name}.safetensors" for name in names]
+    (project / made[-2]).unlink()
+    assert planned(project) == set()
+
+
 def test_adding_a_model_builds_that_model_only(project):
     config = config_of(project)
     config["tables"]["table2"]["models"].append("micro-deepseek")
@@ -181,6 +198,7 @@ def test_every_import_of_a_stage_is_a_declared_input():
         "unlearn",
         "evaluate",
         "attribute_experts",
+        "cache_prefix",
         "pretrain_micro",
     ):
         script = f"workflow_scripts/{name}.py"

@@ -6,10 +6,11 @@ import pytest
 import torch
 from tiny_models import MOE_FAMILIES, LetterTokenizer, random_texts, random_tokens, tiny
 
+import cache_prefix
 import unlearn as stage
 from methods import npo
-from moe.delta import trained_tensors
-from moe.forward import CHUNK, hidden_states, logits, sequence_nll, token_nll
+from moe.delta import base_hash, trained_tensors
+from moe.forward import CHUNK, final_hidden, hidden_states, logits, sequence_nll, token_nll
 from moe.layers import decoder_layers, find_moe_layers
 from moe.routing import record_routing
 from moe.selection import NOTHING
@@ -266,6 +267,37 @@ class TestFile:
         assert json.dumps(with_file[0]) == json.dumps(without[0])
         assert all(torch.equal(tensor, without[1][name]) for name, tensor in with_file[1].items())
         assert seen == {0: 4}  # the first probe
+
+    def test_the_script_writes_what_a_run_would_compute(self, tmp_path, monkeypatch):
+        folder = tmp_path / "model"
+        tiny("olmoe", 1).save_pretrained(folder)
+        monkeypatch.setattr(cache_prefix.AutoTokenizer, "from_pretrained", lambda path: LetterTokenizer())
+        for name, texts in zip(("forget", "retain"), TEXTS, strict=True):
+            rows = [json.dumps({"text": text * 3}) + "\n" for text in texts]  # retain texts must have 100 letters
+            (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+        layers = {str(layer): {"gate_score": [0.1, 0.3 if layer == 2 else 0.2]} for layer in range(3)}
+        (tmp_path / "affinity.json").write_text(json.dumps({"layers": layers}))
+        given = {
+            "model": folder,
+            "data": tmp_path,
+            "benchmark": json.dumps({"forget": "forget.jsonl", "retain": "retain.jsonl"}),
+            "affinity": tmp_path / "affinity.json",
+            "training": json.dumps(TRAINING),
+            "limit-gb": 1,
+            "output": tmp_path / "prefix.safetensors",
+        }
+        arguments = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
+        monkeypatch.setattr("sys.argv", ["cache_prefix.py", *arguments])
+        cache_prefix.main()
+        model = tiny("olmoe", 1)
+        seen = rows_run(model, [0])
+        prefix = reuse_prefix_(model, 2, Reuse(0, given["output"], base_hash(folder)), [], 3)
+        for texts in TEXTS:
+            batch = batches(pack([text * 3 for text in texts], LetterTokenizer(), 16), 3)[0]
+            with torch.no_grad():
+                kept = final_hidden(model, batch.input_ids)
+                assert torch.equal(kept, final_hidden(tiny("olmoe", 1), batch.input_ids))
+        assert prefix.known and seen == {0: 0}
 
     def test_another_layers_run_computes_its_own(self, file):
         model = tiny("olmoe", 1)

@@ -97,6 +97,13 @@ def unlearning_code(config: dict, method: str, scope: str) -> tuple[str, ...]:
     return code_of("unlearn.py", f"methods/{file_of(config, method)}.py", f"scopes/{kind}.py")
 
 
+def shares_prefix(config: dict, model: str, method: str, scope: str) -> bool:
+    """Whether the cell trains the target layer and nothing below it, so that cache_prefix.py's file serves it."""
+    block = scope_block(config, method, scope)
+    target_only = block["kind"] in ("uoe", "random") and not {"layers", "rank"} & block.keys()
+    return config["models"][model]["moe"] and target_only
+
+
 def _files(value: object) -> list[str]:
     """Names of data files anywhere in a config block, in order, each once."""
     if isinstance(value, dict):

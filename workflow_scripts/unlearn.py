@@ -216,6 +216,8 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--state", type=Path, help="folder of the working state (default: OUTPUT/state)")
     parser.add_argument("--state-every", type=int, default=50, help="steps between two saved states")
+    parser.add_argument("--prefix", type=Path, help="hidden states below the target layer, from cache_prefix.py")
+    parser.add_argument("--limit-gb", type=float, default=8.0, help="further hidden states to keep in memory")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -265,6 +267,7 @@ def run_cell(args: argparse.Namespace, texts: tuple, selection: dict, learning_r
         save,
         load_file(args.token_weights)["weights"] if args.token_weights else None,
         state,
+        Reuse(1e9 * args.limit_gb, args.prefix, base),
         label=f"unlearning {args.output}",
     )
     manifest = {

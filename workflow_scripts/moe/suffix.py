@@ -86,7 +86,7 @@ class Prefix:
         Where all of them together are over the limit none is kept, and one line says so.
         """
         new = [ids for ids in sets if any(_key(row) not in self.known for row in ids)]
-        width, dtype = self.model.config.hidden_size, next(self.blocks[self.layer - 1].parameters()).dtype
+        width, dtype = self.model.config.hidden_size, self._dtype()
         tokens = sum(ids.numel() for ids in new)
         needed = tokens * width * dtype.itemsize
         if needed > self.limit:
@@ -103,16 +103,17 @@ class Prefix:
     def load(self, path: str | Path, base: str) -> None:
         """Take over what cache_prefix.py wrote, memory-mapped; `base` is the hash of the model's weights.
 
-        A file for another layer is of no use and is passed over; one made from other weights ends with one line.
+        A file for another layer or dtype is of no use and is passed over; one made from other weights ends with one
+        line.
         """
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {}).get("prefix", "{}"))
             if metadata.get("base") != base:
                 raise SystemExit(f"{path}: made from other weights than those of the model; delete it")
-            if metadata["layer"] == self.layer:
-                for name in metadata["sets"]:
-                    ids, hidden = file.get_tensor(f"{name}.ids"), file.get_tensor(f"{name}.hidden")
-                    self._add(Kept(ids, len(ids), hidden))
+            for name in metadata["sets"]:
+                hidden = file.get_tensor(f"{name}.hidden")
+                if metadata["layer"] == self.layer and hidden.dtype == self._dtype():
+                    self._add(Kept(file.get_tensor(f"{name}.ids"), len(hidden), hidden))
 
     def save(self, path: str | Path, sets: dict[str, Tensor], base: str) -> None:
         """Compute what is announced of `sets` and write it for `load`; texts over the limit are left out."""
@@ -126,6 +127,9 @@ class Prefix:
         temporary = Path(path).with_suffix(".part")
         save_file(tensors, temporary, {"prefix": json.dumps(metadata, sort_keys=True)})
         temporary.rename(path)
+
+    def _dtype(self) -> torch.dtype:
+        return next(self.blocks[self.layer - 1].parameters()).dtype
 
     def _add(self, kept: Kept) -> None:
         for row, ids in enumerate(kept.ids):
