@@ -190,6 +190,18 @@ def content(path: str, config: dict) -> dict:
         return affinity(parts[1])
     if parts[0] == "selections":
         return selection(parts[1], parts[3])
+    if parts[0] == "token_weights":
+        expert = {
+            "layer": 2,
+            "expert": 5,
+            "forget": 0.4,
+            "retain": 0.1,
+            "weighted": 0.4,
+            "residual": 1e-6,
+            "matched": True,
+        }
+        weights = {"least": 0.5, "largest": 4.0, "clipped": 0.0, "effective": 0.6}
+        return {"experts": [expert], "weights": weights}
     if parts[0] == "retrained":
         forget, utility = original(parts[2], int(parts[3].split("-")[1]))
         forget = score(0.26, forget["n"], forget["chance"], forget["metric"])

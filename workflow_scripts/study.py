@@ -221,6 +221,8 @@ def check(config: dict) -> None:
             for pair in block.get("pairs", []):
                 known(pair[:1], "methods", f"{kind}: {name}: pairs")
                 known(pair[1:], "scopes", f"{kind}: {name}: pairs")
+            if "token_weights" in block:
+                known([block["token_weights"]], "token_weights", f"{kind}: {name}: token_weights")
     for name in config["extras"]:
         if name not in config["tables"] and name not in config["figures"]:
             raise SystemExit(f"config, extras: {name!r} is in neither tables nor figures")

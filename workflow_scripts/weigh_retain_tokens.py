@@ -45,7 +45,7 @@ def choices(model: torch.nn.Module, layers: list[MoELayer], blocks: torch.Tensor
     """Top-K indices of every token, by layer: `[blocks * T, K]` (int16, on the CPU)."""
     found: dict[int, list[torch.Tensor]] = {layer.index: [] for layer in layers}
     with record_routing(model, layers) as routing:
-        for batch in progress(batches(blocks, size), f"routing of {what} text", unit="batch"):
+        for batch in progress(batches(blocks, size), f"routing of {what} text"):
             model(input_ids=batch.input_ids, use_cache=False)
             for index, top_k in routing.top_k.items():
                 found[index].append(top_k.to("cpu", torch.int16))

@@ -1,6 +1,7 @@
 """How models, benchmarks, methods and scopes are called in tables and figures."""
 
 METHODS = {"ga": "GA", "gdiff": "GDIFF", "npo": "NPO", "rmu": "RMU"}
+METHODS |= {f"{name}-trace": f"{METHODS[name]}+TRACE (reconstruction)" for name in ("gdiff", "npo", "rmu")}
 BENCHMARKS = {"wmdp-cyber": "WMDP", "rwku": "RWKU", "own-cloze": "cloze", "own-mmlu": "MMLU"}
 SCOPES = {
     "baseline": "baseline",

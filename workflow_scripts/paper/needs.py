@@ -17,6 +17,7 @@ TABLES = (
     "table10",
     "own_text",
     "as_published",
+    "trace",
     "tuning",
 )
 FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
@@ -36,6 +37,7 @@ READS = {
     "table10": ("chosen.json",),
     "own_text": ("chosen.json", "original"),
     "as_published": ("chosen.json", "trajectory.json"),
+    "trace": ("chosen.json",),
     "figure1a": ("chosen.json",),
     "figure3a": ("trajectory.json",),
     "figure3b": ("trajectory.json",),
@@ -76,7 +78,19 @@ def needs(
             for seed in seeds
             if benchmark in retrained
         ]
+    if "token_weights" in block:
+        paths += [
+            token_weights_path(block["token_weights"], model, benchmark, seed)
+            for model in block["models"]
+            for benchmark in block["benchmarks"]
+            for seed in seeds
+        ]
     return list(dict.fromkeys(paths))
+
+
+def token_weights_path(name: str, model: str, benchmark: str, seed: int) -> str:
+    """Record of the retain text's token weights that the config's `token_weights` calls `name`."""
+    return f"token_weights/{name}/{model}/{benchmark}/seed-{seed}.json"
 
 
 def retrained(config: dict) -> list[str]:
@@ -156,6 +170,7 @@ def _check(kind: str, name: str, block: dict, models: dict) -> None:
     keys = ["combinations"] if name == "tuning" else ["models", "benchmarks"]
     if name in READS:
         keys += ["pairs"] if "pairs" in block else ["methods", "scopes"]
+    keys += ["token_weights"] if name == "trace" else []
     for key in keys:
         if not block.get(key):
             raise SystemExit(f"config, {kind}: {name}: {key} must name at least one")

@@ -11,6 +11,7 @@ from paper import labels, notes, published, results
 from paper.as_published import as_published
 from paper.needs import cells
 from paper.scores import Row, Table, score_table, tidy
+from paper.trace import trace
 
 
 def table1(root: Path, settings: dict, folder: Path) -> Table:
@@ -207,6 +208,7 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "table10": table10,
     "own_text": own_text,
     "as_published": as_published,
+    "trace": trace,
 }
 
 
