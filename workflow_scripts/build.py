@@ -140,9 +140,9 @@ def main() -> int:
     if status == 0:
         status = run(command, warm=not args.report)
     if status == 0:
-        tables = f"results/{config['study']}/tables/*.{{md,html,csv,tex}}"
-        figures = f"results/{config['study']}/figures/*.{{png,pdf,svg}}"
-        print(f"Done. Look at {args.report or f'{tables} and {figures}'}; results/README.md explains the layout.")
+        folders = [Path("results", config["study"], kind) for kind in ("tables", "figures")]
+        where = args.report or " and ".join(f"{folder}/" for folder in folders if folder.is_dir())
+        print(f"Done. Look at {where}; results/README.md explains the layout.")
     else:
         print("Not everything was built: see the lines above; type the same command again to go on.", file=sys.stderr)
     return status
