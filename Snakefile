@@ -14,6 +14,18 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+
+
+if "data" in config:
+
+    include: "rules/world.smk"
+
+
+if REAL:
+
+    include: "rules/sources.smk"
+
+
 include: "rules/models.smk"
 include: "rules/cells.smk"
 include: "rules/paper.smk"

@@ -77,7 +77,7 @@ rule unlearn:
     input:
         model_files,
         code=lambda w: plan.unlearning_code(config, w.method, w.scope),
-        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        weights=weights,
         texts=texts,
         selection=selection,
         tuned=tuned,
@@ -97,7 +97,9 @@ rule unlearn:
         **needs("unlearn"),
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
-        method=lambda w: plan.canonical(plan.method_block(config, w.model, w.method)),
+        method=lambda w: plan.canonical(
+            plan.method_block(config, w.model, w.method, w.scope)
+        ),
         scope=lambda w: plan.canonical(plan.scope_block(config, w.method, w.scope)),
         training=lambda w: plan.canonical(plan.training_block(config, w.scope)),
         rate=lambda w, input: f"--tuned {input.tuned}",
@@ -119,7 +121,7 @@ use rule unlearn as unlearn_trial with:
     input:
         model_files,
         code=lambda w: plan.unlearning_code(config, w.method, w.scope),
-        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        weights=weights,
         texts=texts,
         selection=selection,
         token_weights=token_weights,
@@ -136,7 +138,9 @@ use rule unlearn as unlearn_trial with:
     priority: 1
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
-        method=lambda w: plan.canonical(plan.method_block(config, w.model, w.method)),
+        method=lambda w: plan.canonical(
+            plan.method_block(config, w.model, w.method, w.scope)
+        ),
         scope=lambda w: plan.canonical(plan.scope_block(config, w.method, w.scope)),
         training=lambda w: plan.canonical(plan.training_block(config, w.scope)),
         rate=lambda w: f"--learning-rate {w.rate}",
@@ -154,7 +158,7 @@ rule evaluate:
         code=plan.evaluation_code(),
         manifest=f"{R}/cells/{CELL}/manifest.json",  # names every checkpoint by hash, so equal checkpoints evaluate nothing
         checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
-        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        weights=weights,
         tests=tests,
     output:
         metrics=f"{R}/cells/{CELL}/metrics.json",
@@ -184,7 +188,7 @@ use rule evaluate as evaluate_trial with:
         code=plan.evaluation_code(),
         manifest=f"{R}/trials/{TRIAL}/manifest.json",
         checkpoints=ancient(f"{R}/trials/{TRIAL}/checkpoints"),
-        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        weights=weights,
         tests=tests,
     output:
         metrics=f"{R}/trials/{TRIAL}/metrics.json",
@@ -223,11 +227,17 @@ rule tune:
     input:
         code=plan.code_of("tune.py"),
         trials=trials,
-        original=lambda w: f"{R}/models/{w.model}/seed-{config['tuning']['seed']}/original/{config['tuning']['benchmark']}.json",
+        original=tuning_original,
     output:
         f"{R}/tuning/{{model}}/{{method}}/{{scope}}.json",
     log:
         f"{R}/logs/tune/{{model}}-{{method}}-{{scope}}.log",
     priority: 2
+    params:
+        tried=lambda w, input: (
+            f"--trials {input.trials} --original {input.original}"
+            if input.trials
+            else f"--only {config['tuning']['learning_rates'][w.scope][0]:g}"
+        ),
     shell:
-        "python workflow_scripts/tune.py --trials {input.trials} --original {input.original} --output {output} 2>&1 | tee {log}"
+        "python workflow_scripts/tune.py {params.tried} --output {output} 2>&1 | tee {log}"

@@ -6,6 +6,7 @@ from snakemake.utils import validate
 
 sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
 import own_files  # noqa: E402
+import sources  # noqa: E402
 import study as plan  # noqa: E402
 from paper import needs as paper  # noqa: E402
 
@@ -32,8 +33,13 @@ plan.check_targets(config, sys.argv[1:])
 PACKING = plan.canonical(
     {key: config["training"][key] for key in ("batch_size", "block_length")}
 )
-SOURCES = own_files.source_files(config)  # real files of the study, if it reads any
 R = f"results/{config['study']}"
+# Files of a study on texts of one's own; real models and benchmarks.
+SOURCES = own_files.source_files(config) if "data" in config else []
+REAL = sources.read_sources(config["sources"]) if "sources" in config else None
+if REAL and workflow.is_main_process:
+    lines = sources.report(REAL, *plan.real_needs(config, paper.grid(config)), R)
+    print(*lines, sep="\n", file=sys.stderr, end="\n" if lines else "")
 CELL = "{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "{model}/{benchmark}/{method}/{scope}/lr-{rate}"
 MODEL = f"{R}/models/{{model}}/seed-{{seed}}"
@@ -92,7 +98,7 @@ def tests(wildcards):
 def model_folder(wildcards):
     """Folder of the untouched model that a cell starts from; trials use the tuning seed."""
     seed = getattr(wildcards, "seed", config["tuning"]["seed"])
-    return f"{R}/models/{wildcards.model}/seed-{seed}"
+    return f"{R}/models/{wildcards.model}/seed-{plan.model_seed(config, wildcards.model, seed)}"
 
 
 def model_files(wildcards):
@@ -102,7 +108,15 @@ def model_files(wildcards):
     a higher priority than unlearning, its failure stops the build, and tables and figures need it; `make` has all models
     checked before it unlearns anything.
     """
-    return [f"{model_folder(wildcards)}/pretraining.json"]
+    released = "source" in config["models"][wildcards.model]
+    return [f"{model_folder(wildcards)}/{'source' if released else 'pretraining'}.json"]
+
+
+def weights(wildcards):
+    """Weights that a rule writes; a released model's shards are named in its source.json alone."""
+    if "source" in config["models"][wildcards.model]:
+        return []
+    return ancient(f"{model_folder(wildcards)}/model.safetensors")
 
 
 def selection(wildcards):
@@ -114,7 +128,8 @@ def affinity(wildcards):
     """Only scopes that pick experts need the attribution."""
     if config["scopes"][wildcards.scope]["kind"] not in ("uoe", "random", "esft"):
         return []
-    return f"{R}/attribution/{wildcards.model}/{wildcards.benchmark}/seed-{wildcards.seed}/affinity.json"
+    seed = plan.model_seed(config, wildcards.model, wildcards.seed)
+    return f"{R}/attribution/{wildcards.model}/{wildcards.benchmark}/seed-{seed}/affinity.json"
 
 
 def token_weights(wildcards):
@@ -152,12 +167,25 @@ def tuned(wildcards):
     return f"{R}/tuning/{wildcards.model}/{method}/{scope}.json"
 
 
+def tuning_original(wildcards):
+    if not trials(wildcards):
+        return []
+    tuning = config["tuning"]
+    seed = plan.model_seed(config, wildcards.model, tuning["seed"])
+    return (
+        f"{R}/models/{wildcards.model}/seed-{seed}/original/{tuning['benchmark']}.json"
+    )
+
+
 def original(wildcards):
     return f"{model_folder(wildcards)}/original/{wildcards.benchmark}.json"
 
 
 def trials(wildcards):
+    """Nothing is tried where the grid has a single rate."""
     rates = config["tuning"]["learning_rates"][wildcards.scope]
+    if len(rates) == 1:
+        return []
     cell = f"{wildcards.model}/{config['tuning']['benchmark']}/{wildcards.method}/{wildcards.scope}"
     return [f"{R}/trials/{cell}/lr-{rate:g}/metrics.json" for rate in rates]
 

@@ -1,51 +1,4 @@
-# Worlds and models: what everything else starts from.
-
-
-rule build_world:
-    input:
-        SOURCES,
-        code=plan.code_of(config["data"]["script"]),
-    output:
-        data(*plan.data_files(config)),
-    log:
-        f"{R}/logs/build_world.log",
-    resources:
-        **needs("build_world"),
-    params:
-        settings=plan.canonical(own_files.settings_with_root(config)),
-        seed=config["data"]["seed"],
-        script=lambda w: f"workflow_scripts/{config['data']['script']}",
-        folder=lambda w: f"{R}/data",
-    shell:
-        "python workflow_scripts/start.py {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
-
-
-rule pretrain_micro:
-    input:
-        code=plan.code_of("pretrain_micro.py"),
-        data=data(*plan.PRETRAINING_FILES),
-    output:
-        weights=f"{MODEL}/model.safetensors",
-        config=f"{MODEL}/config.json",
-        tokenizer=f"{MODEL}/tokenizer.json",
-        tokenizer_config=f"{MODEL}/tokenizer_config.json",
-        record=f"{MODEL}/pretraining.json",
-    log:
-        f"{R}/logs/pretrain_micro/{{model}}-{{seed}}.log",
-    benchmark:
-        f"{R}/benchmarks/pretrain_micro/{{model}}-{{seed}}.tsv"
-    priority: 10
-    threads: config["threads"]
-    resources:
-        **needs("pretrain_micro"),
-    params:
-        settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
-        data=lambda w: f"{R}/data",
-        folder=lambda w, output: os.path.dirname(output.config),
-        state=f"{R}/state/models/{{model}}/seed-{{seed}}",
-    shell:
-        "python workflow_scripts/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
-        " --threads {threads} --state {params.state} --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"
+# Untouched models: their scores, and how they use their experts.
 
 
 use rule pretrain_micro as retrain_micro with:  # the same recipe without a benchmark's forget set: exact unlearning
@@ -71,9 +24,9 @@ use rule pretrain_micro as retrain_micro with:  # the same recipe without a benc
 
 rule evaluate_original:
     input:
+        model_files,
         code=plan.evaluation_code(),
-        model=f"{MODEL}/pretraining.json",
-        weights=ancient(f"{MODEL}/model.safetensors"),
+        weights=weights,
         tests=tests,
     output:
         metrics=f"{MODEL}/original/{{benchmark}}.json",
@@ -86,7 +39,7 @@ rule evaluate_original:
         **needs("evaluate_original"),
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
-        folder=lambda w, input: os.path.dirname(input.model),
+        folder=lambda w: model_folder(w),
         data=lambda w: f"{R}/data",
         batch=config["evaluation"]["batch_size"],
     shell:
@@ -137,7 +90,7 @@ rule attribute_experts:
     input:
         model_files,
         code=plan.code_of("attribute_experts.py"),
-        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        weights=weights,
         texts=lambda w: data(*plan.forget_files(config["benchmarks"][w.benchmark])),
     output:
         f"{R}/attribution/{{model}}/{{benchmark}}/seed-{{seed}}/affinity.json",

@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+RECORD = "source.json"  # beside a downloaded model; beside a data file <file>.source.json
 
 
 def read_json(path: str | Path) -> Any:
@@ -18,7 +21,13 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_jsonl(path: str | Path, columns: tuple[str, ...] = ()) -> list[dict]:
-    """Rows of a JSON-lines file, each checked for `columns`; else ends with one line naming file, row and column."""
+    """Rows of a JSON-lines file, each checked for `columns`; else ends with one line naming file, row and column.
+
+    A downloaded file (one with a <file>.source.json beside it) must still be the one that was fetched.
+    """
+    record = Path(path).with_suffix(f".{RECORD}")
+    if record.is_file() and Path(path).is_file() and read_json(record)["sha256"] != sha256(path):
+        raise SystemExit(f"{path}: is not the file that was fetched (its sha256 differs from {record.name} beside it)")
     rows = []
     try:
         lines = Path(path).read_text().split("\n")  # not splitlines(): texts may hold U+2028
@@ -63,3 +72,34 @@ def sha256(path: str | Path) -> str:
     """Hex digest of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hashes(folder: Path, names: list[str]) -> dict[str, str]:
+    """sha256 of files, several at a time: hashing leaves Python's lock."""
+    with ThreadPoolExecutor(8) as pool:
+        return dict(zip(names, pool.map(lambda name: sha256(folder / name), names), strict=True))
+
+
+def model_hash(folder: str | Path) -> str:
+    """Hash of a model folder's weights: of the files' sha256 in name order.
+
+    Where the folder has a source.json every file of it must still be the one recorded; ends with one line naming the
+    first that is not.
+    """
+    folder = Path(folder)
+    names = sorted(path.name for path in folder.glob("*.safetensors"))
+    if not names:
+        raise SystemExit(f"{folder}: no *.safetensors file; a model folder is needed")
+    record = read_json(folder / RECORD)["files"] if (folder / RECORD).is_file() else {}
+    for name in record:
+        if not (folder / name).is_file():
+            raise SystemExit(f"{folder / name}: is gone; {RECORD} beside it says that it was fetched")
+    found = hashes(folder, sorted({*names, *record}))
+    for name, digest in found.items():
+        if record.get(name, digest) != digest or (record and name not in record):
+            raise SystemExit(
+                f"{folder / name}: is not the file that was fetched (sha256 differs from {RECORD} beside it)"
+            )
+    if len(names) == 1:
+        return found[names[0]]
+    return hashlib.sha256("".join(f"{found[name]}  {name}\n" for name in names).encode()).hexdigest()

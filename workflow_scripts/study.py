@@ -56,13 +56,24 @@ def _whole(config: dict, method: str) -> dict:
     return config["methods"][file_of(config, method)] | config["methods"][method]
 
 
-def method_block(config: dict, model: str, method: str) -> dict:
-    """What unlearn.py reads of a method: its settings and, where it steers activations, the model's hook layer."""
+def method_block(config: dict, model: str, method: str, scope: str) -> dict:
+    """What unlearn.py reads of a method: its settings and, where it steers activations, the model's hook layer.
+
+    Steering in absolute units follows the size of a model's activations, so it stands in the model's block.
+    """
     left_out = ("scopes", "variant_of", "tuned_as", "token_weights")  # the weights are a file of their own
     settings = {key: value for key, value in _whole(config, method).items() if key not in left_out}
     block = {"name": file_of(config, method)} | settings
-    if block["name"] == "rmu":
+    wanted = ["rmu_hook_layer"] if block["name"] == "rmu" else []
+    wanted += ["rmu_steering"] if block.get("steering_unit") == "absolute" else []
+    for key in wanted:
+        if key not in config["models"][model]:
+            raise SystemExit(f"config, models: {model}: {key} is missing; method {method} needs it")
+    if "rmu_hook_layer" in wanted:
         block["hook_layer"] = config["models"][model]["rmu_hook_layer"]
+    if "rmu_steering" in wanted:
+        steering = config["models"][model]["rmu_steering"]
+        block["steering"] = steering["baseline" if tuned_as(config, scope) == "baseline" else "others"]
     return block
 
 
@@ -138,9 +149,9 @@ def text_files(block: dict) -> list[str]:
     return _files({key: value for key, value in block.items() if not key.endswith("_test")})
 
 
-def data_files(config: dict) -> list[str]:
-    """What the study's data script must write: every file that a benchmark names, and what pre-training reads."""
-    return [*_files(config["benchmarks"]), *PRETRAINING_FILES]
+def data_files(config: dict, benchmarks: set[str] | None = None) -> list[str]:
+    """Every file that the benchmarks (all, or those named) read, each once."""
+    return _files([block for name, block in config["benchmarks"].items() if benchmarks is None or name in benchmarks])
 
 
 def test_files(block: dict) -> list[str]:
@@ -180,6 +191,27 @@ def needs(config: dict, rule: str, wildcards: object) -> dict:
         for jobs in (config["jobs"], config["models"].get(model, {}).get("jobs", {})):
             found |= jobs.get(name, {})
     return found
+
+
+def pretrained_models(config: dict) -> list[str]:
+    return [name for name, block in config["models"].items() if "pretrain" in block]
+
+
+def released_models(config: dict) -> list[str]:
+    """Models that are downloaded, not pre-trained here."""
+    return [name for name, block in config["models"].items() if "source" in block]
+
+
+def real_needs(config: dict, grid: list[tuple[str, str, str, str]]) -> tuple[dict[str, str], list[str]]:
+    """Real models (the study's name -> its source's) and data files that the cells of `grid` need."""
+    used = dict.fromkeys(cell[0] for cell in grid)
+    models = {name: config["models"][name]["source"] for name in used if "source" in config["models"][name]}
+    return models, [] if "data" in config else data_files(config, {cell[1] for cell in grid})
+
+
+def model_seed(config: dict, model: str, seed: int | str) -> int | str:
+    """Seed of the untouched model that a run with `seed` starts from; a released model is one, kept under seed 0."""
+    return 0 if "source" in config["models"][model] else seed
 
 
 def check_schema(config: dict, schema: dict) -> None:
@@ -245,6 +277,12 @@ def check(config: dict) -> None:
     for jobs in (config["jobs"], *(block.get("jobs", {}) for block in config["models"].values())):
         for name in jobs:
             known(name.split("/")[1:], "scopes", f"jobs: {name}")
+    for model, block in config["models"].items():
+        if ("pretrain" in block) == ("source" in block):
+            raise SystemExit(f"config, models: {model}: exactly one of pretrain and source is needed")
+        for key, wanted, where in (("source", "sources", "sources"), ("pretrain", "data", "data")):
+            if key in block and wanted not in config:
+                raise SystemExit(f"config, models: {model}: has {key}, but the study has no {where}")
     known([config["tuning"]["benchmark"]], "benchmarks", "tuning: benchmark")
     known(list(config["must_know"]), "benchmarks", "must_know")
     known(list(config["expected_to_know"]), "benchmarks", "expected_to_know")

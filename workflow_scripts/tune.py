@@ -60,10 +60,18 @@ def tune(trials: dict[float, list[dict]], original: dict) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=Path, nargs="+", required=True)
-    parser.add_argument("--original", type=Path, required=True, help="metrics.json of the untouched model")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--trials", type=Path, nargs="+")
+    given.add_argument("--only", type=float, help="the one rate of a grid of one: nothing is tried")
+    parser.add_argument("--original", type=Path, help="metrics.json of the untouched model; goes with --trials")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
+    if args.only is not None:
+        note = "the grid has a single learning rate; nothing was tried"
+        write_json(args.output, {"learning_rate": args.only, "tried": [], "note": note})
+        return
+    if args.original is None:
+        raise SystemExit("--trials needs --original")
     trials = {}
     for path in args.trials:
         checkpoints = [entry for entry in checked(read_json(path), path, HALF) if entry["step"] > 0]

@@ -1,5 +1,6 @@
 """Tests answered in free text, as RWKU's: greedy generation, scored by ROUGE-L recall against the answer."""
 
+import math
 from functools import cached_property
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from transformers import GenerationConfig
 from benchmarks.collapse import generation_collapse, judged
 from benchmarks.halves import half
 from benchmarks.rouge import RECALLS
-from benchmarks.scores import by_half, mean_recall
+from benchmarks.scores import by_half, mean_of_means, mean_recall
 from benchmarks.texts import of_targets
 from files import read_jsonl
 
@@ -128,10 +129,31 @@ class Generation:
         own = self.block["score"]
         (other,) = set(RECALLS) - {own}
         parts = {part: self._score([row for row in rows if row["part"] == part], own) for part in self.block["files"]}
-        parts[f"{other}_recall"] = self._score(rows, other)
+        parts[f"{other}_recall"] = self._average(rows, other)
+        if self.block.get("average") == "levels":
+            named = [row | {"subject": probe["subject"]} for row, probe in zip(rows, self.probes, strict=True)]
+            parts["mean_over_probes"] = self._score(rows, own)
+            parts["mean_over_subjects"] = by_half(named, self.halves, lambda some: _mean_over_subjects(some, own))
         kept = judged(texts, [row["half"] for row in rows])
         measures, reasons = generation_collapse([texts[i] for i in kept], [tokens[i] for i in kept])
-        return self._score(rows, own), parts, measures, reasons, rows
+        return self._average(rows, own), parts, measures, reasons, rows
+
+    def _average(self, rows: list[dict], recall: str) -> dict:
+        """The test's score: over all probes, or with `average: levels` the mean of its files' means."""
+        if self.block.get("average", "probes") == "probes":
+            return self._score(rows, recall)
+        parts = [[row for row in rows if row["part"] == part] for part in self.block["files"]]
+        halves = [self._score(part, recall) for part in parts]
+        means = {name: mean_of_means([scores.get(name) for scores in halves]) for name in halves[0]}
+        return {name: mean for name, mean in means.items() if mean is not None}
 
     def _score(self, rows: list[dict], recall: str) -> dict:
         return by_half(rows, self.halves, lambda some: mean_recall([row[recall] for row in some]))
+
+
+def _mean_over_subjects(rows: list[dict], recall: str) -> dict | None:
+    """Every person weighs the same; the standard error is over persons."""
+    subjects: dict[str, list[float]] = {}
+    for row in rows:
+        subjects.setdefault(row["subject"], []).append(row[recall])
+    return mean_recall([math.fsum(values) / len(values) for values in subjects.values()])

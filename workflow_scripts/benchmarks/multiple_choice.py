@@ -19,9 +19,15 @@ TASKS = Path(__file__).parent / "tasks"
 lm_eval.utils.env.from_string = cache(lm_eval.utils.env.from_string)
 
 
-def read_questions(file: str, **_: object) -> dict[str, datasets.Dataset]:
-    """Rows of a JSON-lines file as lm-eval wants them. In memory: nothing goes to a cache in the user's home."""
-    return {"test": datasets.Dataset.from_list(_rows(Path(file)))}
+def read_questions(file: str, development_file: str | None = None, **_: object) -> dict[str, datasets.Dataset]:
+    """Rows of a JSON-lines file as lm-eval wants them. In memory: nothing goes to a cache in the user's home.
+
+    Column `half`: the file's own halves (halves.py), or, where there is a file to choose on, all of one for each.
+    """
+    rows = [row | {"half": "test" if development_file else half(row["question"])} for row in _rows(Path(file))]
+    if development_file:
+        rows += [row | {"half": "development"} for row in _rows(Path(development_file))]
+    return {"test": datasets.Dataset.from_list(rows)}
 
 
 def _rows(path: Path) -> list[dict]:
@@ -44,10 +50,9 @@ class MultipleChoice:
     """One test: its requests are built once and answered by as many checkpoints as wanted."""
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
-        """name: of the test, for messages; block: {"task", "file"}; halves: which questions to ask."""
-        manager = TaskManager(
-            include_path=str(TASKS), include_defaults=False, metadata={"file": str(data / block["file"])}
-        )
+        """name: of the test, for messages; block: "task", "file", perhaps "development_file"; halves: which to ask."""
+        files = {key: str(data / block[key]) for key in ("file", "development_file") if key in block}
+        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=files)
         if block["task"] not in manager.all_subtasks:
             raise SystemExit(
                 f"{name}: task {block['task']!r} is not in {TASKS.name}/ (allowed: {', '.join(manager.all_subtasks)})"
@@ -56,7 +61,7 @@ class MultipleChoice:
         self.task = manager.load(block["task"])["tasks"][block["task"]]
         self.letters = isinstance(self.task.config.doc_to_choice, list)
         docs = list(self.task.eval_docs)
-        of_doc = [half(doc["question"]) for doc in docs]
+        of_doc = [doc["half"] for doc in docs]
         self.rows = [index for index, name in enumerate(of_doc) if name in halves]
         self.docs = [docs[index] for index in self.rows]
         self.of_doc = [of_doc[index] for index in self.rows]

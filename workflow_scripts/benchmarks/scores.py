@@ -48,6 +48,16 @@ def mean_recall(recalls: list[float]) -> dict | None:
     return {"metric": "rougeL_recall", "value": value, "stderr": stderr, "n": n, "chance": 0.0, **plain}
 
 
+def mean_of_means(scores: list[dict | None]) -> dict | None:
+    """Mean of the scores of a test's parts (RWKU's levels), each weighing the same; None where a part has no probe."""
+    if not scores or None in scores:
+        return None
+    errors = [score["stderr"] for score in scores]
+    stderr = None if None in errors else math.sqrt(math.fsum(error**2 for error in errors)) / len(errors)
+    mean = math.fsum(score["value"] for score in scores) / len(scores)
+    return scores[0] | {"value": mean, "stderr": stderr, "n": sum(score["n"] for score in scores)}
+
+
 def by_half(answers: list[dict], halves: list[str], score) -> dict[str, dict]:
     """`score` of the answers of each half and, where both were asked, of all. A half without any is left out."""
     parts = {name: score([answer for answer in answers if answer["half"] == name]) for name in halves}

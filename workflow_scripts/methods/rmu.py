@@ -3,7 +3,8 @@
 l_f = mean over tokens and hidden dimensions of (h_l(forget) - c u)^2; l_r the same between the model's and the
 untouched model's h_l(retain); h_l is the residual stream after the hook layer l, u one fixed direction, drawn
 uniformly from [0, 1)^H and scaled to length 1. c is `steering` times the mean norm of h_l on forget text, since a
-useful value follows the activations' size (published: 6.5 to 32000, by model). Padding does not count.
+useful value follows the activations' size (published: 6.5 to 32000, by model); with `steering_unit: absolute` it is
+`steering` itself. Padding does not count.
 """
 
 import torch
@@ -18,7 +19,8 @@ def forget_reference(model: nn.Module, batches: list[Batch], settings: dict) -> 
     norms = [hidden_states(model, b, settings["hook_layer"])[b.mask].float().norm(dim=-1) for b in batches]
     generator = torch.Generator().manual_seed(settings["seed"])
     direction = torch.rand(model.config.hidden_size, generator=generator).to(norms[0].device)
-    return settings["steering"] * torch.cat(norms).mean() * direction / direction.norm()
+    unit = 1.0 if settings.get("steering_unit") == "absolute" else torch.cat(norms).mean()
+    return settings["steering"] * unit * direction / direction.norm()
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from files import sha256
+from files import model_hash
 from moe.layers import decoder_layers
 from moe.lora import attach_lora
 from moe.selected import SelectedExperts
@@ -26,11 +26,8 @@ SLICE = re.compile(r"^(.*)\[(\d+)\]$")
 
 
 def base_hash(folder: str | Path) -> str:
-    """Hash of a model folder's weight files, in name order."""
-    files = sorted(Path(folder).glob("*.safetensors"))
-    if not files:
-        raise SystemExit(f"{folder}: no *.safetensors file; a model folder is needed")
-    return "+".join(sha256(file) for file in files)
+    """Hash of a model folder's weights; a downloaded folder is checked against its record."""
+    return model_hash(folder)
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:

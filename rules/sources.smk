@@ -1,0 +1,51 @@
+# Real models and datasets, from the hub or a local folder. The only jobs that use the network; a cluster runs them where
+# Snakemake itself runs.
+
+
+wildcard_constraints:
+    dataset="|".join(map(re.escape, REAL["datasets"])),
+
+
+rule download_dataset:
+    input:
+        code=plan.code_of("download_dataset.py"),
+    output:
+        data=f"{R}/data/{{dataset}}/{{file}}.jsonl",
+        record=f"{R}/data/{{dataset}}/{{file}}.source.json",
+    log:
+        f"{R}/logs/download_dataset/{{dataset}}/{{file}}.log",
+    priority: 11
+    retries: 2
+    localrule: True
+    params:
+        sources=config["sources"],
+        source=lambda w: plan.canonical(
+            sources.identity(REAL["datasets"][w.dataset], f"{w.file}.jsonl")
+        ),
+    shell:
+        "HF_HUB_OFFLINE=0 python workflow_scripts/download_dataset.py --sources {params.sources} --dataset {wildcards.dataset}"
+        " --file {wildcards.file}.jsonl --output {output.data} 2>&1 | tee {log}"
+
+
+rule download_model:
+    input:
+        code=plan.code_of("download_model.py"),
+    output:
+        f"{R}/models/{{model}}/seed-0/source.json",
+    log:
+        f"{R}/logs/download_model/{{model}}.log",
+    wildcard_constraints:
+        model="|".join(map(re.escape, plan.released_models(config))),
+    priority: 11
+    retries: 2
+    localrule: True
+    params:
+        sources=config["sources"],
+        source=lambda w: plan.canonical(
+            sources.identity(REAL["models"][config["models"][w.model]["source"]])
+        ),
+        name=lambda w: config["models"][w.model]["source"],
+        folder=f"{R}/models/{{model}}/seed-0",
+    shell:
+        "HF_HUB_OFFLINE=0 python workflow_scripts/download_model.py --sources {params.sources} --model {params.name}"
+        " --output {params.folder} 2>&1 | tee {log}"

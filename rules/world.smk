@@ -1,0 +1,50 @@
+# A study that makes its own data and models: the micro world, or texts of one's own.
+
+
+rule build_world:
+    input:
+        SOURCES,
+        code=plan.code_of(config["data"]["script"]),
+    output:
+        data(*plan.data_files(config), *plan.PRETRAINING_FILES),
+    log:
+        f"{R}/logs/build_world.log",
+    params:
+        settings=plan.canonical(own_files.settings_with_root(config)),
+        seed=config["data"]["seed"],
+        script=lambda w: f"workflow_scripts/{config['data']['script']}",
+        folder=lambda w: f"{R}/data",
+    resources:
+        **needs("build_world"),
+    shell:
+        "python workflow_scripts/start.py {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
+
+
+rule pretrain_micro:
+    input:
+        code=plan.code_of("pretrain_micro.py"),
+        data=data(*plan.PRETRAINING_FILES),
+    output:
+        weights=f"{MODEL}/model.safetensors",
+        config=f"{MODEL}/config.json",
+        tokenizer=f"{MODEL}/tokenizer.json",
+        tokenizer_config=f"{MODEL}/tokenizer_config.json",
+        record=f"{MODEL}/pretraining.json",
+    log:
+        f"{R}/logs/pretrain_micro/{{model}}-{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks/pretrain_micro/{{model}}-{{seed}}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, plan.pretrained_models(config))),
+    priority: 10
+    threads: config["threads"]
+    params:
+        settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
+        data=lambda w: f"{R}/data",
+        folder=lambda w, output: os.path.dirname(output.config),
+        state=f"{R}/state/models/{{model}}/seed-{{seed}}",
+    resources:
+        **needs("pretrain_micro"),
+    shell:
+        "python workflow_scripts/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
+        " --threads {threads} --state {params.state} --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"
