@@ -24,7 +24,7 @@ rule weigh_retain_tokens:
     input:
         model_files,
         code=plan.code_of("weigh_retain_tokens.py"),
-        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        weights=weights,
         texts=texts,
     output:
         record=f"{R}/token_weights/{{name}}/{{model}}/{{benchmark}}/seed-{{seed}}.json",

@@ -132,6 +132,20 @@ def affinity(wildcards):
     return f"{R}/attribution/{wildcards.model}/{wildcards.benchmark}/seed-{seed}/affinity.json"
 
 
+def selection_files(model):
+    """Selections brought by the user that Table 3 on the architectures counts too: row -> file."""
+    return (
+        config["tables"]
+        .get("table3_architectures", {})
+        .get("selections", {})
+        .get(model, {})
+    )
+
+
+def given_selections(wildcards):
+    return list(selection_files(wildcards.model).values())
+
+
 def token_weights(wildcards):
     """Weights of the retain text's tokens, where the method asks for some; their record names them by hash."""
     name = config["methods"][wildcards.method].get("token_weights")

@@ -27,6 +27,29 @@ rule download_dataset:
         " --file {wildcards.file}.jsonl --output {output.data} 2>&1 | tee {log}"
 
 
+rule count_parameters:
+    input:
+        code=plan.code_of("count_parameters.py"),
+        selections=given_selections,
+    output:
+        f"{R}/architectures/{{model}}.json",
+    log:
+        f"{R}/logs/count_parameters/{{model}}.log",
+    wildcard_constraints:
+        model="|".join(map(re.escape, plan.released_models(config))),
+    params:
+        architecture=lambda w: plan.canonical(
+            sources.architecture(config["models"][w.model]["source"])
+        ),
+        name=lambda w: config["models"][w.model]["source"],
+        selections=lambda w: " ".join(
+            f"{name}={path}" for name, path in selection_files(w.model).items()
+        ),
+    shell:
+        "python workflow_scripts/count_parameters.py --architectures config/architectures.yaml --model {params.name}"
+        " --selection {params.selections} --output {output} 2>&1 | tee {log}"
+
+
 rule download_model:
     input:
         code=plan.code_of("download_model.py"),

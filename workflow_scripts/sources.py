@@ -49,6 +49,14 @@ def entry_of(sources: dict, kind: str, name: str, where: str) -> dict:
     return sources[kind][name]
 
 
+def architecture(name: str, path: str | Path = "config/architectures.yaml") -> dict:
+    """A real model's architecture; ends with one line if the file does not have it."""
+    known = yaml.safe_load(Path(path).read_text())
+    if name not in known:
+        raise SystemExit(f"{path}: no model {name!r} (there: {', '.join(known)})")
+    return known[name]
+
+
 def dataset_file(sources: dict, file: str) -> tuple[str, str]:
     """(dataset, name of its file) of a data file that a benchmark names, as rwku/forget_level1.jsonl."""
     dataset, _, name = file.partition("/")

@@ -10,6 +10,7 @@ TABLES = (
     "table1",
     "table2",
     "table3",
+    "table3_architectures",
     "table4",
     "table5",
     "table6",
@@ -61,6 +62,8 @@ def needs(
     _check(kind, name, block, models)
     if name == "tuning":
         return [f"tuning/{model}/{method}/{scope}.json" for model, method, scope in block["combinations"]]
+    if name == "table3_architectures":
+        return [f"architectures/{model}.json" for model in block["models"]]
     if name == "figure2":
         pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
         return [_path("affinity", model, benchmark, "", "", seeds[0]) for model, benchmark in pairs]

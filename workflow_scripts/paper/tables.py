@@ -8,6 +8,7 @@ from pathlib import Path
 
 from files import read_json
 from paper import labels, notes, published, results
+from paper.architecture_table import table3_architectures
 from paper.as_published import as_published
 from paper.needs import cells
 from paper.scores import Row, Table, score_table, tidy
@@ -201,6 +202,7 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "table1": table1,
     "table2": table2,
     "table3": table3,
+    "table3_architectures": table3_architectures,
     "table4": table4,
     "table5": table5,
     "table6": table6,
