@@ -160,6 +160,7 @@ rule evaluate:
         checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
         weights=weights,
         tests=tests,
+        original=shown_original,
     output:
         metrics=f"{R}/cells/{CELL}/metrics.json",
         predictions=f"{R}/cells/{CELL}/predictions.jsonl.gz",
@@ -173,13 +174,18 @@ rule evaluate:
         **needs("evaluate"),
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
-        halves="development test",
+        halves=lambda w, input: (
+            f"development --test-shown {input.original} --threshold {config['choice']['forget_accuracy']}"
+            if input.original
+            else "development test"
+        ),
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         batch=config["evaluation"]["batch_size"],
+        precision=config["precision"],
     shell:
         "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
-        " --checkpoints {input.checkpoints}/step-*.safetensors --halves {params.halves} --batch-size {params.batch}"
+        " --checkpoints {input.checkpoints}/step-*.safetensors --halves {params.halves} --batch-size {params.batch} --precision {params.precision}"
         " --limit-gb {config[prefix_gb]} --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 
 
@@ -204,6 +210,7 @@ use rule evaluate as evaluate_trial with:
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         batch=config["evaluation"]["batch_size"],
+        precision=config["precision"],
 
 
 rule choose_checkpoint:

@@ -195,6 +195,11 @@ def original(wildcards):
     return f"{model_folder(wildcards)}/original/{wildcards.benchmark}.json"
 
 
+def shown_original(wildcards):
+    """Where only the checkpoints that are shown are tested, the untouched model's scores say which these are."""
+    return original(wildcards) if config["evaluation"]["test"] == "shown" else []
+
+
 def trials(wildcards):
     """Nothing is tried where the grid has a single rate."""
     rates = config["tuning"]["learning_rates"][wildcards.scope]

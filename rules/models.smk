@@ -42,9 +42,10 @@ rule evaluate_original:
         folder=lambda w: model_folder(w),
         data=lambda w: f"{R}/data",
         batch=config["evaluation"]["batch_size"],
+        precision=config["precision"],
     shell:
         "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.folder} --data {params.data} --benchmark '{params.benchmark}'"
-        " --halves development test --batch-size {params.batch} --threads {threads}"
+        " --halves development test --batch-size {params.batch} --precision {params.precision} --threads {threads}"
         " --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 
 
@@ -106,7 +107,8 @@ rule attribute_experts:
             {key: config["training"][key] for key in ("batch_size", "block_length")}
         ),
         model=lambda w: model_folder(w),
+        precision=config["precision"],
         data=f"{R}/data",
     shell:
         "python workflow_scripts/start.py workflow_scripts/attribute_experts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
-        " --training '{params.training}' --threads {threads} --output {output} 2>&1 | tee {log}"
+        " --training '{params.training}' --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"

@@ -1,4 +1,4 @@
-"""Miniature copies of the real models and datasets, in the layout that the hub has them in, for `path:` of a sources file.
+"""Miniature copies of the real models and datasets in the hub's layout, for `path:` of a sources file.
 
 Models: real configuration classes, weights of a few thousand parameters in bf16, several safetensors shards with one
 tensor an expert and matrix where the release has it so; tokenizers are trained here, of three kinds (byte-level BPE
@@ -63,7 +63,10 @@ MODELS = {
     "llama-3-8b": ("Llama", {"intermediate_size": 24}),
     "phi-3.5-mini": ("Phi3", {"intermediate_size": 24}),
 }
-CHAT = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+CHAT = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
 
 
 def texts(count: int, words: int, seed: int) -> list[str]:

@@ -11,11 +11,12 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from benchmarks.texts import forget_texts
 from files import write_json
 from moe.layers import MoELayer, find_moe_layers
+from moe.loading import PRECISIONS, first_device, load_model
 from moe.routing import record_routing
 from packing import batches, pack
 from progress import progress
@@ -64,18 +65,18 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--benchmark", required=True, type=json.loads, help="the benchmark's config block, as JSON")
     parser.add_argument("--training", required=True, type=json.loads, help="block_length, batch_size")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    if not (args.model / "config.json").is_file():
-        raise SystemExit(f"{args.model}: no config.json there; --model must be a Hugging Face model folder")
     texts = forget_texts(args.benchmark, args.data)
-    model = AutoModelForCausalLM.from_pretrained(args.model).eval()
+    model = load_model(args.model, args.precision)
     layers = find_moe_layers(model)
     if not layers:
         raise SystemExit(f"{args.model}: no MoE layer; only a mixture-of-experts model can be attributed")
     blocks = pack(texts, AutoTokenizer.from_pretrained(args.model), args.training["block_length"])
+    blocks = blocks.to(first_device(model))
     write_json(args.output, attribute(model, layers, blocks, args.training["batch_size"]))
 
 

@@ -2,7 +2,7 @@
 
 Reads metrics.json of the cell and of the untouched model; writes chosen.json with one choice for each rule:
 `balance` (benchmarks/choice.py), `at_forget_accuracy` (the first checkpoint with a forget accuracy of at most
---threshold) and `as_published` (the best balance on the very questions that are reported).
+--threshold) and, where every checkpoint was tested, `as_published` (the best balance on the very questions reported).
     python workflow_scripts/choose_checkpoint.py --metrics metrics.json --original original.json --threshold 0.27 \\
         --output chosen.json
 """
@@ -10,7 +10,7 @@ Reads metrics.json of the cell and of the untouched model; writes chosen.json wi
 import argparse
 from pathlib import Path
 
-from benchmarks.choice import OVERSHOT, best_balance, checked, keep_and_left, unmeasurable
+from benchmarks.choice import OVERSHOT, best_balance, checked, first_at, keep_and_left, unmeasurable
 from files import read_json, write_json
 
 
@@ -34,7 +34,7 @@ def balance(checkpoints: list[dict], original: dict, half: str, reported: str) -
 def at_forget_accuracy(checkpoints: list[dict], original: dict, threshold: float) -> dict:
     """First checkpoint with a forget score of at most `threshold` on the development half, else the last one."""
     candidates = [entry for entry in checkpoints if entry["step"] > 0]
-    reached = next((entry for entry in candidates if entry["forget"]["development"]["value"] <= threshold), None)
+    reached = first_at(checkpoints, threshold)
     if reached is None:
         note = f"no forget score is at most {threshold:g} on the development half; the last step is reported"
         return result(candidates[-1], original, "not reached", note, "development", "test")
@@ -50,6 +50,9 @@ def result(entry: dict, original: dict, status: str, note: str, half: str, repor
     """A choice as chosen.json holds it. keep and left are those on `half`, where the choice was made."""
     if entry["collapsed"]:
         note += f"; collapsed ({'; '.join(entry['collapse_reasons'])})"
+    for name in ("forget", "utility"):
+        if reported not in entry[name] or reported not in original[name]:
+            raise SystemExit(f"step {entry['step']}: {name} was not scored on {reported!r}, which is reported")
     keep, left = (None, None) if unmeasurable(original, half) else keep_and_left(entry, original, half)
     return {
         "step": entry["step"],
@@ -74,16 +77,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     metrics, original = read_json(args.metrics), read_json(args.original)
-    for half in ("development", "test", "all"):
-        checkpoints = checked(metrics, args.metrics, half)
-        untouched = checked(original, args.original, half)[0]
+    checkpoints = checked(metrics, args.metrics, "development")
+    untouched = checked(original, args.original, "development")[0]
     if not any(entry["step"] > 0 for entry in checkpoints):
         raise SystemExit(f"{args.metrics}: checkpoints: only step 0; there is nothing to choose")
     choices = {
         "balance": balance(checkpoints, untouched, "development", "test"),
         "at_forget_accuracy": at_forget_accuracy(checkpoints, untouched, args.threshold),
-        "as_published": balance(checkpoints, untouched, "all", "all"),
     }
+    if all("all" in entry["forget"] and "all" in entry["utility"] for entry in checkpoints):
+        choices["as_published"] = balance(checkpoints, untouched, "all", "all")
     write_json(args.output, choices)
 
 

@@ -22,14 +22,16 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # models and data are local files; nothing m
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
+from benchmarks.choice import checked, shown_steps
 from benchmarks.generation import Generation, Generator
 from benchmarks.halves import HALVES
 from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import MultipleChoice
-from files import write_json
+from files import read_json, write_json
 from moe.delta import applied, base_hash, lowest_changed
+from moe.loading import PRECISIONS, load_model
 from moe.suffix import Reuse, reuse_prefix_
 from progress import progress
 
@@ -79,6 +81,14 @@ def evaluate(tests: dict, speakers: dict, step: int) -> tuple[dict, list[dict]]:
     return entry | {"collapsed": bool(entry["collapse_reasons"])}, rows
 
 
+def merge(entry: dict, tested: dict) -> None:
+    """Add the scores on further questions to a checkpoint's entry. Collapse stays as judged: the choice rests on it."""
+    for name in DECIDING:
+        entry[name] |= tested[name]
+    for name, scores in tested["extra"].items():
+        entry["extra"].setdefault(name, {}).update(scores)
+
+
 def write_gzip(path: Path, rows: list[dict]) -> None:
     """JSON lines, compressed without a time stamp, so that equal rows are equal bytes."""
     buffer = io.BytesIO()
@@ -98,6 +108,15 @@ def main() -> None:
     )
     parser.add_argument("--checkpoints", type=Path, nargs="*", default=[])
     parser.add_argument("--halves", nargs="+", choices=HALVES, default=list(HALVES))
+    parser.add_argument(
+        "--test-shown",
+        type=Path,
+        metavar="ORIGINAL",
+        help="the untouched model's metrics.json: score "
+        "the test half of those checkpoints only that a table may show, as chosen on the development half",
+    )
+    parser.add_argument("--threshold", type=float, default=0.27, help="as choose_checkpoint.py's")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--batch-size", type=int, default=64, help="fixed: scores move in the last digits with it")
     parser.add_argument("--limit-gb", type=float, default=8.0, help="hidden states to keep in memory")
     parser.add_argument("--threads", type=int, default=1)
@@ -108,12 +127,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    if not (args.model / "config.json").is_file():
-        raise SystemExit(f"{args.model}: no config.json there; --model must be a Hugging Face model folder")
     steps = {step_of(path): path for path in args.checkpoints} or {0: None}
     tests = read_tests(args.benchmark, args.data, args.halves)
-    model = AutoModelForCausalLM.from_pretrained(args.model, dtype="auto")
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    model = load_model(args.model, args.precision)
     tokenizer = AutoTokenizer.from_pretrained(args.model)
     # What lies below the layers that the checkpoints change runs once a question, not once a checkpoint.
     lowest = lowest_changed(model, args.checkpoints) if len(steps) > 1 else 0
@@ -132,6 +148,15 @@ def main() -> None:
         entries.append(entry)
         rows += answers
         bar.set(**{name: next(iter(entry[name].values()))["value"] for name in DECIDING})
+    if args.test_shown:
+        tests = read_tests(args.benchmark, args.data, ["test"])
+        original = checked(read_json(args.test_shown), args.test_shown, "development")[0]
+        shown = shown_steps(entries, original, args.threshold)
+        for entry in [entry for entry in entries if entry["step"] in shown]:
+            with applied(model, steps[entry["step"]], base):
+                tested, answers = evaluate(tests, speakers, entry["step"])
+            merge(entry, tested)
+            rows += answers
     if args.predictions:
         write_gzip(args.predictions, rows)
     write_json(args.output, {"benchmark": args.benchmark["name"], "checkpoints": entries})

@@ -24,7 +24,7 @@ def pack(texts: list[str], tokenizer, block_length: int) -> torch.Tensor:
 
 
 def batch_of(blocks: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor | None = None) -> Batch:
-    mask = torch.ones(len(rows), blocks.shape[1], dtype=torch.bool)
+    mask = torch.ones(len(rows), blocks.shape[1], dtype=torch.bool, device=blocks.device)
     return Batch(rows, blocks[rows], mask, None if weights is None else weights[rows])
 
 

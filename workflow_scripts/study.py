@@ -84,7 +84,7 @@ def scope_block(config: dict, method: str, scope: str) -> dict:
 
 
 def training_block(config: dict, scope: str) -> dict:
-    return config["training"] | config["scopes"][scope].get("training", {})
+    return config["training"] | config["scopes"][scope].get("training", {}) | {"precision": config["precision"]}
 
 
 def tuned_as(config: dict, scope: str) -> str:

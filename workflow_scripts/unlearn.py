@@ -19,13 +19,15 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from benchmarks.texts import forget_texts, retain_texts
 from files import read_json, sha256, write_json
 from moe.delta import base_hash, save_delta, trained_tensors
 from moe.forward import Batch, token_nll
 from moe.layers import MoELayer, find_moe_layers
+from moe.loading import checkpoint_activations_, first_device, load_model
+from moe.precision import hand_over_gradients, make_masters, master, write_back
 from moe.routing import Routing, overlap, record_routing, token_share
 from moe.suffix import Reuse, lowest_trained, reuse_prefix_
 from packing import batches, pack, shuffled
@@ -47,11 +49,12 @@ def anchor_loss(routing: Routing, anchor: dict[str, list[int]], mask: torch.Tens
     """
     total = torch.zeros((), device=mask.device)
     for name, experts in anchor.items():
-        gates = routing.gate_scores(int(name), masked=scope.get("anchor_masked", True))[mask.reshape(-1)]
+        gates = routing.gate_scores(int(name), masked=scope.get("anchor_masked", True))
+        gates = gates[mask.reshape(-1).to(gates.device)]
         target = torch.zeros(gates.shape[-1], device=gates.device)
         target[experts] = 1.0
         squares = (gates - target).square()
-        total = total + (squares.mean() if scope.get("anchor_mean") else squares.sum(-1).mean())
+        total = total + (squares.mean() if scope.get("anchor_mean") else squares.sum(-1).mean()).to(total.device)
     return total if scope.get("anchor_gradient", True) else total.detach()
 
 
@@ -76,6 +79,10 @@ def finite(value: float, what: str, step: int) -> float:
     if value != value or value in (float("inf"), float("-inf")):
         raise SystemExit(f"step {step}: {what} is {value}; lower the learning rate of this cell")
     return value
+
+
+def add(sums: dict[str, float | None], key: str, value: torch.Tensor) -> None:
+    sums[key] = (sums[key] or 0.0) + value.item()
 
 
 def unlearn(
@@ -107,8 +114,12 @@ def unlearn(
     layers = find_moe_layers(model)
     total = sum(parameter.numel() for parameter in model.parameters())
     size = training["batch_size"]
-    forget = pack(forget_text, tokenizer, training["block_length"])
-    retain = pack(retain_text, tokenizer, training["block_length"]) if hasattr(losses, "retain_loss") else None
+    at_once = training.get("rows_at_once") or size  # rows in one pass; the step is that of the whole batch
+    device = first_device(model)
+    forget = pack(forget_text, tokenizer, training["block_length"]).to(device)
+    retain = None
+    if hasattr(losses, "retain_loss"):
+        retain = pack(retain_text, tokenizer, training["block_length"]).to(device)
     if token_weights is not None and (retain is None or token_weights.shape != retain.shape):
         found = "no retain term" if retain is None else f"{tuple(retain.shape)} tokens of retain text"
         raise SystemExit(f"token weights {tuple(token_weights.shape)}: {method_name} has {found}")
@@ -120,6 +131,8 @@ def unlearn(
     if not trained:
         raise SystemExit(f"scope {scope['kind']}: nothing to train in a {type(model).__name__}; is it a dense model?")
     trained_count = {name: tensor.numel() for name, tensor in trained_tensors(model).items()}
+    if training.get("gradient_checkpointing"):
+        checkpoint_activations_(model)
 
     by_index = {layer.index: layer for layer in layers}
     anchored = [by_index[int(name)] for name in selection["anchor"]]
@@ -127,12 +140,16 @@ def unlearn(
     first, before = probe(model, layers, probe_batch, None)
     known = [blocks for blocks in (forget, retain) if blocks is not None]
     # From here on nothing below what trains runs twice on a text; the first probe, above, saw all of the model.
-    reuse_prefix_(model, lowest_trained(model), reuse or Reuse(), known, size)
+    reuse_prefix_(model, lowest_trained(model), reuse or Reuse(), known, at_once)
     forget_reference = (
-        losses.forget_reference(model, batches(forget, size), method) if hasattr(losses, "forget_reference") else None
+        losses.forget_reference(model, batches(forget, at_once), method)
+        if hasattr(losses, "forget_reference")
+        else None
     )
     retain_reference = (
-        losses.retain_reference(model, batches(retain, size), method) if hasattr(losses, "retain_reference") else None
+        losses.retain_reference(model, batches(retain, at_once), method)
+        if hasattr(losses, "retain_reference")
+        else None
     )
     trajectory = {
         "steps": [],
@@ -141,15 +158,17 @@ def unlearn(
         "experts": layers[0].num_experts if layers else 0,
         "top_k": before.top_k[layers[0].index].shape[-1] if layers else 0,
     }
-    optimizer = torch.optim.AdamW(trained, lr=learning_rate, betas=BETAS, weight_decay=0.0)
+    masters = make_masters(trained)
+    optimizer = torch.optim.AdamW(masters, lr=learning_rate, betas=BETAS, weight_decay=0.0)
     forget_batches = shuffled(forget, size, seed)
     retain_batches = retain is not None and shuffled(retain, size, seed + 1, token_weights)
-    weights = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    weights = {name: master(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
     saved = state.load() if state else None
     if saved:  # the references and the first probe above are those of the untouched model, as at the first start
         with torch.no_grad():
             for name, parameter in weights.items():
                 parameter.copy_(saved["weights"][name])
+        write_back(trained)
         optimizer.load_state_dict(saved["optimizer"])
         trajectory = saved["trajectory"]
         for _ in range(saved["step"]):
@@ -161,28 +180,30 @@ def unlearn(
     bar = progress(range(first_step, training["steps"] + 1), label or f"{method_name} x {scope['kind']}")
     began = time.monotonic()
     for step in bar:
-        batch = next(forget_batches)
-        with record_routing(model, anchored) as routing:
-            forget_loss = losses.forget_loss(model, batch, forget_reference, method)
-        anchor = anchor_loss(routing, selection["anchor"], batch.mask, scope) if anchored else None
-        loss = forget_loss if anchor is None else forget_loss + scope["alpha"] * anchor
-        loss.backward()
-        retained = None
+        sums = dict.fromkeys(("forget_loss", "retain_loss", "anchor_loss"))
+        for part, share in next(forget_batches).parts(at_once):
+            with record_routing(model, anchored) as routing:
+                loss = losses.forget_loss(model, part, forget_reference, method)
+            add(sums, "forget_loss", share * loss)
+            if anchored:
+                anchor = anchor_loss(routing, selection["anchor"], part.mask, scope)
+                add(sums, "anchor_loss", share * anchor)
+                loss = loss + scope["alpha"] * anchor
+            (share * loss).backward()
         if retain is not None and method["retain_weight"]:
-            retained = losses.retain_loss(model, next(retain_batches), retain_reference, method)
-            (method["retain_weight"] * retained).backward()
-        for parameter in trained:  # a token-less expert has no gradient: Adam must still see a zero, as under a mask
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
-        row = {
-            "step": step,
-            "forget_loss": finite(forget_loss.item(), "the forget loss", step),
-            "retain_loss": None if retained is None else finite(retained.item(), "the retain loss", step),
-            "anchor_loss": None if anchor is None else anchor.item(),
-            "gradient_norm": finite(norm.item(), "the gradient norm", step),
-        }
+            for part, share in next(retain_batches).parts(at_once):
+                loss = share * losses.retain_loss(model, part, retain_reference, method)
+                add(sums, "retain_loss", loss)
+                (method["retain_weight"] * loss).backward()
+        hand_over_gradients(trained)
+        norm = torch.nn.utils.clip_grad_norm_(masters, CLIP)
+        named = (("forget_loss", "the forget loss"), ("retain_loss", "the retain loss"))
+        for key, what in named:
+            if sums[key] is not None:
+                finite(sums[key], what, step)
+        row = {"step": step} | sums | {"gradient_norm": finite(norm.item(), "the gradient norm", step)}
         optimizer.step()
+        write_back(trained)
         optimizer.zero_grad(set_to_none=True)
         trajectory["steps"].append(row)
         seen = (step - first_step + 1) * size * training["block_length"]  # forget tokens
@@ -239,7 +260,7 @@ def main() -> None:
 
 def run_cell(args: argparse.Namespace, texts: tuple, selection: dict, learning_rate: float, base: str, state: State):
     """Unlearn and write the outputs. Checkpoints lie with the state until the end, so that a stop loses none."""
-    model = AutoModelForCausalLM.from_pretrained(args.model)
+    model = load_model(args.model, args.training.get("precision", "float32"))
     method = {key: value for key, value in args.method.items() if key != "name"} | {"seed": args.seed}
     if selection["experts"] and "hook_layer" in method and args.scope["kind"] in ("uoe", "random"):
         method["hook_layer"] = max(map(int, selection["experts"]))  # RMU+UOE steers the target layer itself
@@ -265,7 +286,7 @@ def run_cell(args: argparse.Namespace, texts: tuple, selection: dict, learning_r
         learning_rate,
         args.seed,
         save,
-        load_file(args.token_weights)["weights"] if args.token_weights else None,
+        load_file(args.token_weights)["weights"].to(first_device(model)) if args.token_weights else None,
         state,
         Reuse(1e9 * args.limit_gb, args.prefix, base),
         label=f"unlearning {args.output}",

@@ -10,6 +10,22 @@ MEASURABLE = 3.0  # standard errors that the untouched model must lie above chan
 OVERSHOT = 0.20  # forget accuracy under which a table at "FA ~ 0.25" has gone too far
 
 
+def first_at(checkpoints: list[dict], threshold: float) -> dict | None:
+    """First checkpoint after step 0 with a forget score of at most `threshold` on the development half."""
+    candidates = [entry for entry in checkpoints if entry["step"] > 0]
+    return next((entry for entry in candidates if entry["forget"]["development"]["value"] <= threshold), None)
+
+
+def shown_steps(checkpoints: list[dict], original: dict, threshold: float) -> set[int]:
+    """Steps that a table or figure may show, as far as the development half decides: the best balance, the first one
+    with a forget score of at most `threshold`, and the last."""
+    steps = {checkpoints[-1]["step"]}
+    if not unmeasurable(original, "development"):
+        steps.add(best_balance(checkpoints, original, "development")["step"])
+    reached = first_at(checkpoints, threshold)
+    return steps | ({reached["step"]} if reached else set())
+
+
 def checked(metrics: dict, path: str, half: str) -> list[dict]:
     """Checkpoints of a metrics.json in step order; ends with one line if there is none, or none scored on `half`."""
     checkpoints = sorted(metrics.get("checkpoints", []), key=lambda entry: entry["step"])

@@ -13,10 +13,16 @@ from torch import Tensor, nn
 from moe.forward import Batch, hidden_states
 
 
+def _kept(model: nn.Module, batch: Batch, settings: dict) -> Tensor:
+    """h_l of the tokens that count, `[N, H]`, in fp32 and where the hook layer is."""
+    hidden = hidden_states(model, batch, settings["hook_layer"])
+    return hidden[batch.mask.to(hidden.device)].float()
+
+
 @torch.no_grad()
 def forget_reference(model: nn.Module, batches: list[Batch], settings: dict) -> Tensor:
     """Control vector c u, `[H]`."""
-    norms = [hidden_states(model, b, settings["hook_layer"])[b.mask].float().norm(dim=-1) for b in batches]
+    norms = [_kept(model, batch, settings).norm(dim=-1) for batch in batches]
     generator = torch.Generator().manual_seed(settings["seed"])
     direction = torch.rand(model.config.hidden_size, generator=generator).to(norms[0].device)
     unit = 1.0 if settings.get("steering_unit") == "absolute" else torch.cat(norms).mean()
@@ -30,11 +36,11 @@ def retain_reference(model: nn.Module, batches: list[Batch], settings: dict) -> 
 
 
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
-    hidden = hidden_states(model, batch, settings["hook_layer"])[batch.mask].float()
-    return (hidden - reference).square().mean()
+    return (_kept(model, batch, settings) - reference).square().mean()
 
 
 def retain_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
-    hidden = hidden_states(model, batch, settings["hook_layer"])[batch.mask].float()
-    error = (hidden - reference[batch.rows][batch.mask].float()).square()
-    return error.mean() if batch.weights is None else (error.mean(-1) * batch.weights[batch.mask]).mean()
+    hidden = _kept(model, batch, settings)
+    mask = batch.mask.to(hidden.device)
+    error = (hidden - reference[batch.rows][mask].float()).square()
+    return error.mean() if batch.weights is None else (error.mean(-1) * batch.weights.to(hidden.device)[mask]).mean()

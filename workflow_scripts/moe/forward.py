@@ -27,6 +27,19 @@ class Batch:
     mask: Tensor
     weights: Tensor | None = None
 
+    def parts(self, size: int) -> list[tuple["Batch", float]]:
+        """The batch in parts of at most `size` rows, each with its share of the rows.
+
+        A mean over the tokens, or the rows, of a batch of whole rows is the sum of its parts' means by share.
+        """
+        found = []
+        for start in range(0, len(self.rows), size):
+            cut = slice(start, start + size)
+            weights = None if self.weights is None else self.weights[cut]
+            part = Batch(self.rows[cut], self.input_ids[cut], self.mask[cut], weights)
+            found.append((part, len(part.rows) / len(self.rows)))
+        return found
+
     def attention_mask(self) -> Tensor | None:
         """None where nothing is padded, so that the model takes its plain causal path."""
         return None if bool(self.mask.all()) else self.mask.long()

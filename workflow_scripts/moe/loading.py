@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
+from moe.layers import decoder_layers
+
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -22,6 +24,17 @@ def load_model(folder: str | Path, precision: str = "float32") -> nn.Module:
     gpus = torch.cuda.device_count()
     place = {"device_map": "balanced" if gpus > 1 else "cuda"} if gpus else {}
     return AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, precision), **place).eval()
+
+
+def checkpoint_activations_(model: nn.Module) -> None:
+    """Recompute each decoder layer's activations in the backward pass instead of keeping them.
+
+    Without reentrance: then what hooks took out of a layer, as the router's logits, stays in the graph. transformers
+    does so in training mode only, which is set on the decoder layers alone: no dropout inside them is switched on.
+    """
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    for block in decoder_layers(model)[1]:
+        block.training = True
 
 
 def first_device(model: nn.Module) -> torch.device:

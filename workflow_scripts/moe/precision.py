@@ -1,7 +1,8 @@
 """Train tensors in fp32 that the model holds in bf16.
 
 bf16 has 8 bits of mantissa: a step of 1e-4 relative size is lost in it. So what trains has a copy in fp32, which the
-optimizer (with its fp32 state) moves and which is rounded into the model after every step; deltas hold the copy.
+optimizer (with its fp32 state) moves and which is rounded into the model after every step. A delta holds what the
+model computes with; the working state of an unfinished run holds the copies.
 """
 
 import torch
@@ -22,7 +23,7 @@ def make_masters(parameters: list[nn.Parameter]) -> list[Tensor]:
 
 
 def hand_over_gradients(parameters: list[nn.Parameter]) -> None:
-    """Move gradients to the copies. A parameter that no token reached gets zeros: Adam must see them as under a mask."""
+    """Move gradients to the copies. Where no token came by they are zero: Adam must see them, as under a mask."""
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
