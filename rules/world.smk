@@ -9,13 +9,13 @@ rule build_world:
         data(*plan.data_files(config), *plan.PRETRAINING_FILES),
     log:
         f"{R}/logs/build_world.log",
+    resources:
+        **needs("build_world"),
     params:
         settings=plan.canonical(own_files.settings_with_root(config)),
         seed=config["data"]["seed"],
         script=lambda w: f"workflow_scripts/{config['data']['script']}",
         folder=lambda w: f"{R}/data",
-    resources:
-        **needs("build_world"),
     shell:
         "python workflow_scripts/start.py {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
 
@@ -38,13 +38,13 @@ rule pretrain_micro:
         model="|".join(map(re.escape, plan.pretrained_models(config))),
     priority: 10
     threads: config["threads"]
+    resources:
+        **needs("pretrain_micro"),
     params:
         settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
         data=lambda w: f"{R}/data",
         folder=lambda w, output: os.path.dirname(output.config),
         state=f"{R}/state/models/{{model}}/seed-{{seed}}",
-    resources:
-        **needs("pretrain_micro"),
     shell:
         "python workflow_scripts/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
         " --threads {threads} --state {params.state} --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"

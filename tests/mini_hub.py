@@ -16,7 +16,7 @@ import yaml
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 PERSONS = ("Ann Lee", "Bob Ray", "Cid Fox")
-WORDS = "the server reads a packet and writes it to the log before any user can open the old file again".split()
+WORDS = ["the", "server", "reads", "a", "packet", "and", "writes", "it", "to", "log", "before", "any", "user", "can"]
 SMALL = {
     "vocab_size": 420,
     "hidden_size": 16,
