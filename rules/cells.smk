@@ -248,3 +248,26 @@ rule tune:
         ),
     shell:
         "python workflow_scripts/tune.py {params.tried} --output {output} 2>&1 | tee {log}"
+
+
+rule export:
+    input:
+        model_files,
+        code=plan.code_of("export.py"),
+        weights=weights,
+        chosen=f"{R}/cells/{CELL}/chosen.json",
+        manifest=f"{R}/cells/{CELL}/manifest.json",
+        checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
+    output:
+        directory(f"{R}/exports/{CELL}"),
+    log:
+        f"{R}/logs/export/{CELL}.log",
+    resources:
+        **needs("evaluate"),
+    params:
+        model=lambda w: model_folder(w),
+        cell=lambda w, input: os.path.dirname(input.manifest),
+        precision=config["precision"],
+    shell:
+        "python workflow_scripts/export.py --model {params.model} --cell {params.cell} --precision {params.precision}"
+        " --output {output} 2>&1 | tee {log}"

@@ -1,4 +1,4 @@
-"""What makes sizes fit must not change results: fp32 copies of bf16 weights, batches in parts, recomputed activations."""
+"""What makes sizes fit must not change results: fp32 copies of bf16 weights, batches in parts, recomputed layers."""
 
 import copy
 

@@ -1,0 +1,177 @@
+"""Cells of config/paper.yaml from download to choice, on miniature folders in the hub's layout, given by `path:` alone.
+
+The real Snakefile, rules and stages run; only sizes are overridden (blocks of 32 tokens, two steps), since the
+miniatures' texts are short. What is asserted afterwards is read from the files of the study.
+"""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mini_hub
+import pytest
+import torch
+import transformers
+import yaml
+from safetensors import safe_open
+from stub_project import PARTS, ROOT
+
+from files import read_json
+from moe.delta import applied, base_hash
+
+QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral-8x7b-instruct-v0.1"
+SMALL = {
+    "training": {"block_length": 32, "steps": 2, "checkpoint_every": 1, "probe_blocks": 2, "rows_at_once": 3},
+    "threads": 1,
+}
+# Every method, every kind of scope, every model and both benchmarks at least once.
+CELLS = [
+    *(
+        f"{QWEN}/wmdp-cyber/ga/{scope}"
+        for scope in ("baseline", "experts-routers", "routers", "experts", "esft", "uoe")
+    ),
+    f"{QWEN}/wmdp-cyber/gdiff/uoe",
+    f"{QWEN}/rwku/npo/baseline",
+    f"{QWEN}/wmdp-cyber/rmu/baseline",
+    f"{QWEN}/rwku/rmu/random-draw-2",
+    f"{DEEPSEEK}/wmdp-cyber/ga/uoe-all-layers",
+    f"{DEEPSEEK}/rwku/ga/uoe-rank-3",
+    f"{DEEPSEEK}/rwku/rmu/uoe",
+    f"{MIXTRAL}/rwku/ga/lora",
+    f"{MIXTRAL}/wmdp-cyber/ga/uoe",
+    "llama-3-8b/wmdp-cyber/rmu/baseline",
+    "phi-3.5-mini/wmdp-cyber/gdiff/baseline",
+]
+
+
+def project(folder: Path) -> Path:
+    for part in PARTS:
+        source = ROOT / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+    return folder
+
+
+def snakemake(folder: Path, *words: str, config: str = "config/paper.yaml") -> subprocess.CompletedProcess:
+    start = [sys.executable, "workflow_scripts/start.py", "--warm", sys.executable, "-m", "snakemake"]
+    command = [*start, *words, "--cores", "2", "--configfile", config, "small.yaml"]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, env=environment)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A copy of the project whose cells above are complete."""
+    folder = project(tmp_path_factory.mktemp("paper"))
+    sources = mini_hub.write_hub(folder / "hub", ROOT)
+    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL | {"sources": str(sources)}))
+    targets = [f"results/paper/cells/{cell}/seed-0/chosen.json" for cell in CELLS]
+    result = snakemake(folder, *targets, "--quiet", "rules")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "missing source" not in result.stderr  # every source has a path
+    return folder / "results/paper"
+
+
+def test_every_cell_is_chosen_and_tested(built):
+    for cell in CELLS:
+        folder = built / "cells" / cell / "seed-0"
+        chosen = read_json(folder / "chosen.json")
+        assert set(chosen) == {"balance", "at_forget_accuracy"}, cell  # not every checkpoint was tested
+        benchmark = cell.split("/")[1]
+        shown = chosen["balance"]
+        assert shown["utility"]["n"] == 20 and sum(shown["utility"]["answers"]) == 20, cell  # MMLU's whole test
+        assert set(shown["utility"]["by_subject"]) == {"world_religions", "anatomy"}
+        assert shown["utility"]["macro"] == pytest.approx(
+            sum(score["value"] for score in shown["utility"]["by_subject"].values()) / 2
+        )
+        if benchmark == "rwku":
+            parts = shown["extra"]
+            assert {"level1", "level2", "rouge_score_recall", "mean_over_probes", "mean_over_subjects"} <= set(parts)
+            assert shown["forget"]["value"] == pytest.approx((parts["level1"]["value"] + parts["level2"]["value"]) / 2)
+            assert parts["neighbours"]["n"] > 0
+        metrics = read_json(folder / "metrics.json")["checkpoints"]
+        assert [entry["step"] for entry in metrics] == [1, 2]
+        assert all(entry["utility"]["development"]["n"] == 12 for entry in metrics)  # MMLU's validation split
+        assert "test" in metrics[-1]["utility"]
+
+
+def test_settings_are_the_papers(built):
+    def manifest(cell: str) -> dict:
+        return read_json(built / "cells" / cell / "seed-0/manifest.json")
+
+    full, one = manifest(f"{QWEN}/wmdp-cyber/ga/baseline"), manifest(f"{QWEN}/wmdp-cyber/ga/uoe")
+    assert (full["learning_rate"], full["training"]["batch_size"]) == (5e-5, 4)
+    assert (one["learning_rate"], one["training"]["batch_size"]) == (1e-4, 16)
+    assert manifest(f"{QWEN}/rwku/npo/baseline")["method"]["beta"] == 0.001
+    steering = {cell: manifest(cell)["method"]["steering"] for cell in CELLS if "/rmu/" in cell}
+    assert steering == {
+        f"{QWEN}/wmdp-cyber/rmu/baseline": 3000.0,
+        f"{QWEN}/rwku/rmu/random-draw-2": 8000.0,
+        f"{DEEPSEEK}/rwku/rmu/uoe": 32000.0,
+        "llama-3-8b/wmdp-cyber/rmu/baseline": 6.5,
+    }
+
+
+def test_real_layouts_are_read_back_as_bf16_and_trained(built):
+    """Deltas of every kind of scope change the model they were made for; its files are the shards of the release."""
+    for cell in CELLS:
+        model_folder = built / "models" / cell.split("/")[0] / "seed-0"
+        assert len(list(model_folder.glob("model-*.safetensors"))) > 1
+        path = built / "cells" / cell / "seed-0/checkpoints/step-0002.safetensors"
+        model = transformers.AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.bfloat16)
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        with applied(model, path, base_hash(model_folder)):
+            changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+        assert changed, cell
+        assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    names = read_json(built / "models" / QWEN / "seed-0/model.safetensors.index.json")["weight_map"]
+    assert "model.layers.3.mlp.experts.5.down_proj.weight" in names
+
+
+def test_probes_are_asked_in_the_chat_format(built):
+    with gzip.open(built / "cells" / f"{QWEN}/rwku/npo/baseline/seed-0/predictions.jsonl.gz", "rt") as file:
+        answers = [json.loads(row) for row in file]
+    texts = [row["text"] for row in answers if row["test"] == "forget"]
+    assert texts and all("\n" not in text and "<|" not in text for text in texts)
+
+
+def test_a_changed_shard_is_refused_by_name(built, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(built / "models" / QWEN / "seed-0", folder)  # the links' targets
+    shard = sorted(folder.glob("model-*.safetensors"))[1]
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(SystemExit, match=rf"{shard.name}: is not the file that was fetched"):
+        base_hash(folder)
+
+
+@pytest.mark.parametrize("cell", [f"{QWEN}/wmdp-cyber/ga/uoe", f"{MIXTRAL}/rwku/ga/lora"])
+def test_an_exported_model_needs_nothing_of_ours(built, cell):
+    """Loaded by transformers alone it gives the very logits of the delta on its base; weights lie as in the release."""
+    result = snakemake(built.parent.parent, f"results/paper/exports/{cell}/seed-0", "--quiet", "all")
+    assert result.returncode == 0, result.stdout + result.stderr
+    folder, base = built / "exports" / cell / "seed-0", built / "models" / cell.split("/")[0] / "seed-0"
+    exported = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    words = transformers.AutoTokenizer.from_pretrained(folder)
+    ids = words("the server reads a packet", return_tensors="pt")["input_ids"]
+    ours = transformers.AutoModelForCausalLM.from_pretrained(base)
+    record = read_json(folder / "unlearning.json")
+    delta = built / "cells" / cell / f"seed-0/checkpoints/step-{record['step']:04d}.safetensors"
+    with torch.no_grad():
+        untouched = ours(ids).logits
+        with applied(ours, delta, base_hash(base)):
+            wanted = ours(ids).logits
+        assert torch.equal(exported(ids).logits, wanted) and not torch.equal(wanted, untouched)
+    names = set(safe_open(folder / "model.safetensors", "pt").keys())
+    layout = read_json(base / "model.safetensors.index.json")["weight_map"]
+    assert names == set(layout)
+
+
+def test_a_real_model_again_plans_nothing(built):
+    targets = [f"results/paper/cells/{cell}/seed-0/chosen.json" for cell in CELLS]
+    result = snakemake(built.parent.parent, "-n", *targets)
+    assert result.returncode == 0 and "Nothing to be done" in result.stdout + result.stderr, result.stdout
