@@ -2,6 +2,7 @@
 # make quick           one model, GA and NPO x baseline, uoe, random
 # make extras          tables beyond the papers' own, of the same study: config/extras.yaml
 # make own-text        the same on texts of your own: make own-text DATA_ROOT=my_texts (README.md, "Your own text")
+# make plan            GPUs, memory, disk and time that the study of the papers still needs (STUDY=config/paper.yaml)
 # make report          one HTML file with all tables and figures
 # make test            the test suite
 # make lint            formatting and linting
@@ -9,13 +10,14 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 CORES ?= 2
 SEEDS ?= 1
+STUDY ?= config/paper.yaml
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS := 1
 SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
 BUILD := python workflow_scripts/build.py --cores $(CORES)
 
-.PHONY: tables quick extras own-text report test lint format
+.PHONY: tables quick extras own-text plan report test lint format
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
@@ -29,6 +31,9 @@ extras: $(VENV)/installed
 own-text: $(VENV)/installed
 	@[ -n "$(DATA_ROOT)" ] || { echo "say which folder holds the files: make own-text DATA_ROOT=my_texts"; exit 1; }
 	$(BUILD) --config-file config/own_text.yaml --seeds $(SEED_LIST) --set "data_root=$(DATA_ROOT)" -- all_tables
+
+plan: $(VENV)/installed
+	snakemake plan --configfile $(STUDY) --cores 1 --quiet all
 
 report: tables
 	$(BUILD) --seeds $(SEED_LIST) --report results/micro/report.html all_tables all_figures

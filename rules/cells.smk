@@ -185,7 +185,7 @@ rule evaluate:
         precision=config["precision"],
     shell:
         "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
-        " --checkpoints {input.checkpoints}/step-*.safetensors --halves {params.halves} --batch-size {params.batch} --precision {params.precision}"
+        " --checkpoints {input.checkpoints}/step-*.safetensors --manifest {input.manifest} --halves {params.halves} --batch-size {params.batch} --precision {params.precision}"
         " --limit-gb {config[prefix_gb]} --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 
 
@@ -225,9 +225,14 @@ rule choose_checkpoint:
     priority: 3
     params:
         threshold=config["choice"]["forget_accuracy"],
+        prune=(
+            f"--prune-over {config['checkpoints']['prune_over']}"
+            if config["checkpoints"]["prune_over"] < 100
+            else ""
+        ),
     shell:
         "python workflow_scripts/choose_checkpoint.py --metrics {input.metrics} --original {input.original}"
-        " --threshold {params.threshold} --output {output} 2>&1 | tee {log}"
+        " --threshold {params.threshold} {params.prune} --output {output} 2>&1 | tee {log}"
 
 
 rule tune:

@@ -72,3 +72,18 @@ rule download_model:
     shell:
         "HF_HUB_OFFLINE=0 python workflow_scripts/download_model.py --sources {params.sources} --model {params.name}"
         " --output {params.folder} 2>&1 | tee {log}"
+
+
+# Prints what is still to be built will need; it makes nothing, so it runs whenever it is asked for.
+rule plan:
+    input:
+        counts=[
+            f"{R}/architectures/{model}.json"
+            for model in sorted({cell[0] for cell in paper.grid(config)})
+        ],
+    localrule: True
+    params:
+        settings=plan.canonical(config),
+        results=R,
+    shell:
+        "python workflow_scripts/plan_costs.py --settings {params.settings:q} --counts {input.counts} --results {params.results}"

@@ -69,12 +69,27 @@ def result(entry: dict, original: dict, status: str, note: str, half: str, repor
     }
 
 
+def prune(folder: Path, steps: set[int]) -> None:
+    """Remove the checkpoints of all other steps; their scores stay in metrics.json."""
+    kept = {f"step-{step:04d}.safetensors" for step in steps}
+    for path in folder.glob("step-*.safetensors"):
+        if path.name not in kept:
+            path.unlink()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--metrics", type=Path, required=True)
     parser.add_argument("--original", type=Path, required=True, help="metrics.json of the untouched model")
     parser.add_argument("--threshold", type=float, default=0.27, help='forget accuracy that counts as "FA ~ 0.25"')
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument(
+        "--prune-over",
+        type=float,
+        metavar="PERCENT",
+        help="of a cell that trains more of the "
+        "parameters, remove from checkpoints/ beside --metrics what no choice took",
+    )
     args = parser.parse_args()
     metrics, original = read_json(args.metrics), read_json(args.original)
     checkpoints = checked(metrics, args.metrics, "development")
@@ -88,6 +103,9 @@ def main() -> None:
     if all("all" in entry["forget"] and "all" in entry["utility"] for entry in checkpoints):
         choices["as_published"] = balance(checkpoints, untouched, "all", "all")
     write_json(args.output, choices)
+    folder = args.metrics.parent
+    if args.prune_over is not None and read_json(folder / "parameters.json")["percent"] > args.prune_over:
+        prune(folder / "checkpoints", {choice["step"] for choice in choices.values()})
 
 
 if __name__ == "__main__":

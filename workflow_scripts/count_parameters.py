@@ -91,7 +91,13 @@ def count(architecture: dict, rank: int, selections: dict[str, dict]) -> dict:
     top_k = getattr(model.config, "num_experts_per_tok", 0) if layers else 0
     sizes = {"moe_layers": len(layers), "experts": layers[0].num_experts if layers else 0, "top_k": top_k}
     sizes |= {"hidden": model.config.hidden_size, "layers": model.config.num_hidden_layers}
-    sizes |= {"vocabulary": model.config.vocab_size}
+    idle = sum(
+        tensor.numel() * (layer.num_experts - top_k) // layer.num_experts
+        for layer in layers
+        for tensor in model.get_submodule(layer.experts).parameters()
+    )
+    sizes |= {"vocabulary": model.config.vocab_size, "active": total - idle}
+    sizes |= {"expert": sum(t[0].numel() for t in model.get_submodule(layers[0].experts).parameters()) if layers else 0}
     trainable = {name: {"trained": n, "percent": 100.0 * n / total} for name, n in scopes.items()}
     chosen = {name: sum(map(len, s["experts"].values())) for name, s in selections.items()}
     return {"total": total, "sizes": sizes, "lora_rank": rank, "scopes": trainable, "selected_experts": chosen}

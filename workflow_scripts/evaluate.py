@@ -107,6 +107,7 @@ def main() -> None:
         "--benchmark", type=json.loads, required=True, help="the benchmark's config block and its name, as JSON"
     )
     parser.add_argument("--checkpoints", type=Path, nargs="*", default=[])
+    parser.add_argument("--manifest", type=Path, help="the cell's: every checkpoint that it names must be there")
     parser.add_argument("--halves", nargs="+", choices=HALVES, default=list(HALVES))
     parser.add_argument(
         "--test-shown",
@@ -128,6 +129,12 @@ def main() -> None:
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     steps = {step_of(path): path for path in args.checkpoints} or {0: None}
+    for name in read_json(args.manifest)["checkpoints"] if args.manifest else ():
+        if name not in {path.name for path in args.checkpoints}:
+            raise SystemExit(
+                f"{args.manifest.parent}/checkpoints/{name}: was removed after the choice; to evaluate again, unlearn "
+                f"this cell again (name {args.manifest} as a target, with --force)"
+            )
     tests = read_tests(args.benchmark, args.data, args.halves)
     model = load_model(args.model, args.precision)
     tokenizer = AutoTokenizer.from_pretrained(args.model)

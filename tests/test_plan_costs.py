@@ -1,0 +1,69 @@
+"""The table of `make plan`: counts against closed forms, and only what is still to be built."""
+
+import json
+
+import pytest
+import yaml
+from snakemake.utils import validate
+from stub_project import ROOT
+
+import plan_costs
+
+GB = 1e9
+# One layer's worth of a made-up model: 4 MoE layers of 10 experts of 6 parameters, 1,000 in all.
+COUNTS = {
+    "total": 1000,
+    "sizes": {"moe_layers": 4, "layers": 5, "experts": 10, "hidden": 3, "expert": 6, "active": 900, "top_k": 2},
+    "scopes": {"baseline": {"trained": 1000}, "lora": {"trained": 50}, "experts": {"trained": 240}},
+}
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ({"kind": "baseline"}, 1000),
+        ({"kind": "experts"}, 240),
+        ({"kind": "lora", "rank": 8}, 50),
+        ({"kind": "uoe"}, 6 + 10 * 3),
+        ({"kind": "uoe", "experts": 3}, 3 * 6 + 30),
+        ({"kind": "uoe", "layers": "all"}, 4 * 36),
+        ({"kind": "esft", "threshold": 0.15, "score": "token"}, 4 * 2 * 6),
+    ],
+)
+def test_trained_parameters(scope, expected):
+    assert plan_costs.trained(COUNTS, scope, hook_mlps=False) == expected
+    assert plan_costs.trained(COUNTS, {"kind": "hook_mlps"}, hook_mlps=True) == 3 * 10 * 6
+
+
+def test_memory_and_disk():
+    training = {"precision": "bfloat16", "batch_size": 16, "rows_at_once": 4, "block_length": 1024}
+    memory = plan_costs.gpu_gigabytes(COUNTS, 1000, training)
+    assert memory == pytest.approx(6 + (2 * 1000 + 18 * 1000 + 4 * 1024 * 3 * 5 * 2) / GB)
+    assert plan_costs.checkpoint_gigabytes(36, {"kind": "uoe"}, training) == 36 * 4 / GB
+    assert plan_costs.checkpoint_gigabytes(1000, {"kind": "baseline"}, training) == 1000 * 2 / GB
+
+
+def test_cells_that_are_there_are_left_out(tmp_path):
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    validate(config, str(ROOT / "config/schema.yaml"))
+    real = {
+        "total": 14_315_784_192,
+        "sizes": {"moe_layers": 24, "layers": 24, "experts": 60, "hidden": 2048, "expert": 8_650_752, "active": 2.7e9},
+        "scopes": {name: {"trained": 14_315_784_192} for name in ("baseline", "experts", "experts-routers", "routers")}
+        | {"lora": {"trained": 1e8}},
+    }
+    counts = dict.fromkeys(config["models"], real)
+    rows = plan_costs.plan(config, counts, tmp_path)
+    cells = sum(row["cells"] for row in rows)
+    uoe = next(row for row in rows if row["model"] == "qwen1.5-moe-a2.7b-chat" and row["scope"] == "uoe")
+    assert uoe["cells"] == 8 and uoe["asked"] == 1 and uoe["gpu_gb"] < 80
+    full = next(row for row in rows if row["model"] == "deepseek-v2-lite" and row["scope"] == "baseline")
+    assert full["gpu_gb"] > 80 * 3 and full["asked"] == 4
+    for method in ("ga", "npo"):
+        done = tmp_path / f"cells/qwen1.5-moe-a2.7b-chat/wmdp-cyber/{method}/uoe/seed-0/chosen.json"
+        done.parent.mkdir(parents=True)
+        done.write_text(json.dumps({}))
+    assert sum(row["cells"] for row in plan_costs.plan(config, counts, tmp_path)) == cells - 2
+    text = plan_costs.table(rows, 80)
+    assert f"{cells} cells" in text and text.count("\n|") == len(rows) + 1
+    assert "nothing is to be built" in plan_costs.table([], 80)

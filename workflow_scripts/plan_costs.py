@@ -1,0 +1,153 @@
+"""What the cells that are still to be built will ask for: GPUs, GPU memory, disk and time, by kind of cell.
+
+Reads the study's settings, the architectures' counts (count_parameters.py) and which results are there; prints a table.
+Nothing is measured: bytes follow from the counts, times from FLOPs at the speed that the settings assume.
+    snakemake plan --configfile config/paper.yaml -c 1
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import study
+from files import read_json
+from paper import needs
+
+# Bytes a trained parameter, its weight aside: gradient in bf16 and in fp32, fp32 copy, Adam's two moments.
+TRAINED_BYTES = 2 + 4 + 4 + 8
+WORKING_GB = 6.0  # logits of a chunk, activations of one recomputed layer, the allocator's rest
+QUESTION_TOKENS = 150  # a lettered question of MMLU or WMDP with its options
+QUESTIONS = {"wmdp": 1987, "mmlu test": 14042, "mmlu validation": 1531, "rwku probes": 6000}
+DECODING_SECONDS = 0.05  # one token for a batch of prompts
+LOADING_MINUTES_PER_GB = 0.03
+EXPERT_KINDS = ("uoe", "random", "esft")
+
+
+def trained(counts: dict, scope: dict, hook_mlps: bool) -> int:
+    """Parameters that a scope trains; where a selection decides (ESFT) at most: as if all experts were used alike."""
+    sizes, by_name = counts["sizes"], counts["scopes"]
+    layers = sizes["moe_layers"]
+    if hook_mlps:
+        return (
+            3 * sizes["experts"] * sizes["expert"] if layers else by_name["baseline"]["trained"] * 3 // sizes["layers"]
+        )
+    if scope["kind"] == "lora":
+        return by_name["lora"]["trained"]
+    if scope["kind"] == "esft":
+        return layers * math.ceil(scope["threshold"] * sizes["experts"]) * sizes["expert"]
+    if scope["kind"] in EXPERT_KINDS:
+        wanted = scope.get("layers", 1)
+        number = layers if wanted == "all" else wanted
+        return number * (scope.get("experts", 1) * sizes["expert"] + sizes["experts"] * sizes["hidden"])
+    return by_name[scope["kind"].replace("_", "-")]["trained"]
+
+
+def gpu_gigabytes(counts: dict, number: int, training: dict) -> float:
+    """Weights in the study's precision, what training adds, kept layer inputs, and working space."""
+    sizes = counts["sizes"]
+    weights = counts["total"] * (2 if training["precision"] == "bfloat16" else 4)
+    rows = training.get("rows_at_once", training["batch_size"])
+    kept = rows * training["block_length"] * sizes["hidden"] * sizes["layers"] * 2
+    return (weights + number * TRAINED_BYTES + kept) / 1e9 + WORKING_GB
+
+
+def checkpoint_gigabytes(number: int, scope: dict, training: dict) -> float:
+    """One delta: chosen experts lie in it in fp32, everything else in the model's precision."""
+    width = 4 if scope["kind"] in EXPERT_KINDS or training["precision"] == "float32" else 2
+    return number * width / 1e9
+
+
+def hours(counts: dict, training: dict, passes: int, benchmark: str, everything: bool, tflops: float) -> tuple:
+    """(training, evaluation) of one cell on one GPU: 8 FLOPs an active parameter and trained token (with recomputed
+    activations), 2 a tested one, and decoding for RWKU."""
+    active = counts["sizes"]["active"]
+    tokens = training["steps"] * training["batch_size"] * training["block_length"] * passes
+    loading = LOADING_MINUTES_PER_GB * counts["total"] * 2 / 1e9 / 60
+    checkpoints = training["steps"] // training["checkpoint_every"]
+    shown = checkpoints if everything else min(3, checkpoints)
+    asked = checkpoints * QUESTIONS["mmlu validation"] + shown * QUESTIONS["mmlu test"]
+    decoding = 0.0
+    if benchmark == "rwku":
+        decoding = checkpoints * QUESTIONS["rwku probes"] / 16 * 30 * DECODING_SECONDS / 3600
+    else:
+        asked += checkpoints * QUESTIONS["wmdp"]
+    speed = tflops * 1e12 * 3600
+    return 8 * active * tokens / speed + loading, 2 * active * asked * QUESTION_TOKENS / speed + decoding + loading
+
+
+class Cell:
+    """The wildcards of one cell, as the rules see them."""
+
+    def __init__(self, model: str, benchmark: str, method: str, scope: str):
+        self.model, self.benchmark, self.method, self.scope = model, benchmark, method, scope
+
+
+def plan(config: dict, counts: dict[str, dict], root: Path) -> list[dict]:
+    """One row a (model, scope): cells to be built and what they need."""
+    rows: dict[tuple[str, str], dict] = {}
+    hardware = config["hardware"]
+    for cell in map(lambda parts: Cell(*parts), needs.grid(config)):
+        place = root / "cells" / cell.model / cell.benchmark / cell.method / cell.scope
+        left = sum(not (place / f"seed-{seed}" / "chosen.json").is_file() for seed in config["seeds"])
+        if not left:
+            continue
+        training = study.training_block(config, cell.scope)
+        scope = study.scope_block(config, cell.method, cell.scope)
+        own = scope["kind"] == "hook_mlps"
+        number = trained(counts[cell.model], scope, own)
+        percent = 100.0 * number / counts[cell.model]["total"]
+        method = study.method_block(config, cell.model, cell.method, cell.scope)
+        passes = 2 if method.get("retain_weight") else 1
+        train, test = hours(
+            *(counts[cell.model], training, passes, cell.benchmark, config["evaluation"]["test"] == "all"),
+            hardware["tflops"],
+        )
+        memory = gpu_gigabytes(counts[cell.model], number, training)
+        each = checkpoint_gigabytes(number, scope, training)
+        several = training["steps"] // training["checkpoint_every"]
+        pruned = percent > config["checkpoints"]["prune_over"]
+        row = rows.setdefault(
+            (cell.model, "hook layers' experts" if own else cell.scope),
+            {"cells": 0, "percent": percent, "gpu_gb": memory, "asked": study.needs(config, "unlearn", cell)["gpu"]}
+            | {"disk_gb": 0.0, "peak_gb": each * several + number * 12 / 1e9, "hours": 0.0},
+        )
+        row["cells"] += left
+        row["disk_gb"] += left * each * (2 if pruned else several)
+        row["hours"] += left * (train * max(1, row["asked"]) + test)
+    return [{"model": model, "scope": scope} | row for (model, scope), row in sorted(rows.items())]
+
+
+def table(rows: list[dict], gpu_gb: float) -> str:
+    """A Markdown table and its sums."""
+    if not rows:
+        return "Every cell of the study is there; nothing is to be built."
+    lines = [
+        "| model | trains | share % | cells | GPU memory, GB | GPUs needed | GPUs asked | "
+        "disk while running, GB a cell | disk kept, GB | GPU hours |",
+        "|:--|:--|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        gpus = math.ceil(row["gpu_gb"] / (0.95 * gpu_gb))
+        short = " (too few)" if gpus > row["asked"] else ""
+        written = [row["model"], row["scope"], f"{row['percent']:.3g}", row["cells"], f"{row['gpu_gb']:.0f}", gpus]
+        written += [f"{row['asked']}{short}", f"{row['peak_gb']:.3g}", f"{row['disk_gb']:.3g}", f"{row['hours']:.1f}"]
+        lines.append(f"| {' | '.join(map(str, written))} |")
+    total = {key: sum(row[key] for row in rows) for key in ("cells", "disk_gb", "hours")}
+    lines.append(f"\n{total['cells']} cells, {total['disk_gb']:,.0f} GB kept, {total['hours']:,.0f} GPU hours.")
+    lines.append("Computed from the configuration, not measured; ESFT's share is what it has at most.")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", required=True, type=json.loads, help="the study's whole config, as JSON")
+    parser.add_argument("--counts", required=True, type=Path, nargs="+", help="<model>.json of count_parameters.py")
+    parser.add_argument("--results", required=True, type=Path)
+    args = parser.parse_args()
+    counts = {path.stem: read_json(path) for path in args.counts}
+    print(table(plan(args.settings, counts, args.results), args.settings["hardware"]["gpu_gb"]))
+
+
+if __name__ == "__main__":
+    main()
