@@ -11,9 +11,7 @@ from stub_project import ROOT
 from tiny_models import tiny
 
 import count_parameters
-import select_experts
 from moe.layers import find_moe_layers
-from moe.selection import cumulative
 
 ARCHITECTURES = yaml.safe_load((ROOT / "config/architectures.yaml").read_text())
 REAL = {  # total, then percent: UOE, LoRA rank 8 as trained here, LoRA on separate projections
@@ -49,8 +47,7 @@ def test_the_other_totals(name):
 def test_separate_lora_against_matrices_counted_one_by_one(family):
     model, rank = tiny(family), 3
     layers = find_moe_layers(model)
-    inner = {"gptoss": 16}.get(family, 16)  # all tiny families have experts of 32 x 16
-    own = layers and layers[0].num_experts * len(layers) * 3 * rank * (32 + inner)
+    own = layers[0].num_experts * len(layers) * 3 * rank * (32 + 16)  # gate, up and down, 32 x 16, in every family
     linear = 0
     for name, module in model.named_modules():
         if type(module).__name__ == "Linear" and ".layers." in name:
@@ -87,10 +84,6 @@ def test_selection_from_given_scores(tmp_path, kind):
             expected.append(int(expert))
             left -= experts[expert]
         assert selection["experts"][layer] == sorted(expected)
-    assert (
-        selection["experts"]
-        == cumulative(select_experts.affinity_of_scores(str(given)), threshold=0.2, score=kind)["experts"] | {}
-    )
 
 
 @pytest.mark.parametrize(
