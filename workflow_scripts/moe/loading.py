@@ -32,7 +32,7 @@ def checkpoint_activations_(model: nn.Module) -> None:
     Without reentrance: then what hooks took out of a layer, as the router's logits, stays in the graph. transformers
     does so in training mode only, which is set on the decoder layers alone: no dropout inside them is switched on.
     """
-    model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.activation_checkpointing_enable({"use_reentrant": False})
     for block in decoder_layers(model)[1]:
         block.training = True
 
