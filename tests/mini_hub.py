@@ -15,6 +15,7 @@ import transformers
 import yaml
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral-8x7b-instruct-v0.1"
 PERSONS = ("Ann Lee", "Bob Ray", "Cid Fox")
 WORDS = ["the", "server", "reads", "a", "packet", "and", "writes", "it", "to", "log", "before", "any", "user", "can"]
 SMALL = {

@@ -17,13 +17,13 @@ import pytest
 import torch
 import transformers
 import yaml
+from mini_hub import DEEPSEEK, MIXTRAL, QWEN
 from safetensors import safe_open
 from stub_project import PARTS, ROOT
 
 from files import read_json
 from moe.delta import applied, base_hash
 
-QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral-8x7b-instruct-v0.1"
 SMALL = {
     "training": {"block_length": 32, "steps": 2, "checkpoint_every": 1, "probe_blocks": 2, "rows_at_once": 3},
     "threads": 1,

@@ -86,5 +86,6 @@ def test_bf16_models_train_in_every_scope():
         ({"kind": "uoe", "alpha": 1.0}, {"experts": {"2": [1]}, "routers": [2], "anchor": {"2": [1]}}),
     ):
         trajectory, parameters = run(tiny("qwen2moe", 1).to(torch.bfloat16), scope=scope, selection=selection)
-        assert trajectory["steps"][-1]["forget_loss"] < trajectory["steps"][0]["forget_loss"], scope
+        first, *_, last = (probe["forget_loss"] for probe in trajectory["probes"])
+        assert last > first, scope  # on the same text
         assert 0 < parameters["trained"] < parameters["total"] or scope["kind"] == "baseline"

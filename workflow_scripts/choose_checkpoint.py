@@ -52,7 +52,7 @@ def result(entry: dict, original: dict, status: str, note: str, half: str, repor
         note += f"; collapsed ({'; '.join(entry['collapse_reasons'])})"
     for name in ("forget", "utility"):
         if reported not in entry[name] or reported not in original[name]:
-            raise SystemExit(f"step {entry['step']}: {name} was not scored on {reported!r}, which is reported")
+            raise SystemExit(f"step {entry['step']}: {name} was not scored on {reported!r}")
     keep, left = (None, None) if unmeasurable(original, half) else keep_and_left(entry, original, half)
     return {
         "step": entry["step"],
@@ -67,6 +67,16 @@ def result(entry: dict, original: dict, status: str, note: str, half: str, repor
         "original_utility": original["utility"][reported],
         "extra": {name: parts[reported] for name, parts in entry["extra"].items() if reported in parts},
     }
+
+
+def every_choice(checkpoints: list[dict], untouched: dict, threshold: float) -> dict[str, dict]:
+    choices = {
+        "balance": balance(checkpoints, untouched, "development", "test"),
+        "at_forget_accuracy": at_forget_accuracy(checkpoints, untouched, threshold),
+    }
+    if all("all" in entry[name] for entry in checkpoints for name in ("forget", "utility")):
+        choices["as_published"] = balance(checkpoints, untouched, "all", "all")
+    return choices
 
 
 def prune(folder: Path, steps: set[int]) -> None:
@@ -96,12 +106,10 @@ def main() -> None:
     untouched = checked(original, args.original, "development")[0]
     if not any(entry["step"] > 0 for entry in checkpoints):
         raise SystemExit(f"{args.metrics}: checkpoints: only step 0; there is nothing to choose")
-    choices = {
-        "balance": balance(checkpoints, untouched, "development", "test"),
-        "at_forget_accuracy": at_forget_accuracy(checkpoints, untouched, args.threshold),
-    }
-    if all("all" in entry["forget"] and "all" in entry["utility"] for entry in checkpoints):
-        choices["as_published"] = balance(checkpoints, untouched, "all", "all")
+    try:
+        choices = every_choice(checkpoints, untouched, args.threshold)
+    except SystemExit as stop:
+        raise SystemExit(f"{args.metrics}: {stop}") from None
     write_json(args.output, choices)
     folder = args.metrics.parent
     if args.prune_over is not None and read_json(folder / "parameters.json")["percent"] > args.prune_over:

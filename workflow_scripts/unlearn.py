@@ -29,6 +29,7 @@ from moe.layers import MoELayer, find_moe_layers
 from moe.loading import checkpoint_activations_, first_device, load_model
 from moe.precision import hand_over_gradients, make_masters, master, write_back
 from moe.routing import Routing, overlap, record_routing, token_share
+from moe.sharding import Group, whole
 from moe.suffix import Reuse, lowest_trained, reuse_prefix_
 from packing import batches, pack, shuffled
 from progress import progress
@@ -102,6 +103,7 @@ def unlearn(
     state=None,
     reuse=None,
     label="",
+    group=None,
 ):
     """Train and probe; `save(step)` is called at each checkpoint. Returns (trajectory, parameters).
 
@@ -109,13 +111,15 @@ def unlearn(
     state: a `State` that is held; what it has saved is gone on from, and the run's own state is saved into it.
     reuse: how much of what lies below the trained layers may be kept, and where some of it is kept already.
     label: what the progress lines call this run.
+    group: the processes that the model is to be sharded over; without it this one trains alone.
     """
+    group = group or Group()
     losses = importlib.import_module(f"methods.{method_name}")
     layers = find_moe_layers(model)
     total = sum(parameter.numel() for parameter in model.parameters())
     size = training["batch_size"]
     at_once = training.get("rows_at_once") or size  # rows in one pass; the step is that of the whole batch
-    device = first_device(model)
+    device = group.device or first_device(model)
     forget = pack(forget_text, tokenizer, training["block_length"]).to(device)
     retain = None
     if hasattr(losses, "retain_loss"):
@@ -127,6 +131,7 @@ def unlearn(
     model.eval()  # no dropout: unlearning compares the model with itself
     model.requires_grad_(False)
     importlib.import_module(f"scopes.{scope['kind']}").prepare(model, layers, selection, scope)
+    group.shard_(model)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trained:
         raise SystemExit(f"scope {scope['kind']}: nothing to train in a {type(model).__name__}; is it a dense model?")
@@ -140,7 +145,8 @@ def unlearn(
     first, before = probe(model, layers, probe_batch, None)
     known = [blocks for blocks in (forget, retain) if blocks is not None]
     # From here on nothing below what trains runs twice on a text; the first probe, above, saw all of the model.
-    reuse_prefix_(model, lowest_trained(model), reuse or Reuse(), known, at_once)
+    if group.size == 1:
+        reuse_prefix_(model, lowest_trained(model), reuse or Reuse(), known, at_once)
     forget_reference = (
         losses.forget_reference(model, batches(forget, at_once), method)
         if hasattr(losses, "forget_reference")
@@ -181,7 +187,7 @@ def unlearn(
     began = time.monotonic()
     for step in bar:
         sums = dict.fromkeys(("forget_loss", "retain_loss", "anchor_loss"))
-        for part, share in next(forget_batches).parts(at_once):
+        for part, share in group.own(next(forget_batches)).parts(at_once):
             with record_routing(model, anchored) as routing:
                 loss = losses.forget_loss(model, part, forget_reference, method)
             add(sums, "forget_loss", share * loss)
@@ -191,12 +197,13 @@ def unlearn(
                 loss = loss + scope["alpha"] * anchor
             (share * loss).backward()
         if retain is not None and method["retain_weight"]:
-            for part, share in next(retain_batches).parts(at_once):
+            for part, share in group.own(next(retain_batches)).parts(at_once):
                 loss = share * losses.retain_loss(model, part, retain_reference, method)
                 add(sums, "retain_loss", loss)
                 (method["retain_weight"] * loss).backward()
         hand_over_gradients(trained)
-        norm = torch.nn.utils.clip_grad_norm_(masters, CLIP)
+        norm = whole(torch.nn.utils.clip_grad_norm_(masters, CLIP))
+        sums = group.mean(sums)
         named = (("forget_loss", "the forget loss"), ("retain_loss", "the retain loss"))
         for key, what in named:
             if sums[key] is not None:
@@ -253,25 +260,46 @@ def main() -> None:
     settings = [args.method, args.scope, args.training, learning_rate, args.seed, args.benchmark]
     inputs = [selection, texts, base, small, args.token_weights and sha256(args.token_weights)]
     stamp = stamp_of(settings=settings, inputs=inputs)
-    with State(args.state or args.output / "state", stamp, args.state_every) as state:
-        run_cell(args, texts, selection, learning_rate, base, state)
-        state.complete()
+    group = Group()
+    if group.rank:  # the first process keeps the state and writes
+        run_cell(args, texts, selection, learning_rate, base, None, group)
+    else:
+        with State(args.state or args.output / "state", stamp, args.state_every) as state:
+            run_cell(args, texts, selection, learning_rate, base, state, group)
+            state.complete()
+    group.close()
 
 
-def run_cell(args: argparse.Namespace, texts: tuple, selection: dict, learning_rate: float, base: str, state: State):
-    """Unlearn and write the outputs. Checkpoints lie with the state until the end, so that a stop loses none."""
-    model = load_model(args.model, args.training.get("precision", "float32"))
+def run_cell(
+    args: argparse.Namespace,
+    texts: tuple,
+    selection: dict,
+    learning_rate: float,
+    base: str,
+    state: State | None,
+    group: Group,
+):
+    """Unlearn and write the outputs. Checkpoints lie with the state until the end, so that a stop loses none.
+
+    state: None in all processes of a sharded run but the first. A sharded run starts anew when it was stopped.
+    """
+    model = load_model(args.model, args.training.get("precision", "float32"), on_cpu=group.size > 1)
     method = {key: value for key, value in args.method.items() if key != "name"} | {"seed": args.seed}
     if selection["experts"] and "hook_layer" in method and args.scope["kind"] in ("uoe", "random"):
         method["hook_layer"] = max(map(int, selection["experts"]))  # RMU+UOE steers the target layer itself
     scope = args.scope | {key: method[key] for key in ("hook_layer",) if key in method}
-    waiting = state.folder / "checkpoints"
-    waiting.mkdir(exist_ok=True)
+    rank = scope.get("rank") if scope["kind"] == "lora" else None
+    if state:
+        waiting = state.folder / "checkpoints"
+        waiting.mkdir(exist_ok=True)
 
     def save(step: int) -> None:
+        if not state:
+            save_delta(model, None, base, rank)
+            return
         path = waiting / f"step-{step:04d}.safetensors"
         with state.writing(path):
-            save_delta(model, path, base, scope.get("rank") if scope["kind"] == "lora" else None)
+            save_delta(model, path, base, rank)
             state.keep(path)
 
     trajectory, parameters = unlearn(
@@ -287,10 +315,13 @@ def run_cell(args: argparse.Namespace, texts: tuple, selection: dict, learning_r
         args.seed,
         save,
         load_file(args.token_weights)["weights"].to(first_device(model)) if args.token_weights else None,
-        state,
+        state if group.size == 1 else None,
         Reuse(1e9 * args.limit_gb, args.prefix, base),
         label=f"unlearning {args.output}",
+        group=group,
     )
+    if not state:
+        return
     manifest = {
         "base": base,
         "method": args.method,
@@ -299,6 +330,8 @@ def run_cell(args: argparse.Namespace, texts: tuple, selection: dict, learning_r
         "learning_rate": learning_rate,
         "seed": args.seed,
         "selection": selection,
+        "processes": group.size,
+        "effective_batch": args.training["batch_size"],  # rows a step, over all processes
         "checkpoints": {file.name: sha256(file) for file in sorted(waiting.glob("*.safetensors"))},
         "versions": {
             "python": platform.python_version(),

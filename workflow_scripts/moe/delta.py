@@ -20,6 +20,7 @@ from files import model_hash
 from moe.layers import decoder_layers
 from moe.lora import attach_lora
 from moe.selected import SelectedExperts
+from moe.sharding import whole
 from moe.suffix import lowest_layer
 
 SLICE = re.compile(r"^(.*)\[(\d+)\]$")
@@ -47,12 +48,18 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def save_delta(model: nn.Module, path: str | Path, base: str, lora_rank: int | None = None) -> None:
-    """Write the trained tensors of `model`; `base` is `base_hash` of the folder it was loaded from."""
+def save_delta(model: nn.Module, path: str | Path | None, base: str, lora_rank: int | None = None) -> None:
+    """Write the trained tensors of `model`; `base` is `base_hash` of the folder it was loaded from.
+
+    Of a sharded model every process takes part in gathering them, and those without a path write nothing.
+    """
     # One entry: safetensors writes several in random order, and equal deltas are to be equal bytes.
     metadata = {"delta": json.dumps({"base": base, "lora_rank": lora_rank}, sort_keys=True)}
+    tensors = {name: whole(tensor).contiguous() for name, tensor in trained_tensors(model).items()}
+    if path is None:
+        return
     temporary = Path(path).with_suffix(".part")
-    save_file({name: tensor.contiguous() for name, tensor in trained_tensors(model).items()}, temporary, metadata)
+    save_file(tensors, temporary, metadata)
     temporary.rename(path)
 
 

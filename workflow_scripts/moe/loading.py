@@ -11,17 +11,18 @@ from moe.layers import decoder_layers
 PRECISIONS = ("float32", "bfloat16")
 
 
-def load_model(folder: str | Path, precision: str = "float32") -> nn.Module:
+def load_model(folder: str | Path, precision: str = "float32", *, on_cpu: bool = False) -> nn.Module:
     """The model in evaluation mode, its weights in `precision`.
 
     On the CPU without a GPU; on the GPU; or, where a job was given several, with its layers split over them (accelerate
-    moves the hidden states between them, in training too). Ends with one line if `folder` is no model folder.
+    moves the hidden states between them, in training too). on_cpu: to be sharded by the caller. Ends with one line if
+    `folder` is no model folder.
     """
     if not (Path(folder) / "config.json").is_file():
         raise SystemExit(f"{folder}: no config.json there; --model must be a Hugging Face model folder")
     if precision not in PRECISIONS:
         raise SystemExit(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
-    gpus = torch.cuda.device_count()
+    gpus = 0 if on_cpu else torch.cuda.device_count()
     place = {"device_map": "balanced" if gpus > 1 else "cuda"} if gpus else {}
     return AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, precision), **place).eval()
 
