@@ -109,9 +109,10 @@ rule unlearn:
         tokens=tokens_option,
         prefix=prefix_option,
         folder=lambda w, output: os.path.dirname(output.manifest),
+        start=starter,
         state=f"{R}/state/cells/{CELL}",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "{params.start} workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
         " {params.rate} {params.tokens} {params.prefix} --seed {params.seed} --threads {threads} --state {params.state}"
         " --state-every {config[state_every]} --limit-gb {config[prefix_gb]} --output {params.folder} 2>&1 | tee {log}"
@@ -150,6 +151,7 @@ use rule unlearn as unlearn_trial with:
         tokens=tokens_option,
         prefix=prefix_option,
         folder=lambda w, output: os.path.dirname(output.manifest),
+        start=starter,
         state=f"{R}/state/trials/{TRIAL}",
 
 

@@ -195,6 +195,14 @@ def original(wildcards):
     return f"{model_folder(wildcards)}/original/{wildcards.benchmark}.json"
 
 
+def starter(wildcards):
+    """How unlearning is started: a process, or one for each slice that the model is sharded into."""
+    number = plan.processes(config, wildcards.method, wildcards.scope)
+    if number == 1:
+        return "python workflow_scripts/start.py"
+    return f"python -m torch.distributed.run --standalone --nproc-per-node {number}"
+
+
 def shown_original(wildcards):
     """Where only the checkpoints that are shown are tested, the untouched model's scores say which these are."""
     return original(wildcards) if config["evaluation"]["test"] == "shown" else []

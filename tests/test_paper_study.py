@@ -27,6 +27,7 @@ from moe.delta import applied, base_hash
 SMALL = {
     "training": {"block_length": 32, "steps": 2, "checkpoint_every": 1, "probe_blocks": 2, "rows_at_once": 3},
     "threads": 1,
+    "scopes": {"baseline": {"processes": 1}, "experts": {"processes": 1}, "experts-routers": {"processes": 2}},
 }
 # Every method, every kind of scope, every model and both benchmarks at least once.
 CELLS = [

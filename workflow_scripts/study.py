@@ -77,10 +77,20 @@ def method_block(config: dict, model: str, method: str, scope: str) -> dict:
     return block
 
 
+def _scope(config: dict, method: str, scope: str) -> dict:
+    """A scope's block; a method may say so itself for a scope (RMU's own baseline trains three layers' experts)."""
+    return _whole(config, method).get("scopes", {}).get(scope, config["scopes"][scope])
+
+
 def scope_block(config: dict, method: str, scope: str) -> dict:
-    """What trains; a method may say so itself for a scope (RMU's own baseline trains three layers' experts)."""
-    block = {key: value for key, value in config["scopes"][scope].items() if key not in ("tuned_as", "training")}
-    return _whole(config, method).get("scopes", {}).get(scope, block)
+    """What trains."""
+    left_out = ("tuned_as", "training", "processes")
+    return {key: value for key, value in _scope(config, method, scope).items() if key not in left_out}
+
+
+def processes(config: dict, method: str, scope: str) -> int:
+    """Over how many processes the model is sharded while this trains."""
+    return _scope(config, method, scope).get("processes", 1)
 
 
 def training_block(config: dict, scope: str) -> dict:
