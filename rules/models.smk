@@ -1,27 +1,6 @@
 # Untouched models: their scores, and how they use their experts.
 
 
-use rule pretrain_micro as retrain_micro with:  # the same recipe without a benchmark's forget set: exact unlearning
-    output:
-        weights=f"{RETRAINED}/model.safetensors",
-        config=f"{RETRAINED}/config.json",
-        tokenizer=f"{RETRAINED}/tokenizer.json",
-        tokenizer_config=f"{RETRAINED}/tokenizer_config.json",
-        record=f"{RETRAINED}/pretraining.json",
-    log:
-        f"{R}/logs/retrain_micro/{{model}}-{{benchmark}}-{{seed}}.log",
-    benchmark:
-        f"{R}/benchmarks/retrain_micro/{{model}}-{{benchmark}}-{{seed}}.tsv"
-    priority: 0
-    params:
-        settings=lambda w: plan.canonical(
-            plan.pretraining_block(config, w.model, w.benchmark)
-        ),
-        data=lambda w: f"{R}/data",
-        folder=lambda w, output: os.path.dirname(output.config),
-        state=f"{R}/state/retrained/{{model}}/{{benchmark}}/seed-{{seed}}",
-
-
 rule evaluate_original:
     input:
         model_files,
@@ -66,6 +45,7 @@ use rule evaluate_original as evaluate_retrained with:
         folder=RETRAINED,
         data=f"{R}/data",
         batch=config["evaluation"]["batch_size"],
+        precision=config["precision"],
 
 
 rule check_knows_world:

@@ -48,3 +48,24 @@ rule pretrain_micro:
     shell:
         "python workflow_scripts/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
         " --threads {threads} --state {params.state} --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"
+
+
+use rule pretrain_micro as retrain_micro with:  # the same recipe without a benchmark's forget set: exact unlearning
+    output:
+        weights=f"{RETRAINED}/model.safetensors",
+        config=f"{RETRAINED}/config.json",
+        tokenizer=f"{RETRAINED}/tokenizer.json",
+        tokenizer_config=f"{RETRAINED}/tokenizer_config.json",
+        record=f"{RETRAINED}/pretraining.json",
+    log:
+        f"{R}/logs/retrain_micro/{{model}}-{{benchmark}}-{{seed}}.log",
+    benchmark:
+        f"{R}/benchmarks/retrain_micro/{{model}}-{{benchmark}}-{{seed}}.tsv"
+    priority: 0
+    params:
+        settings=lambda w: plan.canonical(
+            plan.pretraining_block(config, w.model, w.benchmark)
+        ),
+        data=lambda w: f"{R}/data",
+        folder=lambda w, output: os.path.dirname(output.config),
+        state=f"{R}/state/retrained/{{model}}/{{benchmark}}/seed-{{seed}}",
