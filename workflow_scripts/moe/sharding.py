@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from moe.forward import Batch
-from moe.layers import decoder_layers
+from moe.layers import base_model, decoder_layers
 
 
 def whole(tensor: Tensor) -> Tensor:
@@ -33,9 +33,16 @@ class Group:
             torch.distributed.init_process_group("nccl" if gpu else "gloo")
 
     def shard_(self, model: nn.Module) -> None:
-        """Shard `model`, layer by layer and then the rest, in place. Afterwards its parameters are other objects."""
+        """Shard `model` in place: each layer, the base model around them, the head. Its parameters are new objects then.
+
+        Base and head are roots of their own, since the losses call them one after the other (moe/forward.py). Ends with
+        one line where they share a tensor.
+        """
         if self.size == 1:
             return
+        head = model.get_output_embeddings()
+        if head.weight is model.get_input_embeddings().weight:
+            raise SystemExit("sharding: input and output embeddings are one tensor; train this model in one process")
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
@@ -43,7 +50,8 @@ class Group:
         policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)  # averages of bf16 gradients would lose digits
         for block in decoder_layers(model)[1]:
             fully_shard(block, mesh=mesh, mp_policy=policy)
-        fully_shard(model, mesh=mesh, mp_policy=policy)
+        for part in (base_model(model), head):
+            fully_shard(part, mesh=mesh, mp_policy=policy)
 
     def own(self, batch: Batch) -> Batch:
         """This process's rows of a batch; ends with one line if they can't be dealt out evenly."""
