@@ -51,7 +51,7 @@ rule cache_prefix:
     input:
         model_files,
         code=plan.code_of("cache_prefix.py"),
-        weights=lambda w: ancient(f"{model_folder(w)}/model.safetensors"),
+        weights=weights,
         texts=texts,
         affinity=f"{R}/attribution/{{model}}/{{benchmark}}/seed-{{seed}}/affinity.json",
     output:
@@ -67,10 +67,11 @@ rule cache_prefix:
         training=PACKING,
         model=lambda w: model_folder(w),
         data=f"{R}/data",
+        precision=config["precision"],
     shell:
         "python workflow_scripts/start.py workflow_scripts/cache_prefix.py --model {params.model} --data {params.data}"
         " --benchmark '{params.benchmark}' --affinity {input.affinity} --training '{params.training}'"
-        " --limit-gb {config[prefix_gb]} --threads {threads} --output {output} 2>&1 | tee {log}"
+        " --limit-gb {config[prefix_gb]} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
 
 
 rule unlearn:

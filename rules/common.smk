@@ -167,7 +167,9 @@ def prefix(wildcards):
     w = wildcards
     if not plan.shares_prefix(config, w.model, w.method, w.scope):
         return []
-    seed = getattr(w, "seed", config["tuning"]["seed"])
+    seed = plan.model_seed(
+        config, w.model, getattr(w, "seed", config["tuning"]["seed"])
+    )
     return [ancient(f"{R}/prefix/{w.model}/{w.benchmark}/seed-{seed}.safetensors")]
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from benchmarks.texts import forget_texts, retain_texts
 from files import read_json
 from moe.delta import base_hash
+from moe.loading import PRECISIONS, load_model
 from moe.selection import ranked_layers
 from moe.suffix import Reuse, reuse_prefix_
 from packing import pack
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--affinity", required=True)
     parser.add_argument("--training", required=True, type=json.loads, help="block_length, batch_size")
     parser.add_argument("--limit-gb", required=True, type=float)
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
@@ -37,7 +39,7 @@ def main() -> None:
     layer = ranked_layers(read_json(args.affinity))[0]
     texts = {"forget": forget_texts(args.benchmark, args.data), "retain": retain_texts(args.benchmark, args.data)}
     base = base_hash(args.model)
-    model = AutoModelForCausalLM.from_pretrained(args.model).eval()
+    model = load_model(args.model, args.precision)
     tokenizer = AutoTokenizer.from_pretrained(args.model)
     sets = {name: pack(found, tokenizer, args.training["block_length"]) for name, found in texts.items()}
     size = args.training["batch_size"]

@@ -143,7 +143,7 @@ def unlearn(
     anchored = [by_index[int(name)] for name in selection["anchor"]]
     probe_batch = batches(forget[: training["probe_blocks"]], training["probe_blocks"])[0]
     first, before = probe(model, layers, probe_batch, None)
-    known = [blocks for blocks in (forget, retain) if blocks is not None]
+    known = [blocks.cpu() for blocks in (forget, retain) if blocks is not None]
     # From here on nothing below what trains runs twice on a text; the first probe, above, saw all of the model.
     if group.size == 1:
         reuse_prefix_(model, lowest_trained(model), reuse or Reuse(), known, at_once)

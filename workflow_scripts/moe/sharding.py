@@ -33,7 +33,7 @@ class Group:
             torch.distributed.init_process_group("nccl" if gpu else "gloo")
 
     def shard_(self, model: nn.Module) -> None:
-        """Shard `model` in place: each layer, the base model around them, the head. Its parameters are new objects then.
+        """Shard `model` in place: its layers, the base model around them, its head. Parameters are new objects then.
 
         Base and head are roots of their own, since the losses call them one after the other (moe/forward.py). Ends with
         one line where they share a tensor.
