@@ -14,6 +14,7 @@ import yaml
 from stub_project import ROOT, snakemake, write_config
 
 import study
+from paper import needs
 
 
 def planned(folder: Path, *arguments: str, target: str | None = None) -> set[str]:
@@ -177,6 +178,18 @@ def test_one_cells_metrics_named_rebuilds_that_cell_and_the_tables(project):
         "choose_checkpoint micro-qwen/wmdp-cyber/ga/uoe/0",
         "render_table table2",
     }
+
+
+def test_the_papers_study_plans_its_grid_and_leaves_this_one_alone(project):
+    result = snakemake(project, "-n", "--configfile", "config/paper.yaml")
+    said = (result.stdout + result.stderr).splitlines()
+    assert result.returncode == 0, result.stderr
+    missing = [line for line in said if line.startswith("missing source: ")]
+    assert len(missing) == len(set(missing)) == 5 + 5  # models, datasets
+    stats = dict(re.findall(r"^(unlearn|evaluate|choose_checkpoint) +(\d+)$", "\n".join(said), re.MULTILINE))
+    papers = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    assert set(stats.values()) == {str(len(needs.grid(papers)))}
+    assert planned(project) == set()
 
 
 def test_every_import_of_a_stage_is_a_declared_input():
