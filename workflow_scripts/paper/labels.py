@@ -14,6 +14,11 @@ SCOPES = {
     "random": "Random",
     "uoe-all-layers": "one expert in every layer",
 }
+REAL = {
+    "qwen1.5-moe-a2.7b-chat": "Qwen",
+    "deepseek-v2-lite": "DeepSeek",
+    "mixtral-8x7b-instruct-v0.1": "Mixtral",
+}
 
 
 def method(name: str) -> str:
