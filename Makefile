@@ -2,6 +2,7 @@
 # make quick           one model, GA and NPO x baseline, uoe, random
 # make extras          tables beyond the papers' own, of the same study: config/extras.yaml
 # make own-text        the same on texts of your own: make own-text DATA_ROOT=my_texts (README.md, "Your own text")
+# make audit           what does not fit together in the papers' printed numbers (no model needed)
 # make plan            GPUs, memory, disk and time that the study of the papers still needs (STUDY=config/paper.yaml)
 # make report          one HTML file with all tables and figures
 # make test            the test suite
@@ -17,7 +18,7 @@ export OMP_NUM_THREADS := 1
 SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
 BUILD := python workflow_scripts/build.py --cores $(CORES)
 
-.PHONY: tables quick extras own-text plan report test lint format
+.PHONY: tables quick extras audit own-text plan report test lint format
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
@@ -27,6 +28,9 @@ quick: $(VENV)/installed
 
 extras: $(VENV)/installed
 	$(BUILD) --config-file config/config.yaml config/extras.yaml --seeds $(SEED_LIST) -- all_extras
+
+audit: $(VENV)/installed
+	snakemake results/micro/tables/audit.md --cores 1 --quiet all && cat results/micro/tables/audit.md
 
 own-text: $(VENV)/installed
 	@[ -n "$(DATA_ROOT)" ] || { echo "say which folder holds the files: make own-text DATA_ROOT=my_texts"; exit 1; }

@@ -29,6 +29,7 @@ if REAL:
 include: "rules/models.smk"
 include: "rules/cells.smk"
 include: "rules/paper.smk"
+include: "rules/claims.smk"
 
 
 localrules:  # a second of work each: on a cluster they run beside Snakemake
@@ -42,6 +43,7 @@ localrules:  # a second of work each: on a cluster they run beside Snakemake
     tune,
     render_table,
     plot_figure,
+    audit,
 
 
 rule all:

@@ -55,6 +55,7 @@ CSS = (
     "#555;text-align:center}td:first-child{text-align:left}tbody tr:last-child td{border-bottom:1px solid "
     "#555}tr.first td{border-top:1px solid #bbb}ul{max-width:60em;padding-left:1.2em}"
 )
+SENTENCES = "td{white-space:normal;text-align:left;vertical-align:top}"
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,20 @@ class Wide:
     """A table as it is looked at: `texts` has two column levels (group, quantity), `styles` the same shape with words
     of `LATEX`'s keys.
 
-    `starts` are the row numbers before which a new block of rows begins.
+    `starts` are the row numbers before which a new block of rows begins. `widths`: of a table of sentences, each
+    column's share of the page.
     """
 
     texts: pandas.DataFrame
     styles: pandas.DataFrame
     starts: list[int] = field(default_factory=list)
+    widths: tuple[float, ...] = ()
+
+
+def sentences(texts: pandas.DataFrame, widths: tuple[float, ...]) -> Wide:
+    """A table whose cells are sentences, broken into lines; `texts` has one column level."""
+    texts = texts.set_axis(pandas.MultiIndex.from_tuples([("", column) for column in texts.columns]), axis=1)
+    return Wide(texts, pandas.DataFrame("", index=texts.index, columns=texts.columns), [], widths)
 
 
 def write_table(table: Table, settings: dict, commit_note: str, prefix: Path) -> None:
@@ -172,8 +181,9 @@ def to_latex(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
     """A table* with booktabs rules; many column groups stand one below the other, many rows go over pages."""
     caption, label = latex_text(_paper_number_last(title)), f"tab:{name}"
     notes = [latex_text(remark) + r"\par" for remark in remarks]
-    if len(wide.texts) > LATEX_ROWS:
-        layout = {"environment": "longtable", "hrules": True, "column_format": "l" * wide.texts.shape[1]}
+    if len(wide.texts) > LATEX_ROWS or wide.widths:
+        columns = "".join(rf"p{{{width}\textwidth}}" for width in wide.widths) or "l" * wide.texts.shape[1]
+        layout = {"environment": "longtable", "hrules": True, "column_format": columns}
         table = _styler(wide, LATEX, latex_text).to_latex(caption=caption, label=label, **layout)
         empty_heads = rf"\multicolumn{{{wide.texts.shape[1]}}}{{r}}{{}} \\" + "\n"
         lines = [
@@ -247,7 +257,7 @@ def to_html(wide: Wide, name: str, title: str, remarks: list[str]) -> str:
     items = "\n".join(f"<li>{html.escape(remark)}</li>" for remark in remarks)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{CSS}</style></head>\n"
+        f"<style>{CSS}{SENTENCES if wide.widths else ''}</style></head>\n"
         f"<body>\n{table}\n<ul>\n{items}\n</ul>\n</body></html>\n"
     )
 
