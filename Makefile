@@ -2,9 +2,10 @@
 # make quick           one model, GA and NPO x baseline, uoe, random
 # make extras          tables beyond the papers' own, of the same study: config/extras.yaml
 # make own-text        the same on texts of your own: make own-text DATA_ROOT=my_texts (README.md, "Your own text")
+# make claims          the papers' claims judged by the results of tables and extras, and the audit
 # make audit           what does not fit together in the papers' printed numbers (no model needed)
 # make plan            GPUs, memory, disk and time that the study of the papers still needs (STUDY=config/paper.yaml)
-# make report          one HTML file with all tables and figures
+# make report          one HTML file with all tables and figures, extras and claims among them
 # make test            the test suite
 # make lint            formatting and linting
 SHELL := /bin/bash
@@ -17,8 +18,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS := 1
 SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
 BUILD := python workflow_scripts/build.py --cores $(CORES)
+LAYERED := --config-file config/config.yaml config/extras.yaml
+EVERYTHING := all_tables all_figures all_extras all_claims
 
-.PHONY: tables quick extras audit own-text plan report test lint format
+.PHONY: tables quick extras claims audit own-text plan report test lint format
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
@@ -27,7 +30,10 @@ quick: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) results/micro/tables/quick.md
 
 extras: $(VENV)/installed
-	$(BUILD) --config-file config/config.yaml config/extras.yaml --seeds $(SEED_LIST) -- all_extras
+	$(BUILD) $(LAYERED) --seeds $(SEED_LIST) -- all_extras
+
+claims: $(VENV)/installed
+	$(BUILD) $(LAYERED) --seeds $(SEED_LIST) -- all_claims
 
 audit: $(VENV)/installed
 	snakemake results/micro/tables/audit.md --cores 1 --quiet all && cat results/micro/tables/audit.md
@@ -39,8 +45,9 @@ own-text: $(VENV)/installed
 plan: $(VENV)/installed
 	snakemake plan --configfile $(STUDY) --cores 1 --quiet all
 
-report: tables
-	$(BUILD) --seeds $(SEED_LIST) --report results/micro/report.html all_tables all_figures
+report: $(VENV)/installed
+	$(BUILD) $(LAYERED) --seeds $(SEED_LIST) -- $(EVERYTHING)
+	$(BUILD) $(LAYERED) --seeds $(SEED_LIST) --report results/micro/report.html -- $(EVERYTHING)
 
 test: $(VENV)/installed
 	python -m pytest

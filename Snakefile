@@ -44,6 +44,8 @@ localrules:  # a second of work each: on a cluster they run beside Snakemake
     render_table,
     plot_figure,
     audit,
+    check_claims,
+    all_claims,
 
 
 rule all:
@@ -66,3 +68,9 @@ rule all_figures:
 rule all_extras:
     input:
         EXTRAS,
+
+
+rule all_claims:
+    input:
+        rules.audit.output,
+        rules.check_claims.output,

@@ -21,3 +21,35 @@ rule audit:
     shell:
         "python workflow_scripts/start.py workflow_scripts/audit.py --published config/published"
         " --architectures {input.architectures} --output-prefix {params.prefix} 2>&1 | tee {log}"
+
+
+def other_verdicts(wildcards):
+    """What other studies found, where they did: the ledger shows the verdicts of every world."""
+    found = sorted(Path("results").glob("*/claims.json"))
+    return [str(path) for path in found if path.parent.name != config["study"]]
+
+
+rule check_claims:
+    input:
+        [f"{R}/{path}" for path in paper.claims_needs(config)],
+        code=plan.code_of("check_claims.py"),
+        others=other_verdicts,
+    output:
+        report(
+            f"{R}/tables/claims.html",
+            category="Claims",
+            labels={"table": "claims"},
+            caption="../workflow_scripts/paper/claims.rst",
+        ),
+        [f"{R}/tables/claims.{end}" for end in ("csv", "md", "tex")],
+        verdicts=f"{R}/claims.json",
+    log:
+        f"{R}/logs/check_claims.log",
+    params:
+        settings=plan.canonical(paper.claims_settings(config)),
+        results=lambda w: R,
+        prefix=f"{R}/tables/claims",
+    shell:
+        "python workflow_scripts/start.py workflow_scripts/check_claims.py --results {params.results} --settings '{params.settings}'"
+        ' --others {input.others} --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'
+        " --verdicts {output.verdicts} --output-prefix {params.prefix} 2>&1 | tee {log}"

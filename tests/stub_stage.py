@@ -43,10 +43,12 @@ def write(path: Path) -> None:
     path.write_text(stamp)
 
 
-if script in ("render_table", "plot_figure"):
-    ends = ("csv", "md", "tex", "html") if script == "render_table" else ("pdf", "svg", "png")
+if script in ("render_table", "plot_figure", "audit", "check_claims"):
+    ends = ("pdf", "svg", "png") if script == "plot_figure" else ("csv", "md", "tex", "html")
     for end in ends:
         write(Path(f"{value['--output-prefix']}.{end}"))
+    if "--verdicts" in value:
+        write(Path(value["--verdicts"]))
 elif script == "build_micro_world":
     for name in (*DATA_FILES, *study.PRETRAINING_FILES):
         write(Path(value["--output"], name))

@@ -19,11 +19,11 @@ from sources import architecture
 LORA_RANK = 8
 TITLE = "Audit of the published numbers"
 REMARKS = [
-    "v1: arXiv 2411.18797v1 (UOE); v2: arXiv 2411.18797v2 (SEUF). A number is taken as printed; what lies behind a slip "
-    "is not known here, and a consistent number may still be wrong.",
+    "v1: arXiv 2411.18797v1 (UOE); v2: arXiv 2411.18797v2 (SEUF). A number is taken as printed; what lies behind a "
+    "slip is not known here, and a consistent number may still be wrong.",
     "Cannot be: arithmetic excludes it under what the paper says of the model or the test. Looks like a constant "
-    "answer: the utility lies at what always answering one letter scores on MMLU's 14,042 questions (shares of the letters as "
-    "commonly reported, not counted anew here).",
+    "answer: the utility lies at what always answering one letter scores on MMLU's 14,042 questions (shares of the "
+    "letters as commonly reported, not counted anew here).",
     "Parameters: counted on the real architectures without weights.",
 ]
 

@@ -165,6 +165,36 @@ def settings(kind: str, name: str, config: dict) -> dict:
     return rendered
 
 
+def claims_settings(config: dict) -> dict:
+    """All that the ledger of claims reads of the config."""
+    described = ("stands_for", "label", "moe")
+    kept = ("score", "average")
+    return {
+        "study": config["study"],
+        "world": config.get("world") or config["study"],
+        "seeds": config["seeds"],
+        "models": {name: {key: model.get(key) for key in described} for name, model in config["models"].items()},
+        "tests": {
+            name: {key: block["forget_test"][key] for key in kept if key in block["forget_test"]}
+            for name, block in config["benchmarks"].items()
+        },
+        "cells": [list(cell) for cell in grid(config)],
+    }
+
+
+def claims_needs(config: dict) -> list[str]:
+    """Paths relative to results/<study>/ that the ledger of claims reads: what every cell of the grid found."""
+    cells, seeds = grid(config), config["seeds"]
+    of_cells = ("chosen.json", "metrics.json", "predictions.jsonl.gz", "trajectory.json", "parameters.json")
+    paths = [_path(what, *cell, seed) for cell in cells for seed in seeds for what in of_cells]
+    for model, benchmark in dict.fromkeys(cell[:2] for cell in cells):
+        scopes = {cell[3] for cell in cells if cell[:2] == (model, benchmark)}
+        for seed in seeds:
+            paths += [_path(what, model, benchmark, "", "", seed) for what in ("original", "original_answers")]
+            paths += [_path("affinity", model, benchmark, "", "", seed)] if "uoe" in scopes else []
+    return paths
+
+
 def _check(kind: str, name: str, block: dict, models: dict) -> None:
     if kind not in ALLOWED:
         raise SystemExit(f"needs: kind {kind!r} is none of {', '.join(ALLOWED)}")
@@ -189,6 +219,8 @@ def _path(what: str, model: str, benchmark: str, method: str, scope: str, seed: 
         return f"selections/{model}/{benchmark}/{scope}/seed-{seed}.json"
     if what == "retrained":
         return f"retrained/{model}/{benchmark}/seed-{seed}/scores.json"
+    if what == "original_answers":
+        return f"models/{model}/seed-{seed}/original/{benchmark}.predictions.jsonl.gz"
     if what == "original":
         return f"models/{model}/seed-{seed}/original/{benchmark}.json"
     return f"cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}/{what}"

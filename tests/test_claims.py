@@ -1,0 +1,175 @@
+"""Bootstrap intervals against closed forms, verdicts against effects that are known, and the ledger as a stage."""
+
+import json
+import subprocess
+import sys
+
+import numpy
+import pytest
+import synthetic_answers
+import synthetic_results
+import yaml
+from stub_project import ROOT, snakemake
+from table_helpers import layered_config
+
+from paper import needs
+from paper.bootstrap import Case, draws, interval
+from paper.claim_list import CLAIMS
+from paper.claims import Claim, Undecidable, World, judged
+from paper.matched import matched_steps
+
+VERDICTS = {"holds", "does not hold", "undecided"}
+
+
+def test_interval_of_questions_is_that_of_a_mean():
+    values = numpy.random.default_rng(1).normal(0.1, 1.0, (1, 400))
+    low, high = interval(draws([Case("", "m", "q", values)])[:, 0])
+    error = values.std(ddof=1) / 20
+    # percentiles of 2,000 draws have an error of about 4 % of the interval's half
+    assert (low, high) == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.15 * error)
+
+
+def test_pairing_by_question_takes_out_what_both_share():
+    generator = numpy.random.default_rng(2)
+    hard = generator.normal(0, 1, (3, 200))
+    first, second = hard + 0.1, hard + generator.normal(0, 0.05, (3, 200))
+    low, high = interval(draws([Case("", "m", "q", first - second)])[:, 0])
+    assert 0.08 < low < high < 0.12
+    drawn = draws([Case("", "m", "q", first), Case("", "m", "q", second)])
+    assert interval(drawn[:, 0] - drawn[:, 1]) == pytest.approx((low, high))  # cases of one test share the draw
+    assert interval(drawn[:, 0])[1] - interval(drawn[:, 0])[0] > 5 * (high - low)
+
+
+def test_seeds_are_drawn_too():
+    values = numpy.array([[0.0], [0.3], [0.6]]) + numpy.zeros((3, 50))
+    low, high = interval(draws([Case("", "m", "q", values)])[:, 0])
+    assert low == pytest.approx(0.0) and high == pytest.approx(0.6)  # 1 of 27 draws is one seed alone
+    assert interval(draws([Case("", "m", "q", values[:1])])[:, 0]) == (0.0, 0.0)
+
+
+def world(seeds: list[int], tmp_path) -> World:
+    return World(tmp_path, {"models": {}, "seeds": seeds, "tests": {}, "cells": []})
+
+
+@pytest.mark.parametrize(
+    ("effects", "over", "verdict"),
+    [
+        ((0.3, 0.2), "mean", "holds"), ((0.3, -0.6), "mean", "does not hold"), ((0.02, 0.02), "mean", "undecided"),
+        ((0.3, 0.2), "every", "holds"), ((0.3, -0.2), "every", "does not hold"), ((0.3, 0.0), "every", "undecided"),
+        ((0.3, -0.2), "some", "holds"), ((-0.1, -0.2), "some", "does not hold"), ((0.0, -0.2), "some", "undecided"),
+    ],
+)  # fmt: skip
+def test_verdicts(effects, over, verdict, tmp_path):
+    noise = numpy.random.default_rng(3).normal(0, 0.5, (3, 300))
+    noise -= noise.mean()  # standard error of an effect: about 0.03
+    cases = [Case(str(effect), "m", "q", effect + noise) for effect in effects]
+    claim = Claim("x", "", "", "", over, lambda world: cases, 0.02)
+    row = judged(claim, world([0, 1, 2], tmp_path))
+    assert row["verdict"] == verdict
+    chosen = {"mean": sum(effects) / 2, "every": min(effects), "some": max(effects)}[over]
+    assert row["effect"] == pytest.approx(chosen) and row["low"] < row["effect"] < row["high"]
+    assert judged(claim, world([0], tmp_path))["verdict"] == "undecided (one seed)"
+
+
+def test_what_was_not_run_or_cannot_be_compared_says_so(tmp_path):
+    def missing(world: World):
+        world.cell("deepseek-v2-lite", "rwku", "ga", "uoe")
+
+    def unmatched(world: World):
+        raise Undecidable("no pair of checkpoints has the same FA")
+
+    rows = [judged(Claim("x", "", "", "", "mean", cases), world([0, 1], tmp_path)) for cases in (missing, unmatched)]
+    assert [row["verdict"] for row in rows] == ["not run", "undecided"]
+    assert "no model stands for deepseek-v2-lite" in rows[0]["note"]
+
+
+def test_equal_forgetting_is_matched_where_most_is_forgotten(tmp_path):
+    def checkpoints(scope: str, *values: float, collapsed: int = 0) -> tuple:
+        entries = [
+            {"step": 10 * i, "collapsed": 10 * i == collapsed, "forget": {"development": {"value": value}}}
+            for i, value in enumerate(values, start=1)
+        ]
+        path = tmp_path / "cells" / "m" / "b" / "ga" / scope / "seed-0" / "metrics.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"checkpoints": entries}))
+        return "m", "b", "ga", scope
+
+    first = checkpoints("uoe", 0.9, 0.6, 0.42, 0.30)
+    second = checkpoints("baseline", 0.8, 0.45, 0.41, 0.1, 0.28, collapsed=50)
+    assert matched_steps(tmp_path, first, second, 0) == (
+        30,
+        30,
+    )  # .42 and .41; .30 and .28 would pair with a collapsed one
+    assert matched_steps(tmp_path, first, checkpoints("lora", 0.1, 0.05), 0) is None
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Results of every cell of config.yaml and extras.yaml for three seeds."""
+    config = layered_config() | {"seeds": [0, 1, 2]}
+    root = synthetic_results.build(tmp_path_factory.mktemp("claims"), config)
+    synthetic_answers.build(root, needs.claims_needs(config), config)
+    return root, config
+
+
+def test_every_claim_is_judged(tree):
+    root, config = tree
+    assert len(CLAIMS) >= 20 and len({claim.id for claim in CLAIMS}) == len(CLAIMS)
+    assert {claim.source.split()[0] for claim in CLAIMS} == {"v1", "v2", "TRACE"}
+    rows = [judged(claim, World(root, needs.claims_settings(config))) for claim in CLAIMS]
+    assert {row["verdict"] for row in rows} <= VERDICTS
+    assert all(row["effect"] is not None for row in rows)
+    alone = needs.claims_settings(config | {"seeds": [0]})
+    assert {judged(claim, World(root, alone))["verdict"] for claim in CLAIMS} == {"undecided (one seed)"}
+    fewer = needs.claims_settings(config | {"tables": {"table2": config["tables"]["table2"]}, "figures": {}})
+    verdicts = {claim.id: judged(claim, World(root, fewer))["verdict"] for claim in CLAIMS}
+    assert verdicts["better-than-lora"] == verdicts["trace-9"] == "not run"
+    assert verdicts["utility-always"] in VERDICTS
+
+
+@pytest.mark.parametrize(("right", "verdict"), [(1.0, "holds"), (0.2, "does not hold")])
+def test_answers_decide(tree, right, verdict, tmp_path):
+    """UOE answers all, or few, utility questions rightly, its baselines 70 %."""
+    root, config = tree
+    block = config["tables"]["table2"]
+    settings = needs.claims_settings(config)
+    other = tmp_path / "micro"
+    for path in needs.claims_needs(config):
+        if any(f"/{scope}/" in path for scope in ("baseline", "uoe")) or path.startswith("models/"):
+            (other / path).parent.mkdir(parents=True, exist_ok=True)
+            (other / path).symlink_to(root / path)
+    for model, benchmark, method, scope in needs.cells(block, config["models"]):
+        for seed in config["seeds"] if scope == "uoe" else ():
+            path = other / "cells" / model / benchmark / method / scope / f"seed-{seed}" / "predictions.jsonl.gz"
+            path.unlink()
+            synthetic_answers.write(path, right, benchmark == "rwku")
+    rows = {claim.id: judged(claim, World(other, settings)) for claim in CLAIMS if claim.id.startswith("utility-")}
+    assert rows["utility-on-average"]["verdict"] == rows["utility-at-equal-forgetting"]["verdict"] == verdict
+    assert rows["utility-on-average"]["effect"] == pytest.approx(right - 0.7, abs=0.03)
+
+
+def test_the_stage_writes_ledger_and_verdicts(tree, tmp_path):
+    root, config = tree
+    other = tmp_path / "claims.json"
+    other.write_text(json.dumps({"world": "paper", "seeds": [0], "claims": {"utility-35": {"verdict": "holds"}}}))
+    settings = json.dumps(needs.claims_settings(config | {"seeds": [0]}))
+    command = [sys.executable, ROOT / "workflow_scripts/check_claims.py", "--results", root, "--settings", settings]
+    command += ["--others", other, "--verdicts", tmp_path / "own.json", "--output-prefix", tmp_path / "claims"]
+    result = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    verdicts = json.loads((tmp_path / "own.json").read_text())
+    assert verdicts["world"] == "micro" and len(verdicts["claims"]) == len(CLAIMS)
+    line = next(line for line in (tmp_path / "claims.md").read_text().splitlines() if "up to 35 points" in line)
+    assert [cell.strip() for cell in line.split("|")[-3:-1]] == ["undecided (one seed)", "holds"]
+    for end in ("html", "tex", "csv"):
+        assert "35 points" in (tmp_path / f"claims.{end}").read_text()
+
+
+def test_claims_plan_only_themselves_when_the_tables_are_there(built):
+    """The stub study's cells are all evaluated and chosen for its tables; ledger and audit are two jobs more."""
+    result = snakemake(built, "-n", target="all_claims")
+    assert result.returncode == 0, result.stderr
+    text = result.stdout + result.stderr
+    jobs = {line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith(("rule ", "localrule "))}
+    assert jobs - {"all_tables", "all_figures", "all_claims"} == {"audit", "check_claims"}
+    assert yaml.safe_load((built / "config/config.yaml").read_text())["study"] == "micro"

@@ -1,0 +1,147 @@
+"""What decides a claim: cases with an effect each, a quantifier over them, and a margin.
+
+The claims themselves are in claim_list.py. An effect is positive where it goes the claimed way. Every seed of the study
+takes part; with one seed nothing is decided.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+
+from files import read_json
+from paper import labels, results
+from paper.answers import Answers
+from paper.bootstrap import Case, draws, interval
+
+HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
+ONE_SEED, NOT_RUN = "undecided (one seed)", "not run"
+
+
+class NotRun(Exception):
+    """The study has no such cell, or no such model."""
+
+
+class Undecidable(Exception):
+    """The cells are there, but the comparison that the claim needs is not."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """over: "mean" of the cases, "every" or "some" of them must exceed `margin`. unit: "points" or "" (as it is)."""
+
+    id: str
+    source: str
+    text: str
+    test: str
+    over: str
+    cases: Callable[["World"], list[Case]]
+    margin: float = 0.0
+    unit: str = "points"
+
+
+class World:
+    """A study's results by the real models that its models stand for.
+
+    settings: models (stands_for, label, moe), seeds, tests, and cells: all (model, benchmark, method, scope) that the
+    study builds; others are "not run".
+    """
+
+    def __init__(self, root: Path, settings: dict):
+        self.root, self.settings, self.seeds = root, settings, settings["seeds"]
+        self.answers = Answers(root, settings["seeds"], settings["tests"])
+        self.cells = {tuple(cell) for cell in settings["cells"]}
+
+    def model(self, real: str) -> str:
+        for name, model in self.settings["models"].items():
+            if (model.get("stands_for") or name) == real:
+                return name
+        raise NotRun(f"no model stands for {real}")
+
+    def dense(self) -> list[str]:
+        """Real names of the study's dense models."""
+        found = [(m.get("stands_for") or name) for name, m in self.settings["models"].items() if not m["moe"]]
+        if not found:
+            raise NotRun("no dense model")
+        return found
+
+    def cell(self, real: str, benchmark: str, method: str, scope: str) -> tuple[str, str, str, str]:
+        cell = (self.model(real), benchmark, method, scope)
+        if cell not in self.cells:
+            raise NotRun(f"{labels.method_and_scope(method, scope)} on {labels.REAL.get(real, real)}, {benchmark}")
+        return cell
+
+    def score(self, cell: tuple, test: str, choice: str = "balance") -> numpy.ndarray:
+        return self.answers.shown(cell, test, choice)
+
+    def original(self, cell: tuple, test: str) -> numpy.ndarray:
+        return self.answers.original(cell[0], cell[1], test)
+
+    def collapsed(self, *cells: tuple) -> bool:
+        return any(entry["collapsed"] for cell in cells for entry in self.answers.chosen(cell))
+
+    def named(self, cell: tuple) -> str:
+        group = f"{self.settings['models'][cell[0]].get('label') or cell[0]} ({labels.benchmark(cell[1])})"
+        return f"{labels.method_and_scope(*cell[2:])}, {group}"
+
+    def case(self, cell: tuple, test: str, values: numpy.ndarray, *others: tuple) -> Case:
+        """values: `[seeds, questions]` of the cell's benchmark and test, or `[seeds]`."""
+        values = values if values.ndim == 2 else values[:, None]
+        return Case(self.named(cell), cell[0], f"{cell[1]} {test}", values, self.collapsed(cell, *others))
+
+    def difference(self, test: str, first: tuple, second: tuple, choice: str = "balance") -> Case:
+        """Score of the first cell less that of the second."""
+        for cell in (first, second) if choice == "at_forget_accuracy" else ():
+            if any(entry["status"] == "not reached" for entry in self.answers.chosen(cell, choice)):
+                raise Undecidable(f"{self.named(cell)} does not reach FA ≈ 0.25")
+        values = self.score(first, test, choice) - self.score(second, test, choice)
+        return self.case(first, test, values, second)
+
+    def loss(self, cell: tuple) -> numpy.ndarray:
+        return self.original(cell, "utility") - self.score(cell, "utility")
+
+    def trajectories(self, cell: tuple) -> list[dict]:
+        return [results.read_trajectory(self.root, *cell, seed) for seed in self.seeds]
+
+    def overlaps(self, cell: tuple, place: int = -1) -> numpy.ndarray:
+        """`[seeds]`: mean overlap over MoE layers at one probe, the last one unless told."""
+        found = [run["probes"][place]["overlap"].values() for run in self.trajectories(cell)]
+        return numpy.array([math.fsum(values) / len(values) for values in found])
+
+    def percents(self, cell: tuple) -> numpy.ndarray:
+        paths = [results.cell_folder(self.root, *cell, seed) / "parameters.json" for seed in self.seeds]
+        return numpy.array([results.field(read_json(path), path, "percent") for path in paths])
+
+
+def judged(claim: Claim, world: World) -> dict:
+    """Row of the ledger: verdict, effect, interval, and which cases it rests on."""
+    row = {"id": claim.id, "source": claim.source, "claim": claim.text, "test": claim.test, "unit": claim.unit}
+    row |= {"effect": None, "low": None, "high": None, "cases": 0, "of": "", "collapsed": 0}
+    try:
+        cases = claim.cases(world)
+    except NotRun as missing:
+        return row | {"verdict": NOT_RUN, "note": f"not among the study's cells: {missing}"}
+    except Undecidable as reason:
+        verdict = ONE_SEED if len(world.seeds) == 1 else OPEN
+        return row | {"verdict": verdict, "note": str(reason)}
+    drawn, means = draws(cases), numpy.array([case.mean for case in cases])
+    limits = [interval(drawn[:, i]) for i in range(len(cases))]
+    if claim.over == "mean":
+        effect, (low, high), of = float(means.mean()), interval(drawn.mean(1)), f"mean of {len(cases)}"
+        holds, fails = low > claim.margin, high < claim.margin
+    else:
+        worst = claim.over == "every"
+        i = int(means.argmin() if worst else means.argmax())
+        effect, (low, high), of = float(means[i]), limits[i], f"{'least' if worst else 'largest'}: {cases[i].name}"
+        above, below = [a > claim.margin for a, _ in limits], [b < claim.margin for _, b in limits]
+        holds, fails = (all(above), any(below)) if worst else (any(above), all(below))
+    verdict = HOLDS if holds else FAILS if fails else OPEN
+    if len(world.seeds) == 1:
+        verdict = ONE_SEED
+        if all(case.values.shape[1] == 1 for case in cases):
+            low = high = None  # neither questions nor seeds to draw from
+    broken = [case.name for case in cases if case.collapsed]
+    row |= {"effect": effect, "low": low, "high": high, "cases": len(cases), "of": of, "collapsed": len(broken)}
+    return row | {"verdict": verdict, "note": f"collapsed: {', '.join(broken)}" if broken else ""}
