@@ -29,8 +29,8 @@ REMARKS = (
     "other side (of one case); else undecided. With one seed nothing is decided. Not run: the study has no such cells. "
     "Nothing is corrected for the number of claims.",
     f"Interval: middle {LEVEL:g} % of {DRAWS:,} bootstrap draws of seeds and of questions, paired by both; with one "
-    "seed of questions alone, so that training anew is not in it; with few seeds it is too narrow. Questions are drawn as "
-    "if independent, though some ask for one fact in two wordings.",
+    "seed of questions alone, so that training anew is not in it; with few seeds it is too narrow. Questions are drawn "
+    "as if independent, though some ask for one fact in two wordings.",
     "Scores at the checkpoint of the best balance, on the reported half of each test, as in Table 2; equal FA: within "
     f"{100 * TOLERANCE:g} points on the other half. TRACE is a reconstruction (table trace).",
 )
