@@ -41,9 +41,10 @@ rule weigh_retain_tokens:
         settings=lambda w: plan.canonical(config["token_weights"][w.name]),
         model=lambda w: model_folder(w),
         data=f"{R}/data",
+        precision=config["precision"],
     shell:
         "python workflow_scripts/start.py workflow_scripts/weigh_retain_tokens.py --model {params.model} --data {params.data}"
-        " --benchmark '{params.benchmark}' --training '{params.training}' --settings '{params.settings}' --threads {threads}"
+        " --benchmark '{params.benchmark}' --training '{params.training}' --settings '{params.settings}' --precision {params.precision} --threads {threads}"
         " --output {output.record} 2>&1 | tee {log}"
 
 

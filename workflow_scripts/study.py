@@ -293,6 +293,11 @@ def check(config: dict) -> None:
         for key, wanted, where in (("source", "sources", "sources"), ("pretrain", "data", "data")):
             if key in block and wanted not in config:
                 raise SystemExit(f"config, models: {model}: has {key}, but the study has no {where}")
+    for scope in config["scopes"]:
+        training, keep = training_block(config, scope), config["checkpoints"]["keep"]
+        made = training["steps"] // training["checkpoint_every"]
+        if made > keep:
+            raise SystemExit(f"config, checkpoints: keep: {keep}, but scope {scope} makes {made} (training: steps)")
     known([config["tuning"]["benchmark"]], "benchmarks", "tuning: benchmark")
     known(list(config["must_know"]), "benchmarks", "must_know")
     known(list(config["expected_to_know"]), "benchmarks", "expected_to_know")

@@ -27,11 +27,12 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
 from benchmarks.texts import forget_texts, retain_texts
 from files import sha256, write_json
 from moe.layers import MoELayer, find_moe_layers
+from moe.loading import PRECISIONS, first_device, load_model
 from moe.raking import forget_critical, rake
 from moe.routing import record_routing, token_share
 from packing import batches, pack
@@ -108,17 +109,18 @@ def main() -> None:
     parser.add_argument("--benchmark", required=True, type=json.loads, help="the benchmark's config block, as JSON")
     parser.add_argument("--training", required=True, type=json.loads, help="block_length, batch_size")
     parser.add_argument("--settings", required=True, type=json.loads, help="experts, over, clip")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True, type=Path, help="the .json; the weights go beside it")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     texts = forget_texts(args.benchmark, args.data), retain_texts(args.benchmark, args.data)
-    model = AutoModelForCausalLM.from_pretrained(args.model).eval()
+    model = load_model(args.model, args.precision)
     layers = find_moe_layers(model)
     if not layers:
         raise SystemExit(f"{args.model}: no MoE layer; token weights need the experts of a mixture-of-experts model")
     tokenizer = AutoTokenizer.from_pretrained(args.model)
-    blocks = [pack(text, tokenizer, args.training["block_length"]) for text in texts]
+    blocks = [pack(text, tokenizer, args.training["block_length"]).to(first_device(model)) for text in texts]
     weights, record = weigh(model, layers, *blocks, args.training["batch_size"], args.settings)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     file = args.output.with_suffix(".safetensors")

@@ -73,9 +73,10 @@ def hidden_states(model: nn.Module, batch: Batch, layer: int) -> Tensor:
 
 
 def final_hidden(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-    """What the language-model head reads, `[B, T, H]`."""
+    """What the language-model head reads, `[B, T, H]`, where the token ids are, also if layers lie elsewhere."""
     base = base_model(model)
-    return base(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+    hidden = base(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+    return hidden.to(input_ids.device)
 
 
 @contextmanager

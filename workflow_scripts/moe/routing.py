@@ -65,8 +65,8 @@ def token_share(top_k: Tensor, num_experts: int, mask: Tensor) -> Tensor:
 
     top_k: `[N, K]`; mask: `[N]`, True for tokens that count.
     """
-    counts = torch.bincount(top_k[mask].reshape(-1), minlength=num_experts)
-    return counts.double() / mask.sum()
+    counts = torch.bincount(top_k[mask.to(top_k.device)].reshape(-1), minlength=num_experts)
+    return counts.double() / int(mask.sum())
 
 
 def overlap(before: Tensor, now: Tensor, mask: Tensor) -> float:
@@ -74,5 +74,6 @@ def overlap(before: Tensor, now: Tensor, mask: Tensor) -> float:
 
     before, now: `[N, K]` indices without repeats; mask: `[N]`.
     """
+    mask = mask.to(before.device)
     same = (before[mask].unsqueeze(-1) == now[mask].unsqueeze(-2)).any(-1)
     return same.double().mean().item()

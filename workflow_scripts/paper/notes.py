@@ -17,7 +17,11 @@ WORLDS = {
         "World: own text. A small model pre-trained here on the texts of a folder; multiple-choice tests score the "
         "text of the options (chance 0.25)."
     ),
-    "paper": "World: the real models and benchmarks; multiple-choice tests score the letters A-D (chance 0.25).",
+    "paper": (
+        "World: the real models and benchmarks; multiple-choice tests score the letters A-D (chance 0.25). MMLU: "
+        "checkpoints are chosen on its validation split, its whole test is reported. RWKU: recall as the benchmark "
+        "defines it (PyPI rouge, not rouge-score), the mean of the means of level 1 and level 2."
+    ),
 }
 CORRECTED = (
     "with UT* and FA* = chance (0 for ROUGE-L), Keep = clip((UT - UT*)/(UT0 - UT*), 0, 1) and "
