@@ -61,6 +61,7 @@ MODELS = {
         "Mixtral",
         {"num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 16},
     ),
+    "olmoe-1b-7b": ("Olmoe", {"num_experts": 6, "num_experts_per_tok": 2, "intermediate_size": 8}),
     "llama-3-8b": ("Llama", {"intermediate_size": 24}),
     "phi-3.5-mini": ("Phi3", {"intermediate_size": 24}),
 }

@@ -113,7 +113,7 @@ def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iter
                 if target is None or target.shape != value.shape:
                     found = "no such tensor" if target is None else f"{tuple(target.shape)} in the model"
                     raise SystemExit(f"{path}: {key} {tuple(value.shape)}: {found}; a delta of another architecture")
-                kept.append((target, target.detach().clone()))
+                kept.append((target, target.detach().to("cpu", copy=True)))  # a second copy may not fit the GPU
                 target.copy_(value)
         yield model
     finally:
@@ -125,7 +125,7 @@ def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iter
 @contextmanager
 def _merged_lora(model: nn.Module, path: str | Path, tensors: dict[str, Tensor], rank: int) -> Iterator[None]:
     """Merge the adapters into the weights; on leaving put back copies, since subtracting again would round."""
-    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    before = {name: parameter.detach().to("cpu", copy=True) for name, parameter in model.named_parameters()}
     flags = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     handle = attach_lora(model, rank)
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
