@@ -128,6 +128,7 @@ def unlearn(
         found = "no retain term" if retain is None else f"{tuple(retain.shape)} tokens of retain text"
         raise SystemExit(f"token weights {tuple(token_weights.shape)}: {method_name} has {found}")
 
+    token_weights = None if token_weights is None else token_weights.to(device)
     model.eval()  # no dropout: unlearning compares the model with itself
     model.requires_grad_(False)
     importlib.import_module(f"scopes.{scope['kind']}").prepare(model, layers, selection, scope)
@@ -314,7 +315,7 @@ def run_cell(
         learning_rate,
         args.seed,
         save,
-        load_file(args.token_weights)["weights"].to(first_device(model)) if args.token_weights else None,
+        load_file(args.token_weights)["weights"] if args.token_weights else None,
         state if group.size == 1 else None,
         Reuse(1e9 * args.limit_gb, args.prefix, base),
         label=f"unlearning {args.output}",
