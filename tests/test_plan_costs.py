@@ -27,18 +27,19 @@ COUNTS = {
         ({"kind": "uoe"}, 6 + 10 * 3),
         ({"kind": "uoe", "experts": 3}, 3 * 6 + 30),
         ({"kind": "uoe", "layers": "all"}, 4 * 36),
+        ({"kind": "hook_mlps"}, 3 * 10 * 6),
         ({"kind": "esft", "threshold": 0.15, "score": "token"}, 4 * 2 * 6),
     ],
 )
 def test_trained_parameters(scope, expected):
-    assert plan_costs.trained(COUNTS, scope, hook_mlps=False) == expected
-    assert plan_costs.trained(COUNTS, {"kind": "hook_mlps"}, hook_mlps=True) == 3 * 10 * 6
+    assert plan_costs.trained(COUNTS, scope) == expected
 
 
 def test_memory_and_disk():
     training = {"precision": "bfloat16", "batch_size": 16, "rows_at_once": 4, "block_length": 1024}
-    memory = plan_costs.gpu_gigabytes(COUNTS, 1000, training)
-    assert memory == pytest.approx(6 + (2 * 1000 + 18 * 1000 + 4 * 1024 * 3 * 5 * 2) / GB)
+    shared, each = plan_costs.gpu_gigabytes(COUNTS, 1000, training)
+    assert shared == pytest.approx((2 * 1000 + 16 * 1000) / GB)
+    assert each == pytest.approx(6 + 4 * 1024 * 3 * 5 * 2 / GB)
     assert plan_costs.checkpoint_gigabytes(36, {"kind": "uoe"}, training) == 36 * 4 / GB
     assert plan_costs.checkpoint_gigabytes(1000, {"kind": "baseline"}, training) == 1000 * 2 / GB
 
@@ -55,15 +56,15 @@ def test_cells_that_are_there_are_left_out(tmp_path):
     counts = dict.fromkeys(config["models"], real)
     rows = plan_costs.plan(config, counts, tmp_path)
     cells = sum(row["cells"] for row in rows)
-    uoe = next(row for row in rows if row["model"] == "qwen1.5-moe-a2.7b-chat" and row["scope"] == "uoe")
-    assert uoe["cells"] == 8 and uoe["asked"] == 1 and uoe["gpu_gb"] < 80
-    full = next(row for row in rows if row["model"] == "deepseek-v2-lite" and row["scope"] == "baseline")
-    assert full["gpu_gb"] > 80 * 3 and full["asked"] == 4
+    uoe = next(row for row in rows if row["model"] == "qwen1.5-moe-a2.7b-chat" and row["kind"] == "uoe")
+    assert uoe["cells"] == 8 + 4 and uoe["gpus"] == uoe["asked"] == 1  # 8 of Table 2, 4 of version 2's Table 7
+    full = next(row for row in rows if row["model"] == "deepseek-v2-lite" and row["kind"] == "baseline")
+    assert full["gpus"] == full["asked"] == 4 and full["gpu_gb"] > 14.3 * 18
     for method in ("ga", "npo"):
         done = tmp_path / f"cells/qwen1.5-moe-a2.7b-chat/wmdp-cyber/{method}/uoe/seed-0/chosen.json"
         done.parent.mkdir(parents=True)
         done.write_text(json.dumps({}))
     assert sum(row["cells"] for row in plan_costs.plan(config, counts, tmp_path)) == cells - 2
-    text = plan_costs.table(rows, 80)
+    text = plan_costs.table(rows)
     assert f"{cells} cells" in text and text.count("\n|") == len(rows) + 1
-    assert "nothing is to be built" in plan_costs.table([], 80)
+    assert "nothing is to be built" in plan_costs.table([])

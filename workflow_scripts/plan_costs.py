@@ -14,21 +14,33 @@ import study
 from files import read_json
 from paper import needs
 
-# Bytes a trained parameter, its weight aside: gradient in bf16 and in fp32, fp32 copy, Adam's two moments.
-TRAINED_BYTES = 2 + 4 + 4 + 8
+# Bytes a trained parameter, its weight aside: gradient, fp32 copy, Adam's two moments.
+TRAINED_BYTES = 4 + 4 + 8
+USABLE = 0.95  # of a GPU's memory
 WORKING_GB = 6.0  # logits of a chunk, activations of one recomputed layer, the allocator's rest
 QUESTION_TOKENS = 150  # a lettered question of MMLU or WMDP with its options
 QUESTIONS = {"wmdp": 1987, "mmlu test": 14042, "mmlu validation": 1531, "rwku probes": 6000}
 DECODING_SECONDS = 0.05  # one token for a batch of prompts
 LOADING_MINUTES_PER_GB = 0.03
 EXPERT_KINDS = ("uoe", "random", "esft")
+KINDS = {
+    "baseline": "everything",
+    "experts": "all experts",
+    "experts_routers": "all experts and routers",
+    "routers": "all routers",
+    "uoe": "UOE and its variants",
+    "random": "random experts",
+    "lora": "LoRA",
+    "esft": "ESFT",
+    "hook_mlps": "RMU's three layers",
+}
 
 
-def trained(counts: dict, scope: dict, hook_mlps: bool) -> int:
+def trained(counts: dict, scope: dict) -> int:
     """Parameters that a scope trains; where a selection decides (ESFT) at most: as if all experts were used alike."""
     sizes, by_name = counts["sizes"], counts["scopes"]
     layers = sizes["moe_layers"]
-    if hook_mlps:
+    if scope["kind"] == "hook_mlps":
         return (
             3 * sizes["experts"] * sizes["expert"] if layers else by_name["baseline"]["trained"] * 3 // sizes["layers"]
         )
@@ -43,13 +55,14 @@ def trained(counts: dict, scope: dict, hook_mlps: bool) -> int:
     return by_name[scope["kind"].replace("_", "-")]["trained"]
 
 
-def gpu_gigabytes(counts: dict, number: int, training: dict) -> float:
-    """Weights in the study's precision, what training adds, kept layer inputs, and working space."""
+def gpu_gigabytes(counts: dict, number: int, training: dict) -> tuple[float, float]:
+    """What GPUs share (weights in the study's precision, what training adds), and what each needs (kept layer inputs,
+    working space)."""
     sizes = counts["sizes"]
     weights = counts["total"] * (2 if training["precision"] == "bfloat16" else 4)
     rows = training.get("rows_at_once", training["batch_size"])
     kept = rows * training["block_length"] * sizes["hidden"] * sizes["layers"] * 2
-    return (weights + number * TRAINED_BYTES + kept) / 1e9 + WORKING_GB
+    return (weights + number * TRAINED_BYTES) / 1e9, kept / 1e9 + WORKING_GB
 
 
 def checkpoint_gigabytes(number: int, scope: dict, training: dict) -> float:
@@ -84,7 +97,7 @@ class Cell:
 
 
 def plan(config: dict, counts: dict[str, dict], root: Path) -> list[dict]:
-    """One row a (model, scope): cells to be built and what they need."""
+    """One row a model and kind of scope: cells to be built, and the most that one of them needs."""
     rows: dict[tuple[str, str], dict] = {}
     hardware = config["hardware"]
     for cell in map(lambda parts: Cell(*parts), needs.grid(config)):
@@ -94,48 +107,50 @@ def plan(config: dict, counts: dict[str, dict], root: Path) -> list[dict]:
             continue
         training = study.training_block(config, cell.scope)
         scope = study.scope_block(config, cell.method, cell.scope)
-        own = scope["kind"] == "hook_mlps"
-        number = trained(counts[cell.model], scope, own)
+        number = trained(counts[cell.model], scope)
         percent = 100.0 * number / counts[cell.model]["total"]
-        method = study.method_block(config, cell.model, cell.method, cell.scope)
-        passes = 2 if method.get("retain_weight") else 1
+        passes = 2 if study.method_block(config, cell.model, cell.method, cell.scope).get("retain_weight") else 1
         train, test = hours(
             *(counts[cell.model], training, passes, cell.benchmark, config["evaluation"]["test"] == "all"),
             hardware["tflops"],
         )
-        memory = gpu_gigabytes(counts[cell.model], number, training)
-        each = checkpoint_gigabytes(number, scope, training)
-        several = training["steps"] // training["checkpoint_every"]
-        pruned = percent > config["checkpoints"]["prune_over"]
-        row = rows.setdefault(
-            (cell.model, "hook layers' experts" if own else cell.scope),
-            {"cells": 0, "percent": percent, "gpu_gb": memory, "asked": study.needs(config, "unlearn", cell)["gpu"]}
-            | {"disk_gb": 0.0, "peak_gb": each * several + number * 12 / 1e9, "hours": 0.0},
-        )
+        shared, each = gpu_gigabytes(counts[cell.model], number, training)
+        asked = study.needs(config, "unlearn", cell)["gpu"]
+        checkpoint = checkpoint_gigabytes(number, scope, training)
+        made = training["steps"] // training["checkpoint_every"]
+        kept = 2 if percent > config["checkpoints"]["prune_over"] else made  # two choices: balance, and at FA ~ 0.25
+        most = {"percent": percent, "gpu_gb": shared + each, "asked": asked}
+        most |= {"gpus": math.ceil(shared / (USABLE * hardware["gpu_gb"] - each))}
+        most |= {"running_gb": checkpoint * made + number * 12 / 1e9}
+        row = rows.setdefault((cell.model, scope["kind"]), {"cells": 0, "disk_gb": 0.0, "hours": 0.0} | most)
+        row |= {key: max(row[key], value) for key, value in most.items()}
         row["cells"] += left
-        row["disk_gb"] += left * each * (2 if pruned else several)
-        row["hours"] += left * (train * max(1, row["asked"]) + test)
-    return [{"model": model, "scope": scope} | row for (model, scope), row in sorted(rows.items())]
+        row["disk_gb"] += left * checkpoint * kept
+        row["hours"] += left * (train * max(1, asked) + test)
+    return [{"model": model, "kind": kind} | row for (model, kind), row in sorted(rows.items())]
 
 
-def table(rows: list[dict], gpu_gb: float) -> str:
+def table(rows: list[dict]) -> str:
     """A Markdown table and its sums."""
     if not rows:
         return "Every cell of the study is there; nothing is to be built."
     lines = [
-        "| model | trains | share % | cells | GPU memory, GB | GPUs needed | GPUs asked | "
-        "disk while running, GB a cell | disk kept, GB | GPU hours |",
+        "| model | what trains | share, % | cells | GPU memory, GB | GPUs needed | GPUs asked | "
+        "disk while it runs, GB | disk kept, GB | GPU hours |",
         "|:--|:--|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
-        gpus = math.ceil(row["gpu_gb"] / (0.95 * gpu_gb))
-        short = " (too few)" if gpus > row["asked"] else ""
-        written = [row["model"], row["scope"], f"{row['percent']:.3g}", row["cells"], f"{row['gpu_gb']:.0f}", gpus]
-        written += [f"{row['asked']}{short}", f"{row['peak_gb']:.3g}", f"{row['disk_gb']:.3g}", f"{row['hours']:.1f}"]
+        short = " (too few)" if row["gpus"] > row["asked"] else ""
+        written = [row["model"], KINDS.get(row["kind"], row["kind"]), f"{row['percent']:.3g}", row["cells"]]
+        written += [f"{row['gpu_gb']:.0f}", row["gpus"], f"{row['asked']}{short}", f"{row['running_gb']:.3g}"]
+        written += [f"{row['disk_gb']:.3g}", f"{row['hours']:.1f}"]
         lines.append(f"| {' | '.join(map(str, written))} |")
     total = {key: sum(row[key] for row in rows) for key in ("cells", "disk_gb", "hours")}
     lines.append(f"\n{total['cells']} cells, {total['disk_gb']:,.0f} GB kept, {total['hours']:,.0f} GPU hours.")
-    lines.append("Computed from the configuration, not measured; ESFT's share is what it has at most.")
+    lines.append(
+        "Computed from the configuration, not measured. Share, memory and disk while it runs: of one cell, the most."
+    )
+    lines.append("ESFT's share is what it has at most, where all experts are used alike.")
     return "\n".join(lines)
 
 
@@ -146,7 +161,7 @@ def main() -> None:
     parser.add_argument("--results", required=True, type=Path)
     args = parser.parse_args()
     counts = {path.stem: read_json(path) for path in args.counts}
-    print(table(plan(args.settings, counts, args.results), args.settings["hardware"]["gpu_gb"]))
+    print(table(plan(args.settings, counts, args.results)))
 
 
 if __name__ == "__main__":

@@ -166,7 +166,9 @@ def unlearn(
         "top_k": before.top_k[layers[0].index].shape[-1] if layers else 0,
     }
     masters = make_masters(trained)
-    optimizer = torch.optim.AdamW(masters, lr=learning_rate, betas=BETAS, weight_decay=0.0)
+    # On a GPU one kernel does the step: the others would hold further copies of all that trains.
+    fused = device.type == "cuda"
+    optimizer = torch.optim.AdamW(masters, lr=learning_rate, betas=BETAS, weight_decay=0.0, fused=fused or None)
     forget_batches = shuffled(forget, size, seed)
     retain_batches = retain is not None and shuffled(retain, size, seed + 1, token_weights)
     weights = {name: master(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
