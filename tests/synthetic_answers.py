@@ -7,16 +7,17 @@ from pathlib import Path
 
 import synthetic_results
 
+STEPS = (*synthetic_results.CHECKPOINTS, 80)
 QUESTIONS = {"forget": 60, "utility": 80}
 
 
-def rows(right: float, steps: tuple[int, ...], generation: bool, draw: random.Random) -> list[dict]:
-    """Answers of the reported half; `right`: probability that one is right. Utility is always a choice of options."""
+def rows(right: dict[str, float], steps: tuple[int, ...], generation: bool, draw: random.Random) -> list[dict]:
+    """Answers of the reported half; right: test -> probability of a right answer. Utility is a choice of options."""
     found = []
     for step in steps:
         for test, count in QUESTIONS.items():
             for row in range(count):
-                score = float(draw.random() < right)
+                score = float(draw.random() < right[test])
                 answer = {"step": step, "test": test, "row": row, "half": "test"}
                 if generation and test == "forget":
                     part = "level1" if row < count // 3 else "level2"
@@ -26,26 +27,21 @@ def rows(right: float, steps: tuple[int, ...], generation: bool, draw: random.Ra
     return found
 
 
-def write(
-    path: Path, right: float, generation: bool, steps: tuple[int, ...] = (*synthetic_results.CHECKPOINTS, 80)
-) -> None:
+def write(path: Path, right: float | dict[str, float], generation: bool, steps: tuple[int, ...] = STEPS) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draw = random.Random(str(path.relative_to(path.parents[6] if "cells" in path.parts else path.parents[4])))
+    shares = right if isinstance(right, dict) else dict.fromkeys(QUESTIONS, right)
+    draw = random.Random("/".join(path.parts[-6:]))
     with gzip.open(path, "wt") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows(right, steps, generation, draw))
+        file.writelines(json.dumps(row) + "\n" for row in rows(shares, steps, generation, draw))
 
 
 def build(root: Path, paths: list[str], config: dict) -> None:
-    """Every file of `paths` that is not there yet."""
+    """Answers of `paths` (untouched models 97 % right, cells 70 %), and of the other files those that are not there."""
     for path in paths:
-        if path.endswith(".jsonl.gz"):
-            untouched = path.startswith("models/")
-            write(
-                root / path,
-                0.97 if untouched else 0.7,
-                "rwku" in path,
-                (0,) if untouched else (*synthetic_results.CHECKPOINTS, 80),
-            )
+        if path.startswith("models/") and path.endswith(".jsonl.gz"):
+            write(root / path, 0.97, "rwku" in path, (0,))
+        elif path.endswith(".jsonl.gz"):
+            write(root / path, 0.7, "rwku" in path)
         elif not (root / path).exists():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(json.dumps(synthetic_results.content(path, config)))

@@ -86,7 +86,12 @@ def test_what_was_not_run_or_cannot_be_compared_says_so(tmp_path):
 def test_equal_forgetting_is_matched_where_most_is_forgotten(tmp_path):
     def checkpoints(scope: str, *values: float, collapsed: int = 0) -> tuple:
         entries = [
-            {"step": 10 * i, "collapsed": 10 * i == collapsed, "forget": {"development": {"value": value}}}
+            {
+                "step": 10 * i,
+                "collapsed": 10 * i == collapsed,
+                "forget": {"development": {"value": value}},
+                "utility": {"test": {}},
+            }
             for i, value in enumerate(values, start=1)
         ]
         path = tmp_path / "cells" / "m" / "b" / "ga" / scope / "seed-0" / "metrics.json"

@@ -15,13 +15,14 @@ from files import write_text
 from paper import notes, results, styling
 from paper.tables import TABLES
 from paper.tuned import at_the_end, widen_tuning
+from paper.uncertainty import TABLES as UNCERTAIN
 
 TUNING_TITLE = "All that was tried in tuning"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", required=True, choices=[*TABLES, "tuning"])
+    parser.add_argument("--table", required=True, choices=[*TABLES, *UNCERTAIN, "tuning"])
     parser.add_argument("--results", required=True, type=Path, help="results/<study>")
     parser.add_argument(
         "--settings", required=True, type=json.loads, help="what the config says of this table, as JSON"
@@ -35,6 +36,12 @@ def main() -> None:
         frame = results.read_tuning(args.results, args.settings["block"]["combinations"])
         remarks = [notes.TUNING, at_the_end(frame, args.settings), notes.world(args.settings), ending]
         styling.write_wide(widen_tuning(frame, args.settings), "tuning", TUNING_TITLE, remarks, args.output_prefix)
+        write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        return
+    if args.table in UNCERTAIN:
+        wide, frame, title, said = UNCERTAIN[args.table](args.results, args.settings)
+        remarks = [*said, notes.world(args.settings), ending]
+        styling.write_wide(wide, args.table, title, remarks, args.output_prefix)
         write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
         return
     table = TABLES[args.table](args.results, args.settings, args.published)

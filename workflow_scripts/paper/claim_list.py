@@ -107,7 +107,7 @@ def long_tail(world: World) -> list[Case]:
 
 def every_layer_loss(world: World) -> list[Case]:
     cell = world.cell(DEEPSEEK, CYBER, "ga", "uoe-all-layers")
-    steps = [run["probes"][-1]["step"] for run in world.trajectories(cell)]
+    steps = world.last_steps(cell)
     values = world.original(cell, "utility") - world.answers.at(cell, steps, "utility")
     return [world.case(cell, "utility", values)]
 

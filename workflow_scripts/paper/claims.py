@@ -13,7 +13,7 @@ import numpy
 
 from files import read_json
 from paper import labels, results
-from paper.answers import Answers
+from paper.answers import REPORTED, Answers
 from paper.bootstrap import Case, draws, interval
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
@@ -109,6 +109,17 @@ class World:
         """`[seeds]`: mean overlap over MoE layers at one probe, the last one unless told."""
         found = [run["probes"][place]["overlap"].values() for run in self.trajectories(cell)]
         return numpy.array([math.fsum(values) / len(values) for values in found])
+
+    def last_steps(self, cell: tuple) -> list[int]:
+        """Each seed's last checkpoint; it must have answered the reported half."""
+        found = []
+        for seed in self.seeds:
+            path = results.cell_folder(self.root, *cell, seed) / "metrics.json"
+            last = max(results.field(read_json(path), path, "checkpoints"), key=lambda entry: entry["step"])
+            if REPORTED not in last["utility"]:
+                raise Undecidable(f"step {last['step']} of {self.named(cell)} did not answer the {REPORTED} half")
+            found.append(last["step"])
+        return found
 
     def percents(self, cell: tuple) -> numpy.ndarray:
         paths = [results.cell_folder(self.root, *cell, seed) / "parameters.json" for seed in self.seeds]

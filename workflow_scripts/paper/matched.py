@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from files import read_json
+from paper.answers import REPORTED
 from paper.results import cell_folder, field
 
 TOLERANCE = 0.05  # largest difference of FA, on the development half
@@ -25,11 +26,11 @@ def matched_steps(root: Path, first: tuple, second: tuple, seed: int) -> tuple[i
 
 
 def _sound(root: Path, cell: tuple, seed: int) -> dict[int, float]:
-    """Step -> FA of the checkpoints that have not collapsed."""
+    """Step -> FA of the checkpoints that have not collapsed and answered the reported half, too."""
     path = cell_folder(root, *cell, seed) / "metrics.json"
     checkpoints = field(read_json(path), path, "checkpoints")
     return {
         entry["step"]: field(entry, path, "forget", HALF, "value")
         for entry in checkpoints
-        if entry["step"] > 0 and not entry["collapsed"]
+        if entry["step"] > 0 and not entry["collapsed"] and REPORTED in entry["utility"]
     }

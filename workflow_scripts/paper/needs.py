@@ -20,6 +20,8 @@ TABLES = (
     "own_text",
     "as_published",
     "trace",
+    "uncertainty",
+    "ranks",
     "tuning",
 )
 FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
@@ -41,6 +43,8 @@ READS = {
     "own_text": ("chosen.json", "original"),
     "as_published": ("chosen.json", "trajectory.json"),
     "trace": ("chosen.json",),
+    "uncertainty": ("metrics.json", "predictions.jsonl.gz"),
+    "ranks": ("chosen.json", "predictions.jsonl.gz", "original_answers"),
     "figure1a": ("chosen.json",),
     "figure3a": ("trajectory.json",),
     "figure3b": ("trajectory.json",),
@@ -75,7 +79,7 @@ def needs(
         for seed in shown_seeds(name, seeds)
         for what in READS[name]
     ]
-    if kind == "tables" and "chosen.json" in READS[name]:
+    if kind == "tables" and "chosen.json" in READS[name] and name != "ranks":
         paths += [
             _path("retrained", model, benchmark, "", "", seed)
             for model in block["models"]
@@ -157,7 +161,9 @@ def settings(kind: str, name: str, config: dict) -> dict:
         "scopes": {scope: config["scopes"][scope] for scope in scopes},
         "block": block,
     }
-    if kind == "tables" and "chosen.json" in READS.get(name, ()):
+    if name in ("uncertainty", "ranks"):
+        rendered["tests"] = tests_block(config)
+    elif kind == "tables" and "chosen.json" in READS.get(name, ()):
         rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in block["benchmarks"]]
     if block.get("choice") == "at_forget_accuracy":
         rendered["forget_accuracy"] = config["choice"]["forget_accuracy"]
@@ -167,19 +173,24 @@ def settings(kind: str, name: str, config: dict) -> dict:
     return rendered
 
 
+def tests_block(config: dict) -> dict:
+    """How each benchmark's forget test is scored, as far as it says so."""
+    kept = ("score", "average")
+    return {
+        name: {key: block["forget_test"][key] for key in kept if key in block["forget_test"]}
+        for name, block in config["benchmarks"].items()
+    }
+
+
 def claims_settings(config: dict) -> dict:
     """All that the ledger of claims reads of the config."""
     described = ("stands_for", "label", "moe")
-    kept = ("score", "average")
     return {
         "study": config["study"],
         "world": config.get("world") or config["study"],
         "seeds": config["seeds"],
         "models": {name: {key: model.get(key) for key in described} for name, model in config["models"].items()},
-        "tests": {
-            name: {key: block["forget_test"][key] for key in kept if key in block["forget_test"]}
-            for name, block in config["benchmarks"].items()
-        },
+        "tests": tests_block(config),
         "cells": [list(cell) for cell in grid(config)],
     }
 
