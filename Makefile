@@ -5,6 +5,7 @@
 # make claims          the papers' claims judged by the results of tables and extras, and the audit
 # make audit           what does not fit together in the papers' printed numbers (no model needed)
 # make plan            GPUs, memory, disk and time that the study of the papers still needs (STUDY=config/paper.yaml)
+# make bench           what one expert costs, in time and memory, against naive runs (about 8 minutes, wants a quiet machine)
 # make report          one HTML file with all tables and figures, extras and claims among them
 # make test            the test suite
 # make lint            formatting and linting
@@ -21,7 +22,7 @@ BUILD := python workflow_scripts/build.py --cores $(CORES)
 LAYERED := --config-file config/config.yaml config/extras.yaml
 EVERYTHING := all_tables all_figures all_extras all_claims
 
-.PHONY: tables quick extras claims audit own-text plan report test lint format
+.PHONY: tables quick extras claims audit own-text plan bench report test lint format
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
@@ -44,6 +45,10 @@ own-text: $(VENV)/installed
 
 plan: $(VENV)/installed
 	snakemake plan --configfile $(STUDY) --cores 1 --quiet all
+
+bench: $(VENV)/installed
+	python workflow_scripts/measure.py --output-prefix results/bench/one_expert
+	cp results/bench/one_expert.png results/pictures/one_expert.png
 
 report: $(VENV)/installed
 	$(BUILD) $(LAYERED) --seeds $(SEED_LIST) -- $(EVERYTHING)

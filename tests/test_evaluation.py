@@ -22,7 +22,8 @@ from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import TASKS, MultipleChoice
 from benchmarks.scores import accuracy, mean_recall
 from benchmarks.texts import forget_texts, retain_texts
-from moe.delta import base_hash, save_delta
+from moe.delta import applied, base_hash, lowest_changed, save_delta
+from moe.suffix import Reuse, reuse_prefix_
 
 NAMES = ["Abel", "Bora", "Cleo", "Dian", "Egon", "Fara", "Gero", "Hedi", "Ivar", "Jana", "Kito", "Lena"]
 TOOLS = ["hammer", "saw", "file", "pair of tongs", "spirit level", "lathe", "rasp", "bench vice"]
@@ -188,6 +189,37 @@ def test_loglikelihoods_equal_a_plain_lm_eval_run(task, model, tokenizer, data):
     assert torch.allclose(torch.tensor(ours), torch.tensor(theirs), atol=1e-5)
     assert len({len(tokenizer(word)["input_ids"]) for word in PLACES}) > 1  # several tokens, and not equally many
     assert scores["all"]["value"] == found["results"][task]["acc,none"]
+
+
+@pytest.mark.parametrize("task", ["mmlu_option_text", "mmlu"])
+def test_all_checkpoints_in_one_pass_equal_lm_eval_one_by_one(task, folder, model, tokenizer, data, tmp_path):
+    """UOE's checkpoints: the layer below runs once a question, letters take one row, log-likelihoods stay lm-eval's."""
+    base, paths = base_hash(folder), [tmp_path / f"step-{step:04d}.safetensors" for step in (10, 20, 30)]
+    for number, path in enumerate(paths):
+        name = "model.layers.1.mlp.experts.down_proj"
+        noise = torch.randn(model.get_parameter(name).shape, generator=torch.Generator().manual_seed(number))
+        delta(model, path, base, name, lambda p, noise=noise: p.add_(0.3 * noise))
+    model = Qwen2MoeForCausalLM.from_pretrained(folder).eval()
+    rows = []
+    model.model.layers[0].mlp.register_forward_pre_hook(lambda module, args: rows.append(len(args[0])))
+    assert lowest_changed(model, paths) == 1
+    prefix = reuse_prefix_(model, 1, Reuse(), [], 7)
+    test = MultipleChoice("utility", {"task": task, "file": "places.jsonl"}, data, ["development", "test"])
+    requests = [request for options in test.asked for request in options]
+    lm, plain, found = LanguageModel(model, tokenizer, 7, prefix), HFLM(pretrained=model, tokenizer=tokenizer), []
+    for path in paths:
+        with applied(model, path, base):
+            found.append(lm.loglikelihood(requests))
+    encoded = {tuple(sum(lm._encode_pair(*request.args), [])[:-1]) for request in requests}
+    assert sum(rows) == len(encoded) == len(NAMES) if task == "mmlu" else sum(rows) == len(encoded) > len(NAMES)
+    prefix.remove()
+    for path, ours in zip(paths, found, strict=True):
+        with applied(model, path, base):
+            theirs = plain.loglikelihood(requests, disable_tqdm=True)
+        values, expected = (torch.tensor([value for value, _ in answers]) for answers in (ours, theirs))
+        assert torch.allclose(values, expected, atol=1e-5)
+        assert [greedy for _, greedy in ours] == [greedy for _, greedy in theirs]
+    assert found[0] != found[1]
 
 
 def test_lettered_prompts_are_those_of_lm_eval():

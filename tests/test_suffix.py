@@ -196,12 +196,10 @@ def test_lower_layers_and_embeddings_are_not_needed_once_texts_are_known():
     model = tiny("deepseek", 1)
     batch = batches(blocks(0), 4)[1]
     expected = token_nll(model, batch).item()
-    prefix = reuse_prefix_(model, 2, Reuse(), [blocks(0)], 4)
-    token_nll(model, batch)
-    for module in (model.model.embed_tokens, *model.model.layers[:2]):
-        module.to("meta")
+    reuse_prefix_(model, 2, Reuse(), [blocks(0)], 4).release("meta")
+    assert {p.device.type for p in model.model.layers[:2].parameters()} == {model.model.embed_tokens.weight.device.type}
+    assert model.model.embed_tokens.weight.is_meta and not next(model.model.layers[2].parameters()).is_meta
     assert token_nll(model, batch).item() == pytest.approx(expected, rel=1e-6)
-    assert prefix.known
 
 
 def test_unknown_texts_padding_and_generation_take_their_own_way():

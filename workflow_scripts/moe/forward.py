@@ -82,11 +82,14 @@ def final_hidden(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | N
 @contextmanager
 def _instead_of_the_base(model: nn.Module, hidden: Tensor) -> Iterator[None]:
     base = base_model(model)
+    own = vars(base).get("forward")  # where accelerate has put one of its own
     base.forward = lambda *args, **kwargs: MoeModelOutputWithPast(last_hidden_state=hidden)
     try:
         yield
     finally:
         del base.forward
+        if own:
+            base.forward = own
 
 
 def head(model: nn.Module, hidden: Tensor) -> Tensor:

@@ -77,15 +77,16 @@ class Prefix:
             self.base.register_forward_pre_hook(self._start, with_kwargs=True),
             self.blocks[layer].register_forward_pre_hook(self._enter, with_kwargs=True),
         ]
+        self.forwards = [vars(block).get("forward") for block in self.blocks[:layer]]  # accelerate's, where it is used
         for block in self.blocks[:layer]:
             block.forward = self._skipping(block.forward)
 
-    def keep(self, sets: list[Tensor], size: int) -> None:
+    def keep(self, sets: list[Tensor], size: int) -> bool:
         """Announce texts, each set `[rows, T]`, to be computed `size` rows at a time when they are first needed.
 
-        Where all of them together are over the limit none is kept, and one line says so.
+        Where all of them together are over the limit none is kept, and one line says so; False then.
         """
-        new = [ids for ids in sets if any(_key(row) not in self.known for row in ids)]
+        new = [ids.cpu() for ids in sets if any(_key(row) not in self.known for row in ids.cpu())]
         width, dtype = self.model.config.hidden_size, self._dtype()
         tokens = sum(ids.numel() for ids in new)
         needed = tokens * width * dtype.itemsize
@@ -95,10 +96,11 @@ class Prefix:
                 f"limit of {self.limit / 1e9:.3g} GB; computed on the fly",
                 file=sys.stderr,
             )
-            return
+            return False
         self.limit -= needed
         for ids in new:
             self._add(Kept(ids, size))
+        return True
 
     def load(self, path: str | Path, base: str) -> None:
         """Take over what cache_prefix.py wrote, memory-mapped; `base` is the hash of the model's weights.
@@ -169,6 +171,19 @@ class Prefix:
             return None
         return ((self.current, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": self.current})
 
+    def release(self, device: str = "cpu") -> None:
+        """Compute what is announced and move the embeddings and all lower layers away: they are needed no more.
+
+        A text that was not announced can't be run after that.
+        """
+        for kept in {id(kept): kept for kept, _ in self.known.values()}.values():
+            for start in sorted(kept.missing):
+                kept.rows([start], self.compute)
+        embeddings, head = self.model.get_input_embeddings(), self.model.get_output_embeddings()
+        tied = head is not None and embeddings.weight is head.weight
+        for module in [*self.blocks[: self.layer], *([] if tied else [embeddings])]:
+            module.to(device)
+
     def _skipping(self, forward):
         def run(hidden_states: Tensor, *args, **kwargs):
             return forward(hidden_states, *args, **kwargs) if self.current is None else self.current
@@ -179,8 +194,10 @@ class Prefix:
         """Make the model an ordinary one again."""
         for handle in self.handles:
             handle.remove()
-        for block in self.blocks[: self.layer]:
+        for block, own in zip(self.blocks[: self.layer], self.forwards, strict=True):
             del block.forward
+            if own:
+                block.forward = own
 
 
 @dataclass(frozen=True)
@@ -202,5 +219,7 @@ def reuse_prefix_(model: nn.Module, layer: int, reuse: Reuse, sets: list[Tensor]
     prefix = Prefix(model, layer, reuse.limit)
     if reuse.file:
         prefix.load(reuse.file, reuse.base)
-    prefix.keep(sets, size)
+    device = next(model.parameters()).device
+    if prefix.keep(sets, size) and sets and device.type == "cuda" and len({p.device for p in model.parameters()}) == 1:
+        prefix.release()
     return prefix

@@ -1,0 +1,289 @@
+"""The parts of the benchmark, each a list of rows: what was measured, median and spread, and the limit by counting."""
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from pathlib import Path
+
+from transformers import DeepseekV2Config, Qwen2MoeConfig
+
+import unlearn
+from bench import questions, steps
+from bench.steps import METHODS, SHAPE, Full, Naive, Reused, config_of, model_of
+from moe.cost import Cost, cost_of, memory_plan
+from moe.forward import CHUNK
+from moe.suffix import Reuse
+
+DEPTHS = (2, 8, 11)  # of 12 layers: near the bottom, two thirds up, the last
+THIRDS = 2 / 3
+
+
+def seconds(call: Callable) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def paired(calls: dict[str, Callable], repeats: int, warm: int = 1) -> dict[str, list[float]]:
+    """Seconds of each call; in every round each is run once, so that what else the machine does hits all alike."""
+    times = {name: [] for name in calls}
+    for number in range(warm + repeats):
+        for name, call in calls.items():
+            took = seconds(call)
+            if number >= warm:
+                times[name].append(took)
+    return times
+
+
+def ratio_row(part: str, what: str, times: dict, slow: str, fast: str, limit: float) -> dict:
+    """Ratios of the rounds: their median, smallest and largest, and the limit that counting operations sets."""
+    ratios = [a / b for a, b in zip(times[slow], times[fast], strict=True)]
+    middle = statistics.median(ratios)
+    return {
+        "part": part,
+        "what": what,
+        "against": slow,
+        "seconds": statistics.median(times[fast]),
+        "seconds_against": statistics.median(times[slow]),
+        "ratio": middle,
+        "least": min(ratios),
+        "most": max(ratios),
+        "limit": limit,
+        "share": middle / limit,
+    }
+
+
+def stepper(kind: type, method: str, layer: int, config=None, length=SHAPE["length"], rows=SHAPE["rows"]) -> Callable:
+    step = kind(model_of(config or config_of()), method, layer, length, rows)
+    numbers = iter(range(10**6))
+    return lambda: step.run(next(numbers))
+
+
+def training_steps(repeats: int) -> list[dict]:
+    """(a) Four methods at three depths: naive one-expert training over ours, and full fine-tuning over ours."""
+    cost, rows = cost_of(config_of(), SHAPE["length"]), []
+    for method in METHODS:
+        for layer in DEPTHS:
+            kinds = {"naive": Naive, "ours": Reused} | ({"full": Full} if method == "ga" else {})
+            calls = {name: stepper(kind, method, layer) for name, kind in kinds.items()}
+            times = paired(calls, repeats)
+            what = f"{method} step, layer {layer} of {SHAPE['layers']}"
+            rmu = method == "rmu"
+            slow, fast = (cost.naive_rmu, cost.reused_rmu) if rmu else (cost.naive, cost.reused)
+            rows.append(ratio_row("a", what, times, "naive", "ours", slow(layer) / fast(layer)))
+            if "full" in times:
+                rows.append(ratio_row("a", what, times, "full", "ours", cost.full() / cost.reused(layer)))
+    return rows
+
+
+def evaluation(folder: Path, repeats: int, checkpoints: int = 8) -> list[dict]:
+    """(b) All checkpoints of a cell, two thirds up: lm-eval's HFLM once each over ours in one pass."""
+    config, layer = config_of(), int(THIRDS * SHAPE["layers"])
+    paths = questions.write_checkpoints(config, layer, checkpoints, folder)
+    model, tokenizer, found = model_of(config), questions.tokenizer_of(), {}
+
+    def run(name: str, function: Callable) -> Callable:
+        return lambda: found.__setitem__(name, function(model, tokenizer, folder, paths))
+
+    calls = {"HFLM": run("HFLM", questions.theirs), "ours": run("ours", questions.ours)}
+    times = paired(calls, repeats, warm=0)
+    if found["HFLM"] != found["ours"]:
+        raise SystemExit(f"accuracies differ: {found['HFLM']} and {found['ours']}")
+    slow, fast = cost_of(config, 70).evaluation(layer, checkpoints)
+    what = f"evaluating {checkpoints} checkpoints, layer {layer} of {SHAPE['layers']}"
+    calls, values = questions.loops(model, tokenizer, folder, paths)
+    alone = paired(calls, repeats, warm=0)
+    worst = max(abs(a - b) for a, b in zip(values["HFLM"], values["ours"], strict=True))
+    if worst > 1e-5:
+        raise SystemExit(f"log-likelihoods differ by up to {worst:.2g}")
+    return [
+        ratio_row("b", what, times, "HFLM", "ours", slow / fast),
+        ratio_row("b", f"{what}, model calls alone", alone, "HFLM", "ours", slow / fast),
+    ]
+
+
+def _resident(peak: bool) -> int:
+    text = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+)", text).group(1))
+
+
+def _peak(prepare: Callable, sender) -> None:
+    run = prepare()
+    before = _resident(peak=False)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    for _ in range(2):
+        run()
+    sender.send((before, _resident(peak=True)))
+
+
+def peak(prepare: Callable) -> tuple[int, int]:
+    """Bytes resident once `prepare()` is done and at the peak of two calls of what it returns, in a child process."""
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_peak, args=(prepare, sender))
+    process.start()
+    found = receiver.recv()
+    process.join()
+    return found
+
+
+def memory(folder: Path) -> list[dict]:
+    """(c) What a step, or an evaluation of two checkpoints, needs beside what was there when it began."""
+    layer = int(THIRDS * SHAPE["layers"])
+    paths = questions.write_checkpoints(config_of(), layer, 2, folder)
+    tokenizer = questions.tokenizer_of()
+
+    def asked(function: Callable) -> Callable:
+        def prepare() -> Callable:
+            model = model_of(config_of())
+            return lambda: function(model, tokenizer, folder, paths)
+
+        return prepare
+
+    cases = {}
+    for method in ("ga", "rmu"):
+        for name, kind in (("ours", Reused), ("naive", Naive)) + ((("full", Full),) if method == "ga" else ()):
+            cases[f"{method} step, layer {layer}", name] = lambda k=kind, m=method: stepper(k, m, layer)
+    cases["evaluating 2 checkpoints", "ours"] = asked(questions.ours)
+    cases["evaluating 2 checkpoints", "HFLM"] = asked(questions.theirs)
+    rows = []
+    for (what, name), prepare in cases.items():
+        before, most = peak(prepare)
+        rows.append({"part": "c", "what": what, "against": name, "megabytes": (most - before) / 1e6})
+    return rows
+
+
+class _Letters:
+    """The texts of a whole cell are token ids already; this hands them to `unlearn` as a tokenizer would."""
+
+    eos_token_id = 1
+
+    def __call__(self, texts: list[str], add_special_tokens: bool = True) -> dict:
+        return {"input_ids": [[int(word) for word in text.split()] for text in texts]}
+
+
+def whole_cells(folder: Path, repeats: int) -> list[dict]:
+    """(d) Unlearning (12 steps, three checkpoints) and evaluation of a GA x UOE cell: naive over ours."""
+    layer, config = int(THIRDS * SHAPE["layers"]), config_of()
+    words = [[" ".join(map(str, row)) for row in steps.texts(16, 127, seed).tolist()] for seed in (1, 2)]
+    selection = {"experts": {str(layer): [steps.EXPERT]}, "routers": [layer], "anchor": {str(layer): [steps.EXPERT]}}
+    training = {"batch_size": 4, "block_length": 128, "steps": 12, "checkpoint_every": 4, "probe_blocks": 4}
+    tokenizer = questions.tokenizer_of()
+
+    def cell(reuse: bool) -> None:
+        model, paths = model_of(config), []
+
+        def save(step: int) -> None:
+            paths.append(folder / f"step-{step:04d}.safetensors")
+            unlearn.save_delta(model, paths[-1], "bench")
+
+        kept = unlearn.reuse_prefix_
+        unlearn.reuse_prefix_ = kept if reuse else (lambda *arguments: None)
+        try:
+            scope = {"kind": "uoe", "alpha": 1.0}
+            given = (selection, "ga", {}, scope, training, steps.RATE, 0, save)
+            unlearn.unlearn(model, _Letters(), *words, *given, reuse=Reuse())
+        finally:
+            unlearn.reuse_prefix_ = kept
+        (questions.ours if reuse else questions.theirs)(model_of(config), tokenizer, folder, paths)
+
+    times = paired({"naive": lambda: cell(False), "ours": lambda: cell(True)}, repeats, warm=0)
+    cost = cost_of(config, SHAPE["length"])
+    return [
+        ratio_row(
+            "d", f"whole GA x UOE cell, layer {layer}", times, "naive", "ours", cost.naive(layer) / cost.reused(layer)
+        )
+    ]
+
+
+def growth(folder: Path, repeats: int) -> list[dict]:
+    """(e) A GA step two thirds up as layers, experts and tokens grow; an evaluation as checkpoints do."""
+    rows = []
+    grid = [("layers", n) for n in (6, 12, 24)] + [("experts", n) for n in (8, 16, 32, 64)]
+    grid += [("length", n) for n in (32, 64, 128, 256)]
+    for axis, value in grid:
+        shape = SHAPE | {axis: value}
+        config, layer = config_of(shape["layers"], shape["experts"]), int(THIRDS * shape["layers"])
+        kinds = {"naive": Naive, "ours": Reused}
+        calls = {name: stepper(kind, "ga", layer, config, shape["length"]) for name, kind in kinds.items()}
+        cost = cost_of(config, shape["length"])
+        limit = cost.naive(layer) / cost.reused(layer)
+        rows.append(ratio_row("e", f"{axis} {value}", paired(calls, repeats), "naive", "ours", limit))
+    config, layer = config_of(), int(THIRDS * SHAPE["layers"])
+    model, tokenizer = model_of(config), questions.tokenizer_of()
+    paths = questions.write_checkpoints(config, layer, 16, folder)
+    one = statistics.median(
+        seconds(lambda: questions.theirs(model, tokenizer, folder, paths[:1])) for _ in range(repeats)
+    )
+    for count in (1, 2, 4, 8, 16):
+        times = paired({"ours": lambda n=count: questions.ours(model, tokenizer, folder, paths[:n])}, 1, warm=0)
+        slow, fast = cost_of(config, 70).evaluation(layer, count)
+        rows.append(
+            ratio_row("e", f"checkpoints {count}", times | {"HFLM": [one * count]}, "HFLM", "ours", slow / fast)
+        )
+    return rows
+
+
+# Shapes of the papers' models (their published config.json) and the layer that UOE trained there.
+REAL = {
+    "Qwen1.5-MoE-A2.7B, layer 4 of 24": (
+        Qwen2MoeConfig(
+            vocab_size=151936, hidden_size=2048, num_hidden_layers=24, num_attention_heads=16, num_key_value_heads=16,
+            num_experts=60, num_experts_per_tok=4, moe_intermediate_size=1408, shared_expert_intermediate_size=5632,
+            intermediate_size=5632,
+        ), 4,
+    ),
+    "DeepSeek-V2-Lite, layer 16 of 27": (
+        DeepseekV2Config(
+            vocab_size=102400, hidden_size=2048, num_hidden_layers=27, num_attention_heads=16, num_key_value_heads=16,
+            n_routed_experts=64, num_experts_per_tok=6, moe_intermediate_size=1408, n_shared_experts=2,
+            intermediate_size=10944, first_k_dense_replace=1, kv_lora_rank=512, q_lora_rank=None, qk_nope_head_dim=128,
+            qk_rope_head_dim=64, v_head_dim=128, head_dim=64,
+        ), 16,
+    ),
+}  # fmt: skip
+
+
+def real_limits(length: int = 1024, rows: int = 16) -> list[dict]:
+    """What counting allows at the papers' own layers, and the memory that a UOE step plans there (bf16, 16 x 1,024)."""
+    found = []
+    for name, (config, layer) in REAL.items():
+        cost: Cost = cost_of(config, length)
+        ratios = {
+            "naive": cost.naive(layer) / cost.reused(layer),
+            "full": cost.full() / cost.reused(layer),
+            "naive RMU": cost.naive_rmu(layer) / cost.reused_rmu(layer),
+        }
+        slow, fast = cost.evaluation(layer, 8)
+        plan = memory_plan(config, cost, layer, rows * length, CHUNK)
+        found.append(
+            {"part": "limits", "what": name, "head_in_layers": cost.head / statistics.mean(cost.layers)}
+            | {f"limit_{key}": value for key, value in ratios.items()}
+            | {"limit_HFLM x 8": slow / fast}
+            | {f"gigabytes_{key}": value / 1e9 for key, value in plan.items()}
+        )
+    return found
+
+
+def start_up() -> list[dict]:
+    """What each process pays before its first line of work: the interpreter, and the libraries one by one, twice."""
+    commands = {
+        "python": "pass",
+        "+ torch": "import torch",
+        "+ transformers' model classes": "import torch, transformers.models.qwen2_moe.modeling_qwen2_moe",
+        "+ lm-eval": "import torch, lm_eval.models.huggingface, lm_eval.tasks",
+    }
+    rows = []
+    for name, code in commands.items():
+        took = [seconds(lambda c=code: subprocess.run([sys.executable, "-c", c], check=True)) for _ in range(2)]
+        rows.append({"part": "start", "what": name, "seconds": min(took)})
+    return rows
+
+
+def load() -> float:
+    return os.getloadavg()[0]

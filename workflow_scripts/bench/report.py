@@ -1,0 +1,88 @@
+"""Table and plot of the benchmark's rows."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+STYLE = Path(__file__).parents[1] / "paper" / "figures.mplstyle"
+
+
+def markdown(rows: list[dict], machine: dict) -> str:
+    """Ratios with their limits, memory, limits at the papers' layers, start-up, and how quiet the machine was."""
+    lines = [
+        "| | Ours, s | Against | s | Times faster (least to most) | Counted limit | Share of it |",
+        "|:---|---:|:---|---:|:---|---:|---:|",
+    ]
+    for row in rows:
+        if "ratio" in row and row["part"] != "e":
+            spread = f"{row['ratio']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
+            times = f"{row['seconds']:.3f} | {row['against']} | {row['seconds_against']:.3f}"
+            lines.append(f"| {row['what']} | {times} | {spread} | {row['limit']:.2f} | {row['share']:.0%} |")
+    grown = [row for row in rows if row["part"] == "e"]
+    if grown:
+        lines += ["", "| Grown, two thirds up | Times faster | Counted limit |", "|:---|---:|---:|"]
+        lines += [f"| {row['what']} | {row['ratio']:.2f} | {row['limit']:.2f} |" for row in grown]
+    memory = [row for row in rows if row["part"] == "c"]
+    if memory:
+        lines += ["", "| Peak memory beside what was there before | | MB |", "|:---|:---|---:|"]
+        lines += [f"| {row['what']} | {row['against']} | {row['megabytes']:.0f} |" for row in memory]
+    names = ("naive", "full", "naive RMU", "HFLM x 8")
+    lines += ["", f"| Counted limits at 1,024 tokens | Head, in layers | {' | '.join(names)} |"]
+    lines.append("|:---|" + "---:|" * (len(names) + 1))
+    for row in rows:
+        if row["part"] == "limits":
+            limits = " | ".join(f"{row[f'limit_{name}']:.2f}" for name in names)
+            lines.append(f"| {row['what']} | {row['head_in_layers']:.2f} | {limits} |")
+    lines += ["", "| UOE step as planned there, bf16, 16 x 1,024 tokens, GB | Weights | Trained | Activations |"]
+    lines.append("|:---|---:|---:|---:|")
+    for row in rows:
+        if row["part"] == "limits":
+            plan = " | ".join(f"{row[f'gigabytes_{name}']:.2f}" for name in ("weights", "trained", "activations"))
+            lines.append(f"| {row['what']} | {plan} |")
+    lines += ["", "| A process pays | s |", "|:---|---:|"]
+    lines += [f"| {row['what']} | {row['seconds']:.2f} |" for row in rows if row["part"] == "start"]
+    lines += [
+        "",
+        f"One thread of {machine['cores']} cores, fp32, torch {machine['torch']}, transformers "
+        f"{machine['transformers']}; medians of paired rounds. Load average {machine['load_before']:.2f} before the "
+        f"start and at most {machine['load_busiest']:.2f} (1 is this benchmark itself); {machine['seconds']:.0f} s "
+        "in all. Counted limits are matrix products alone, of whole layers.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def draw(rows: list[dict]) -> Figure:
+    """Ratios of part (a) with their limits, and how ratios grow."""
+    plt.style.use(STYLE)
+    figure, axes = plt.subplots(1, 3, figsize=(7.2, 2.5), width_ratios=(1.4, 1, 1))
+    bars = [row for row in rows if row["part"] in "abd" and "ratio" in row]
+    for place, row in enumerate(bars):
+        low, high = row["ratio"] - row["least"], row["most"] - row["ratio"]
+        axes[0].bar(place, row["ratio"], color="C0" if row["against"] == "naive" else "C1", width=0.7)
+        axes[0].errorbar(place, row["ratio"], [[low], [high]], color="0.2", linewidth=0.8)
+        axes[0].plot([place - 0.4, place + 0.4], [row["limit"]] * 2, color="black", linewidth=1.2)
+    labels = [row["what"].replace(" of 12", "").replace(" step, layer", "") for row in bars]
+    labels = [f"{text} / full" if row["against"] == "full" else text for text, row in zip(labels, bars, strict=True)]
+    for long, short in (("evaluating 8 checkpoints, layer", "evaluation"), ("whole GA x UOE cell, layer", "cell")):
+        labels = [text.replace(long, short) for text in labels]
+    axes[0].set_xticks(range(len(bars)), labels, rotation=90, fontsize=6)
+    axes[0].set_yscale("log")
+    axes[0].set_ylabel("times faster (line: counted limit)")
+    shown = (("layers", "length", "experts"), ("checkpoints",))
+    for axis, names in zip(axes[1:], shown, strict=True):
+        for number, name in enumerate(names):
+            found = [row for row in rows if row["part"] == "e" and row["what"].startswith(f"{name} ")]
+            values = [int(row["what"].split()[1]) for row in found]
+            axis.plot(values, [row["ratio"] for row in found], "os^"[number] + "-", label=name)
+            axis.plot(values, [row["limit"] for row in found], "--", color=f"C{number}", linewidth=0.8)
+        axis.set_xscale("log", base=2)
+        axis.set_xlabel(", ".join("tokens a row" if name == "length" else name for name in names))
+        axis.set_ylim(bottom=0)
+    if any(row["part"] == "e" for row in rows):
+        axes[1].legend()
+    axes[1].set_ylabel("times faster (dashed: limit)")
+    return figure
