@@ -113,6 +113,21 @@ def test_equals_the_whole_model(family, method):
         assert all(probe["overlap"][layer] == 1.0 for layer in probe["overlap"] if int(layer) < 2)
 
 
+def test_with_recomputed_activations_and_a_batch_in_parts():
+    """What the real models' cells use: layers run again in the backward pass, and a step takes several passes."""
+    start = tiny("deepseek", 1)
+    selection = uoe(start)
+    run(start, "npo", selection=selection, training=TRAINING | {"steps": 0})
+    start = {name: tensor.clone() for name, tensor in trained_tensors(start).items()}
+    found = run(
+        tiny("deepseek", 1),
+        "npo",
+        selection=selection,
+        training=TRAINING | {"gradient_checkpointing": True, "rows_at_once": 2},
+    )
+    assert_same_run(found, run(tiny("deepseek", 1), "npo", selection=selection, whole=True), start)
+
+
 def test_embedding_multiplier_and_sliding_windows():
     """What a family does between embeddings and layers is done once, and masks follow the layer's own kind."""
     for family, change in (("granite", {"embedding_multiplier": 12.0}), ("gptoss", {"sliding_window": 4})):
