@@ -31,7 +31,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)  # lm-eval's
     few = max(1, args.repeats // 2)
     before, start, rows = parts.load(), time.monotonic(), parts.real_limits() + parts.start_up()
     busiest = before

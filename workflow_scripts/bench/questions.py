@@ -1,7 +1,8 @@
 """Checkpoints of one cell, asked by us in one pass and by lm-eval's HFLM one after the other."""
 
+import io
 import json
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 
 import torch
@@ -121,7 +122,8 @@ def theirs(model, tokenizer, folder: Path, paths: list[Path]) -> list[dict[str, 
                 metadata = {"file": str(folder / f"{task}.jsonl")}
                 manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
                 lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH)
-                result = simple_evaluate(lm, tasks=[task], task_manager=manager, bootstrap_iters=0)
+                with redirect_stderr(io.StringIO()):  # its bars
+                    result = simple_evaluate(lm, tasks=[task], task_manager=manager, bootstrap_iters=0)
                 entry[task] = result["results"][task]["acc,none"]
             found.append(entry)
     return found

@@ -79,7 +79,7 @@ class Reused(Step):
         selection = {"experts": {str(self.layer): [EXPERT]}, "routers": [self.layer], "anchor": {}}
         prepare(self.model, layers, selection, {})
         sets, size = [self.forget, self.retain], len(self.rows[0])
-        self.prefix = reuse_prefix_(self.model, self.layer, Reuse(), sets, size)
+        reuse_prefix_(self.model, self.layer, Reuse(), sets, size).fill()
         self.losses, self.references = losses, []
         for name, blocks in (("forget_reference", self.forget), ("retain_reference", self.retain)):
             function = getattr(losses, name, None)

@@ -171,14 +171,18 @@ class Prefix:
             return None
         return ((self.current, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": self.current})
 
-    def release(self, device: str = "cpu") -> None:
-        """Compute what is announced and move the embeddings and all lower layers away: they are needed no more.
-
-        A text that was not announced can't be run after that.
-        """
+    def fill(self) -> None:
+        """Compute all that is announced, now."""
         for kept in {id(kept): kept for kept, _ in self.known.values()}.values():
             for start in sorted(kept.missing):
                 kept.rows([start], self.compute)
+
+    def release(self, device: str = "cpu") -> None:
+        """Fill, and move the embeddings and all lower layers away: they are needed no more.
+
+        A text that was not announced can't be run after that.
+        """
+        self.fill()
         embeddings, head = self.model.get_input_embeddings(), self.model.get_output_embeddings()
         tied = head is not None and embeddings.weight is head.weight
         for module in [*self.blocks[: self.layer], *([] if tied else [embeddings])]:
