@@ -122,12 +122,15 @@ def _overlap_against_steps(root: Path, settings: dict) -> Figure:
     ]
     for i, (model, benchmark, method, scope) in enumerate(curves):
         runs = [results.read_trajectory(root, model, benchmark, method, scope, seed) for seed in settings["seeds"]]
-        _curve(axes, runs, lambda probe: _mean(probe["overlap"].values()), i, labels.group(settings, model, benchmark))
+        broken = _collapsed_steps(root, (model, benchmark, method, scope), settings["seeds"])
+        name = labels.group(settings, model, benchmark)
+        _curve(axes, runs, lambda probe: _mean(probe["overlap"].values()), i, name, broken)
     axes.set_xlabel("Unlearning steps")
     axes.set_ylabel("Expert selection overlap")
     axes.set_ylim(0, 1.05)
     axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
-    figure.legend(loc="outside lower center", ncols=2)
+    entries = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -142,13 +145,16 @@ def figure3b(root: Path, settings: dict) -> Figure:
                 results.read_trajectory(root, model, benchmark, block["methods"][0], scope, seed)
                 for seed in settings["seeds"]
             ]
-            _curve(axes, runs, lambda probe: -probe["forget_loss"], i, MODULES.get(scope, labels.scope(scope)))
+            broken = _collapsed_steps(root, (model, benchmark, block["methods"][0], scope), settings["seeds"])
+            name = MODULES.get(scope, labels.scope(scope))
+            _curve(axes, runs, lambda probe: -probe["forget_loss"], i, name, broken)
         axes.set_title(labels.group(settings, model, benchmark), loc="left")
         axes.set_ylabel("Forget loss\n(–nats/token)")
         axes.xaxis.set_major_locator(MaxNLocator(**WHOLE))
     panels[-1].set_xlabel("Unlearning steps")
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, title="Trained modules", title_fontsize=7)
+    entries = {name: handle for axes in panels for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    layout = {"loc": "outside lower center", "ncols": 2, "title": "Trained modules", "title_fontsize": 7}
+    figure.legend(entries.values(), entries.keys(), **layout)
     return figure
 
 
@@ -200,6 +206,7 @@ def figure6(root: Path, settings: dict) -> Figure:
             f"config, figures: figure6: layer: {layer} is no MoE layer of {model} (allowed: {run['moe_layers']})"
         )
     probes = {probe["step"]: probe for probe in (_last_until(run["probes"], step) for step in block["steps"])}
+    broken = _collapsed_steps(root, (model, benchmark, block["methods"][0], block["scopes"][0]), [seed])
     original = run["probes"][0]["token_share"][layer]
     order = sorted(range(len(original)), key=lambda expert: (-original[expert], expert))
     rows = math.ceil(len(probes) / 2)
@@ -209,7 +216,8 @@ def figure6(root: Path, settings: dict) -> Figure:
         axes.bar(range(1, len(order) + 1), shares, color="C0", width=0.8)
         uniform = f"uniform, {run['top_k']}/{run['experts']}"
         line = axes.axhline(run["top_k"] / run["experts"], **(UNIFORM | {"zorder": 3}), label=uniform)
-        axes.set_title("original model" if step == 0 else f"step {step}", loc="left")
+        sign = " (collapsed)" if step in broken else ""
+        axes.set_title("original model" if step == 0 else f"step {step}{sign}", loc="left")
     for axes in grid.flat[len(probes) :]:
         axes.remove()
     grid.flat[0].set_xlim(0.2, len(order) + 0.8)
@@ -239,13 +247,31 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[:, 0])
 
 
-def _curve(axes: Axes, runs: list[dict], measure: Callable[[dict], float], index: int, label: str) -> None:
-    """One curve over the probes that all seeds have; with several seeds a band of one standard error over them."""
+def _collapsed_steps(root: Path, cell: tuple[str, str, str, str], seeds: list[int]) -> set[int]:
+    """Steps at which a seed's checkpoint has collapsed."""
+    steps = set()
+    for seed in seeds:
+        path = results.cell_folder(root, *cell, seed) / "metrics.json"
+        steps |= {entry["step"] for entry in results.field(read_json(path), path, "checkpoints") if entry["collapsed"]}
+    return steps
+
+
+def _curve(
+    axes: Axes, runs: list[dict], measure: Callable[[dict], float], index: int, label: str, broken: set[int]
+) -> None:
+    """One curve over the probes that all seeds have; with several seeds a band of one standard error over them.
+
+    A cross marks each step of `broken`, at which a seed's checkpoint has collapsed.
+    """
     steps = sorted(set.intersection(*({probe["step"] for probe in run["probes"]} for run in runs)))
     at = [{probe["step"]: measure(probe) for probe in run["probes"]} for run in runs]
     points = [results.mean_and_error([values[step] for values in at], [0.0]) for step in steps]
     means, errors = zip(*points, strict=True)
     axes.plot(steps, means, color=f"C{index}", marker=MARKERS[index], linestyle=LINES[index], label=label)
+    crosses = [(step, mean) for step, mean in zip(steps, means, strict=True) if step in broken]
+    if crosses:
+        style = {"color": "black", "markersize": 8, "markeredgewidth": 0.8, "linestyle": ""}
+        axes.plot(*zip(*crosses, strict=True), marker="x", label="collapsed", **style)
     if len(runs) > 1:
         low, high = [m - e for m, e in points], [m + e for m, e in points]
         axes.fill_between(steps, low, high, color=f"C{index}", alpha=0.2, linewidth=0)

@@ -46,11 +46,11 @@ READS = {
     "uncertainty": ("metrics.json", "predictions.jsonl.gz"),
     "ranks": ("chosen.json", "predictions.jsonl.gz", "original_answers"),
     "figure1a": ("chosen.json",),
-    "figure3a": ("trajectory.json",),
-    "figure3b": ("trajectory.json",),
+    "figure3a": ("trajectory.json", "metrics.json"),
+    "figure3b": ("trajectory.json", "metrics.json"),
     "figure4": ("trajectory.json", "metrics.json", "original"),
-    "figure5": ("trajectory.json",),
-    "figure6": ("trajectory.json",),
+    "figure5": ("trajectory.json", "metrics.json"),
+    "figure6": ("trajectory.json", "metrics.json"),
 }
 # Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the
 # first seed is shown.
