@@ -165,6 +165,7 @@ def test_several_seeds_give_mean_and_error_over_seeds(tmp_path):
     utility = value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "UT")
     assert utility["value"] == pytest.approx(0.8) and utility["loss"] == pytest.approx(0.96 - 0.8)
     assert utility["standard_error"] == pytest.approx(math.sqrt((0.01 + 0.01 + 0.04) / 2 / 3))
+    assert forget["by_seed"] == "0.3 0.4 0.5" and utility["by_seed"] == "0.9 0.9 0.6"
     assert forget["seeds"] == 3 and forget["marks"] == "†1/3" and not forget["best"]
     assert any("one standard error over 3 seeds" in note for note in table.notes)
 

@@ -103,7 +103,11 @@ def errors(settings: dict) -> str:
     """What stands after the ± signs."""
     if len(settings["seeds"]) == 1:
         return "±: one standard error over the test's questions (one seed: training anew is not in it)."
-    return f"±: one standard error over {len(settings['seeds'])} seeds (models pre-trained and unlearned anew)."
+    n = len(settings["seeds"])
+    return (
+        f"±: one standard error over {n} seeds (models pre-trained and unlearned anew): their standard deviation / "
+        f"sqrt({n}). The csv has each seed's value."
+    )
 
 
 def question_counts(settings: dict, summary: pandas.DataFrame) -> str:

@@ -117,6 +117,7 @@ def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
         for short in ("fa", "ut", "fa0", "ut0"):
             row[short], row[f"{short}_se"] = mean_and_error(list(group[short]), list(group[f"{short}_se"]))
             row[f"{short}_n"] = tuple(sorted(set(group[f"{short}_n"])))
+            row[f"{short}_seeds"] = tuple(group[short])
         for short in ("far", "utr"):
             row[short], row[f"{short}_se"] = mean_and_error(list(group[short]), list(group[f"{short}_se"]))
         for short in ("distance", "distance0"):

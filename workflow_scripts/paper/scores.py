@@ -40,11 +40,11 @@ class Row:
     published_keys: dict
 
 
-# compared: rows of one such group are compared for the best value. loss: pretrained UT - UT. marks: signs printed
-# behind the value.
+# by_seed: each seed's value, in the order of the study's seeds. compared: rows of one such group are compared for the
+# best value. loss: pretrained UT - UT. marks: signs printed behind the value.
 VALUE_COLUMNS = (
     *("row", "compared", "model", "stands_for", "benchmark", "method", "scope", "quantity"),
-    *("value", "standard_error", "text", "n", "seeds", "published", "published_in"),
+    *("value", "standard_error", "by_seed", "text", "n", "seeds", "published", "published_in"),
     *("loss", "heavy_loss", "published_heavy_loss", "best", "marks", "collapsed", "status", "steps"),
 )
 
@@ -101,6 +101,7 @@ def _original_values(cell: pandas.Series, place: dict, folder: Path, name: str, 
                 "quantity": quantity,
                 "value": cell[f"{short}0"],
                 "standard_error": cell[f"{short}0_se"],
+                "by_seed": _by_seed(cell[f"{short}0_seeds"]),
                 "n": _counts(cell[f"{short}0_n"]),
                 "seeds": cell["seeds"],
                 "published": printed,
@@ -168,6 +169,7 @@ def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: 
                 "quantity": quantity,
                 "value": cell[short],
                 "standard_error": cell[f"{short}_se"],
+                "by_seed": "" if "‡" in marks else _by_seed(cell[f"{short}_seeds"]),  # draws are averaged over
                 "n": _counts(cell[f"{short}_n"]),
                 "published": printed,
                 "published_in": row.published_in if printed else "",
@@ -178,6 +180,10 @@ def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: 
     if at_threshold:
         found.append(common | {"quantity": "FA ≈ 0.25", "text": common["status"], "marks": ""})
     return found
+
+
+def _by_seed(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.6g}" for value in values)
 
 
 def _counts(values: tuple) -> str:
