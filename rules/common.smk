@@ -4,8 +4,9 @@ import sys
 import yaml
 from snakemake.utils import validate
 
-sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")
+sys.path[:0] = [f"{workflow.basedir}/{name}" for name in ("workflow_scripts", "slurm")]
 import own_files  # noqa: E402
+import site_names  # noqa: E402
 import sources  # noqa: E402
 import study as plan  # noqa: E402
 from paper import needs as paper  # noqa: E402
@@ -19,6 +20,13 @@ for name, value in {
     "PYTHONUNBUFFERED": "1",
 }.items():
     os.environ.setdefault(name, value)
+
+# With Slurm, what is sent goes through slurm/bin/sbatch: it says why.
+os.environ["PATH"] = f"{workflow.basedir}/slurm/bin{os.pathsep}{os.environ['PATH']}"
+
+# A batch system's SIGTERM reaches every process of a job. The stages that can save their state do so then; the shell and
+# tee around them have to outlive them, or what is left of the job is killed at once.
+shell.prefix("set -euo pipefail; trap '' TERM USR1; ")
 
 # --config seeds=[0,1] arrives as texts.
 config["seeds"] = [
@@ -67,6 +75,9 @@ wildcard_constraints:
     rate=r"[0-9.e-]+",
 
 
+GRES = site_names.site("gres", "")  # a site that refuses sbatch --gpus
+
+
 def needs(rule):
     """Resources of a rule, for batch systems; each attempt asks for more memory and time than the one before."""
 
@@ -76,9 +87,14 @@ def needs(rule):
 
         return value
 
-    return {"mem_mb": ask("mem_mb"), "runtime": ask("runtime")} | {
-        "gpu": lambda wildcards: plan.needs(config, rule, wildcards)["gpu"]
-    }
+    def gpus(wildcards):
+        return plan.needs(config, rule, wildcards)["gpu"]
+
+    def generic(wildcards):
+        return f"{GRES}:{gpus(wildcards)}" if gpus(wildcards) else ""
+
+    kind = {"gres": generic} if GRES else {"gpu": gpus}
+    return {"mem_mb": ask("mem_mb"), "runtime": ask("runtime")} | kind
 
 
 def data(*names):

@@ -14,6 +14,7 @@ from stub_project import ROOT
 import study
 
 MICRO = ("--configfile", "config/config.yaml")
+PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
 
 
 @pytest.fixture
@@ -33,10 +34,10 @@ def profile(name: str) -> dict:
         return dict(ProfileConfigFileParser().parse(file))
 
 
-def jobs(*arguments: str, env: dict | None = None) -> dict[str, str]:
+def jobs(*arguments: str, env: dict, target: str = "results/micro/tables/quick.csv") -> dict[str, str]:
     """Resources of one planned job of each rule, as a dry run from the project's folder prints them."""
-    command = [sys.executable, "-m", "snakemake", "-n", "results/micro/tables/quick.csv", *arguments]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | (env or {}))
+    command = [sys.executable, "-m", "snakemake", "-n", target, *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | env)
     assert result.returncode == 0, result.stdout + result.stderr
     return dict(re.findall(r"rule (\w+):.*?\n    resources: (.*?)\n", result.stdout + result.stderr, re.DOTALL))
 
@@ -47,6 +48,19 @@ def test_slurm_profile_as_typed_asks_for_partitions_memory_time_and_gpus():
     assert "mem_mb=4000" in found["pretrain_micro"] and "runtime=60" in found["pretrain_micro"]
     for rule in ("attribute_experts", "evaluate_original", "unlearn_trial", "evaluate_trial", "unlearn", "evaluate"):
         assert "slurm_partition=gpu" in found[rule] and "gpu_model=h100" in found[rule], found[rule]
+
+
+@pytest.mark.parametrize("gres", ["", "gpu:a100"])
+def test_a_cells_gpus_are_asked_for_by_count_and_kind_or_as_generic_resources(gres):
+    target = "results/paper/cells/deepseek-v2-lite/wmdp-cyber/ga/baseline/seed-0/manifest.json"
+    found = jobs("--profile", "slurm", target=target, env={"SITE_GRES": gres, "SITE_GPU_MODEL": "a100"})
+    asked = found["unlearn"].split(", ")
+    count = study.needs(PAPER, "unlearn", SimpleNamespace(model="deepseek-v2-lite", scope="baseline"))["gpu"]
+    assert count > 1
+    if gres:
+        assert f"gres=gpu:a100:{count}" in asked and not [word for word in asked if word.startswith("gpu")]
+    else:
+        assert f"gpu={count}" in asked and "gpu_model=a100" in asked and "gres" not in found["unlearn"]
 
 
 def test_site_settings_come_from_a_file_or_the_environment(folder, monkeypatch):
@@ -63,9 +77,10 @@ def test_site_settings_come_from_a_file_or_the_environment(folder, monkeypatch):
     assert "unlearn:slurm_partition='big-gpus'" in asked["set-resources"]
     assert "gpu_model" not in str(asked["set-resources"])
 
-    monkeypatch.setenv("SITE_GRES", "gpu:a100:2")
-    asked = profile("slurm")
-    assert "unlearn:gres='gpu:a100:2'" in asked["set-resources"] and "unlearn:gpu=0" in asked["set-resources"]
+    monkeypatch.setenv("SITE_GPU_MODEL", "a100")
+    assert "unlearn:gpu_model='a100'" in profile("slurm")["set-resources"]
+    monkeypatch.setenv("SITE_GRES", "gpu:a100")
+    assert "gpu_model" not in str(profile("slurm")["set-resources"])
 
 
 @pytest.mark.parametrize(
@@ -119,12 +134,18 @@ def test_the_more_special_block_of_jobs_wins_key_by_key():
 
 def test_every_rule_whose_jobs_may_have_a_gpu_goes_to_the_gpu_partition(folder):
     """A rule with GPUs that the Slurm profile does not know would wait in a queue without any."""
-    rules = (ROOT / "rules/models.smk").read_text() + (ROOT / "rules/cells.smk").read_text()
-    for rule in re.split(r"\n(?=rule |use rule )", rules):  # whatever may use several threads says what it needs
-        assert ("threads: config" in rule) == ("needs(" in rule and "build_world" not in rule), rule[:60]
-    asking = {name for name in re.findall(r'needs\("(\w+)"\)', rules)} - {"build_world", "pretrain_micro"}
-    known = {line.split(":")[0] for line in profile("slurm")["set-resources"]}
-    assert {name.removesuffix("_trial") for name in known} == asking
+    needs = {}
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for block in re.split(r"\n(?=rule |use rule )", path.read_text())[1:]:
+            name, origin = (
+                re.match(r"(?:rule|use rule \w+ as) (\w+)", block).group(1),
+                re.match(r"use rule (\w+)", block),
+            )
+            said = re.search(r'needs\("(\w+)"\)', block)
+            needs[name] = needs[origin.group(1)] if origin else said and said.group(1)
+            assert origin or said or "threads: config" not in block, f"{name}: several threads, but no needs(...)"
+    needing = {name for name, said in needs.items() if said not in (None, "build_world", "pretrain_micro")}
+    assert {line.split(":")[0] for line in profile("slurm")["set-resources"]} == needing
 
 
 def test_local_profile_runs_one_gpu_job_at_a_time(folder):

@@ -65,6 +65,8 @@ def client(argv: list[str]) -> int:
     try:
         connection.connect(os.environ[ADDRESS])
     except (KeyError, OSError):
+        for number in (signal.SIGTERM, signal.SIGUSR1):  # which the shell around us ignores (rules/common.smk)
+            signal.signal(number, signal.SIG_DFL)
         os.execv(sys.executable, [sys.executable, *argv])
     request = json.dumps({"argv": argv, "directory": os.getcwd(), "environment": dict(os.environ)}).encode()
     socket.send_fds(connection, [len(request).to_bytes(8)], [0, 1, 2])
