@@ -1,6 +1,7 @@
 """The switches from the papers' text to the published code, against independent computations, and their table."""
 
 import pytest
+import synthetic_answers
 import torch
 from synthetic_results import build
 from table_helpers import layered_config, make, value
@@ -12,6 +13,7 @@ from moe.balance import balance_loss
 from moe.forward import Batch
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
+from paper import needs
 from unlearn import anchor_loss
 
 
@@ -103,6 +105,9 @@ def test_anchor_switches(model):
 def test_the_table_shows_each_switch_beside_what_it_varies(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
+    settings = needs.settings("tables", "as_published", config)
+    paths = needs.needs("tables", "as_published", settings["block"], config["models"], [0])
+    synthetic_answers.build(root, paths, config)
     table, _ = make(root, config, "as_published")
     rows = list(dict.fromkeys(table.frame["row"]))
     assert len(rows) == 2 + len(config["tables"]["as_published"]["pairs"])  # pretrained, retrained
@@ -110,5 +115,7 @@ def test_the_table_shows_each_switch_beside_what_it_varies(tmp_path):
     found = value(table, "GDIFF", "micro-qwen", "wmdp-cyber", "UT")
     assert found["published"] == "0.2965"
     assert value(table, "GDIFF, retain labels of another text", "micro-qwen", "wmdp-cyber", "UT")["published"] == ""
+    text = value(table, "GA+UOE, anchor without gradient", "micro-qwen", "wmdp-cyber", "Difference of UT")["text"]
+    assert abs(float(text.split()[0])) < 0.25  # both answer 70 % of 80 questions rightly
     overlap = value(table, "GA", "micro-qwen", "wmdp-cyber", "Overlap")["value"]
     assert 0.2 < overlap < 1.0

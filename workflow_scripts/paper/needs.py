@@ -41,7 +41,7 @@ READS = {
     "table7": (*CHOSEN_AND_SELECTION, "affinity"),
     "table10": ("chosen.json",),
     "own_text": ("chosen.json", "original"),
-    "as_published": ("chosen.json", "trajectory.json"),
+    "as_published": ("chosen.json", "trajectory.json", "predictions.jsonl.gz"),
     "trace": ("chosen.json",),
     "uncertainty": ("metrics.json", "predictions.jsonl.gz"),
     "ranks": ("chosen.json", "predictions.jsonl.gz", "original_answers"),
@@ -51,6 +51,16 @@ READS = {
     "figure4": ("trajectory.json", "metrics.json", "original"),
     "figure5": ("trajectory.json", "metrics.json"),
     "figure6": ("trajectory.json", "metrics.json"),
+}
+# What the claims rest on; of the rest of the grid the ledger reads nothing.
+CLAIMED = {
+    "benchmarks": ("wmdp-cyber", "rwku"),
+    "methods": ("ga", "gdiff", "npo", "rmu", "gdiff-trace", "npo-trace", "rmu-trace"),
+    "scopes": (
+        *("baseline", "experts", "routers", "uoe", "lora", "esft", "random", "random-draw-2", "random-draw-3"),
+        *("uoe-all-layers", "uoe-3-experts", "uoe-6-experts", "uoe-3-layers"),
+        *("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000"),
+    ),
 }
 # Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the
 # first seed is shown.
@@ -161,9 +171,9 @@ def settings(kind: str, name: str, config: dict) -> dict:
         "scopes": {scope: config["scopes"][scope] for scope in scopes},
         "block": block,
     }
-    if name in ("uncertainty", "ranks"):
+    if "predictions.jsonl.gz" in READS.get(name, ()):
         rendered["tests"] = tests_block(config)
-    elif kind == "tables" and "chosen.json" in READS.get(name, ()):
+    if name != "ranks" and kind == "tables" and "chosen.json" in READS.get(name, ()):
         rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in block["benchmarks"]]
     if block.get("choice") == "at_forget_accuracy":
         rendered["forget_accuracy"] = config["choice"]["forget_accuracy"]
@@ -182,6 +192,17 @@ def tests_block(config: dict) -> dict:
     }
 
 
+def claims_cells(config: dict) -> list[tuple[str, str, str, str]]:
+    """The cells of the grid that some claim rests on (claim_list.py)."""
+    return [
+        cell
+        for cell in grid(config)
+        if cell[1] in CLAIMED["benchmarks"]
+        and cell[2] in CLAIMED["methods"]
+        and (cell[3] in CLAIMED["scopes"] or cell[3].startswith("uoe-rank-"))
+    ]
+
+
 def claims_settings(config: dict) -> dict:
     """All that the ledger of claims reads of the config."""
     described = ("stands_for", "label", "moe")
@@ -191,13 +212,13 @@ def claims_settings(config: dict) -> dict:
         "seeds": config["seeds"],
         "models": {name: {key: model.get(key) for key in described} for name, model in config["models"].items()},
         "tests": tests_block(config),
-        "cells": [list(cell) for cell in grid(config)],
+        "cells": [list(cell) for cell in claims_cells(config)],
     }
 
 
 def claims_needs(config: dict) -> list[str]:
-    """Paths relative to results/<study>/ that the ledger of claims reads: what every cell of the grid found."""
-    cells, seeds = grid(config), config["seeds"]
+    """Paths relative to results/<study>/ that the ledger of claims reads."""
+    cells, seeds = claims_cells(config), config["seeds"]
     of_cells = ("chosen.json", "metrics.json", "predictions.jsonl.gz", "trajectory.json", "parameters.json")
     paths = [_path(what, *cell, seed) for cell in cells for seed in seeds for what in of_cells]
     for model, benchmark in dict.fromkeys(cell[:2] for cell in cells):
