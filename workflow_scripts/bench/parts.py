@@ -41,8 +41,8 @@ def paired(calls: dict[str, Callable], repeats: int, warm: int = 1) -> dict[str,
     return times
 
 
-def ratio_row(part: str, what: str, times: dict, slow: str, fast: str, limit: float) -> dict:
-    """Ratios of the rounds: their median, smallest and largest, and the limit that counting operations sets."""
+def ratio_row(part: str, what: str, times: dict, slow: str, fast: str, limit: float | None) -> dict:
+    """Ratios of the rounds: their median, smallest and largest, and the limit that counting operations sets, if any."""
     ratios = [a / b for a, b in zip(times[slow], times[fast], strict=True)]
     middle = statistics.median(ratios)
     return {
@@ -55,7 +55,7 @@ def ratio_row(part: str, what: str, times: dict, slow: str, fast: str, limit: fl
         "least": min(ratios),
         "most": max(ratios),
         "limit": limit,
-        "share": middle / limit,
+        "share": limit and middle / limit,
     }
 
 
@@ -195,12 +195,7 @@ def whole_cells(folder: Path, repeats: int) -> list[dict]:
         (questions.ours if reuse else questions.theirs)(model_of(config), tokenizer, folder, paths)
 
     times = paired({"naive": lambda: cell(False), "ours": lambda: cell(True)}, repeats, warm=0)
-    cost = cost_of(config, SHAPE["length"])
-    return [
-        ratio_row(
-            "d", f"whole GA x UOE cell, layer {layer}", times, "naive", "ours", cost.naive(layer) / cost.reused(layer)
-        )
-    ]
+    return [ratio_row("d", f"whole GA x UOE cell, layer {layer}", times, "naive", "ours", None)]
 
 
 def growth(folder: Path, repeats: int) -> list[dict]:
