@@ -49,6 +49,8 @@ def audit(folder: Path, counts: dict[str, dict], shared: dict[str, int]) -> list
         *counts_of_questions(scores),
         *ratios(folder, counts),
         *sizes(folder, counts, shared),
+        *versions(folder),
+        *expert_overlaps(folder, counts),
         *text_against_code(folder),
     ]
 
@@ -295,6 +297,40 @@ def sizes(folder: Path, counts: dict[str, dict], shared: dict[str, int]) -> list
         said = f"{name}: said to have {row.value} {row.quantity}; the architecture has {own}"
         found.append(
             Line("shares of parameters", row.place, arithmetic, said, "consistent" if fits else "inconsistent")
+        )
+    return found
+
+
+def versions(folder: Path) -> list[Line]:
+    """Experts of one layer: version 2's Table 2 against version 1's Table 5."""
+    second = published.read(folder, "v2_table2")
+    second = second[second["placement"] == "same-layer"].set_index("experts")["utility"]
+    found = []
+    for row in published.read(folder, "table5").itertuples():
+        if row.experts not in second.index:
+            continue
+        difference = float(second[row.experts]) - float(row.utility)
+        said = (
+            f"UT when {row.experts} of a layer's experts train: {row.utility} in version 1, {second[row.experts]} in 2"
+        )
+        arithmetic = f"{second[row.experts]} - {row.utility} = {difference:+.4f}"
+        verdict = "inconsistent" if difference else "consistent"
+        found.append(Line("table against table", "v1 Table 5; v2 Table 2", arithmetic, said, verdict))
+    return found
+
+
+def expert_overlaps(folder: Path, counts: dict[str, dict]) -> list[Line]:
+    """Version 2's Table 8: shares of the top-6 experts of every MoE layer, so multiples of 1 / (6 x layers)."""
+    found = []
+    for row in published.read(folder, "v2_table8").itertuples():
+        if row.model not in counts:
+            continue
+        n, digits = 6 * counts[row.model]["sizes"]["moe_layers"], len(row.top6_overlap.partition(".")[2])
+        k = round(float(row.top6_overlap) * n)
+        fits = f"{k / n:.{digits}f}" == row.top6_overlap
+        said = f"Overlap {row.top6_overlap} of the top-6 experts ({row.pair}): {k} of {n}"
+        found.append(
+            Line("possible counts", "v2 Table 8", f"{k}/{n} = {k / n:.4f}", said, "consistent" if fits else "cannot be")
         )
     return found
 

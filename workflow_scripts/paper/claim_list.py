@@ -8,10 +8,12 @@ import math
 
 import numpy
 
+from files import read_json
 from paper import results
 from paper.bootstrap import Case
 from paper.claims import Claim, Undecidable, World
 from paper.matched import matched_steps
+from paper.needs import token_weights_path
 
 QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral-8x7b-instruct-v0.1"
 CYBER, PERSONS = "wmdp-cyber", "rwku"
@@ -186,6 +188,18 @@ def entropy_falls(world: World) -> list[Case]:
     return [world.case(cell, "routing", numpy.array(values))]
 
 
+def trace_mismatch(world: World) -> list[Case]:
+    """Largest difference of an expert's shares of forget and of retain tokens, from the token weights' record."""
+    found = []
+    for real in (QWEN, DEEPSEEK):
+        cell = world.cell(real, CYBER, "gdiff-trace", "baseline")
+        paths = [world.root / token_weights_path("trace", cell[0], CYBER, seed) for seed in world.seeds]
+        records = [results.field(read_json(path), path, "experts") for path in paths]
+        largest = [max((e["forget"] - e["retain"] for e in experts), default=0.0) for experts in records]
+        found.append(world.case(cell, "routing", numpy.array(largest)))
+    return found
+
+
 def trace_gain(world: World) -> list[Case]:
     """UT of the TRACE reconstruction (GDIFF, all parameters) less that of the best other row with a retain loss."""
     found = []
@@ -314,6 +328,9 @@ CLAIMS = [
     Claim("uncertainty-falls", "v1 appendix C, Figure 6", "GA makes routing on forget text less even.",
           "entropy of the experts' shares, before less after (DeepSeek, WMDP) > 0", "every",
           entropy_falls, 0.0, "nats"),
+    Claim("trace-mismatch", "TRACE abstract", "Some experts are used far more by forget text than by retain text.",
+          "largest share of forget tokens less share of retain tokens (WMDP, both models), every one > 10 points", "every",
+          trace_mismatch, 0.10),
     Claim("trace-improves", "TRACE abstract", "TRACE improves the trade-off: utility.",
           "UT with the reconstructed token weights less without (GDIFF, NPO, RMU; alone, with UOE; WMDP), mean > 0",
           "mean", lambda w: trace_pairs(w, "utility", 1)),

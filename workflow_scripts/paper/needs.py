@@ -226,7 +226,10 @@ def claims_needs(config: dict) -> list[str]:
         for seed in seeds:
             paths += [_path(what, model, benchmark, "", "", seed) for what in ("original", "original_answers")]
             paths += [_path("affinity", model, benchmark, "", "", seed)] if "uoe" in scopes else []
-    return paths
+    for model, benchmark, method, _ in cells:
+        name = config["methods"][method].get("token_weights")
+        paths += [token_weights_path(name, model, benchmark, seed) for seed in seeds if name]
+    return list(dict.fromkeys(paths))
 
 
 def _check(kind: str, name: str, block: dict, models: dict) -> None:
