@@ -329,7 +329,7 @@ CLAIMS = [
           "entropy of the experts' shares, before less after (DeepSeek, WMDP) > 0", "every",
           entropy_falls, 0.0, "nats"),
     Claim("trace-mismatch", "TRACE abstract", "Some experts are used far more by forget text than by retain text.",
-          "largest share of forget tokens less share of retain tokens (WMDP, both models), every one > 10 points", "every",
+          "largest share of forget tokens less share of retain tokens (WMDP), every one > 10 points", "every",
           trace_mismatch, 0.10),
     Claim("trace-improves", "TRACE abstract", "TRACE improves the trade-off: utility.",
           "UT with the reconstructed token weights less without (GDIFF, NPO, RMU; alone, with UOE; WMDP), mean > 0",
