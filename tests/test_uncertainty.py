@@ -71,6 +71,7 @@ def test_ranks(tree):
     finally:
         collapsed.write_text(content)
     row = frame[(frame["model"] == "micro-qwen") & (frame["benchmark"] == "wmdp-cyber") & (frame["method"] == "ga")]
+    assert row[row["scope"] == "uoe"]["collapsed"].item() == 1
     assert row[row["scope"] == "uoe"]["rank"].item() == 8.0  # a collapsed run comes last, whatever its scores
 
 

@@ -28,8 +28,8 @@ EQUAL = (
 )
 RANKED = (
     "Ranks by Keep - Left (see Table 2) of the checkpoints that Table 2 shows, on the reported half; 1 is best, ties "
-    "share a rank, collapsed runs come last; mean over the draws. First: share of draws in which no row is better "
-    "(overall: by the mean of the ranks). "
+    "share a rank, rows with a collapsed run (†) come last; mean over the draws. First: share of draws in which no row "
+    "is better (overall: by the mean of the ranks). "
 )
 Shown = tuple[Wide, pandas.DataFrame, str, list[str]]
 
@@ -119,6 +119,7 @@ def ranks(root: Path, settings: dict) -> Shown:
         for i, (method, scope) in enumerate(names if model == "overall" else [c[2:] for c in places[model, benchmark]]):
             low, high = interval(drawn[:, i])
             row = {"model": model, "benchmark": benchmark, "method": method, "scope": scope}
+            row["collapsed"] = _collapsed(answers, (model, benchmark, method, scope)) if benchmark else ""
             rows.append(row | {"rank": drawn[:, i].mean(), "low": low, "high": high, "first": first[:, i].mean()})
     frame = pandas.DataFrame(rows)
     said = [RANKED + INTERVAL.format(seeds=SEEDS[len(seeds) == 1])]
@@ -136,9 +137,14 @@ def _ranks_drawn(answers: Answers, every: list[tuple]) -> numpy.ndarray:
         above = numpy.maximum(drawn[:, :1] - chance, 1e-9)
         scores[test] = numpy.clip((drawn[:, 1:] - chance) / above, 0, 1)
     balance = scores["utility"] - scores["forget"]
-    collapsed = [any(entry["collapsed"] for entry in answers.chosen(cell)) for cell in every]
+    collapsed = [bool(_collapsed(answers, cell)) for cell in every]
     balance = numpy.where(collapsed, -2.0, balance)  # below the least possible, -1
     return pandas.DataFrame(-balance.round(12)).rank(axis=1).to_numpy()
+
+
+def _collapsed(answers: Answers, cell: tuple) -> int:
+    """Seeds whose shown checkpoint has collapsed."""
+    return sum(entry["collapsed"] for entry in answers.chosen(cell))
 
 
 def _wide_ranks(frame: pandas.DataFrame, settings: dict) -> Wide:
@@ -150,7 +156,10 @@ def _wide_ranks(frame: pandas.DataFrame, settings: dict) -> Wide:
         head = "Overall" if model == "overall" else labels.group(settings, model, benchmark)
         by_name = {(row.method, row.scope): row for row in group.itertuples()}
         shown = [by_name.get(name) for name in names]
-        texts[head, "Rank"] = [f"{row.rank:.1f} [{row.low:.1f}, {row.high:.1f}]" if row else "" for row in shown]
+        texts[head, "Rank"] = [
+            f"{row.rank:.1f} [{row.low:.1f}, {row.high:.1f}]{'†' if row.collapsed else ''}" if row else ""
+            for row in shown
+        ]
         texts[head, "First"] = [f"{row.first:.0%}" if row else "" for row in shown]
     grid = pandas.DataFrame(texts)
     grid.columns = pandas.MultiIndex.from_tuples(list(texts))
