@@ -92,3 +92,31 @@ rule attribute_experts:
     shell:
         "python workflow_scripts/start.py workflow_scripts/attribute_experts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --training '{params.training}' --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
+
+
+rule check_attribution:
+    input:
+        model_files,
+        code=plan.code_of("check_attribution.py"),
+        weights=weights,
+        texts=lambda w: data(*plan.forget_files(config["benchmarks"][w.benchmark])),
+    output:
+        f"{R}/attribution/{{model}}/{{benchmark}}/seed-{{seed}}/checks.json",
+    log:
+        f"{R}/logs/check_attribution/{{model}}-{{benchmark}}-{{seed}}.log",
+    priority: 8
+    threads: config["threads"]
+    resources:
+        **needs("check_attribution"),
+    params:
+        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
+        training=plan.canonical(
+            {key: config["training"][key] for key in ("batch_size", "block_length")}
+        ),
+        model=lambda w: model_folder(w),
+        precision=config["precision"],
+        share=config["attribution_checks"]["share"],
+        data=f"{R}/data",
+    shell:
+        "python workflow_scripts/start.py workflow_scripts/check_attribution.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        " --training '{params.training}' --share {params.share} --seed {wildcards.seed} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"

@@ -6,7 +6,7 @@ rule build_world:
         SOURCES,
         code=plan.code_of(config["data"]["script"]),
     output:
-        data(*plan.data_files(config), *plan.PRETRAINING_FILES),
+        data(*plan.world_files(config)),
     log:
         f"{R}/logs/build_world.log",
     resources:
@@ -20,10 +20,29 @@ rule build_world:
         "python workflow_scripts/start.py {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
 
 
+rule build_books:
+    input:
+        code=plan.code_of("build_micro_books.py"),
+        world=data("pretraining/documents.jsonl", "pretraining/facts.jsonl"),
+    output:
+        data(*plan.BOOK_FILES),
+    log:
+        f"{R}/logs/build_books.log",
+    resources:
+        **needs("build_world"),
+    params:
+        settings=plan.canonical(config.get("books", {}).get("settings")),
+        seed=config.get("books", {}).get("seed"),
+        folder=lambda w: f"{R}/data",
+    shell:
+        "python workflow_scripts/start.py workflow_scripts/build_micro_books.py --seed {params.seed}"
+        " --settings '{params.settings}' --data {params.folder} 2>&1 | tee {log}"
+
+
 rule pretrain_micro:
     input:
         code=plan.code_of("pretrain_micro.py"),
-        data=data(*plan.PRETRAINING_FILES),
+        data=lambda w: data(*plan.corpus_files(config, w.model)),
     output:
         weights=f"{MODEL}/model.safetensors",
         config=f"{MODEL}/config.json",

@@ -20,9 +20,10 @@ SHAPES = {  # model -> MoE layers, experts, top-K
     "micro-qwen": ([0, 1, 2, 3], 16, 2),
     "micro-deepseek": ([1, 2, 3, 4], 16, 3),
     "micro-mixtral": ([0, 1, 2, 3], 8, 2),
+    "micro-qwen-books": ([0, 1, 2, 3], 16, 2),
 }
 CHECKPOINTS = (10, 20, 30, 40, 50)
-QUESTIONS = {"wmdp-cyber": 104, "rwku": 96, "utility": 190}
+QUESTIONS = {"wmdp-cyber": 104, "rwku": 96, "muse-books": 40, "utility": 190}
 
 
 def load_config() -> dict:
@@ -41,6 +42,14 @@ def score(value: float, n: int, chance: float = 0.25, metric: str = "acc") -> di
         "by_subject": None,
         "macro": None,
     }
+
+
+def books(benchmark: str, auc: float) -> dict:
+    """What MUSE-Books' tests add."""
+    if benchmark != "muse-books":
+        return {}
+    verbatim, leakage = score(0.5, 40, 0.0, "rougeL_f1"), score(auc, 80, 0.5, "auc")
+    return {"verbmem": {"test": verbatim}, "privleak": {"test": leakage}}
 
 
 def original(benchmark: str, seed: int) -> tuple[dict, dict]:
@@ -72,7 +81,7 @@ def chosen(model: str, benchmark: str, method: str, scope: str, seed: int) -> di
             "utility": score(round(draw.uniform(0.4, 0.97), 3), utility0["n"]),
             "original_forget": forget0,
             "original_utility": utility0,
-            "extra": {},
+            "extra": {name: part["test"] for name, part in books(benchmark, 0.4).items()},
         }
 
     return {
@@ -186,6 +195,11 @@ def content(path: str, config: dict) -> dict:
     parts = Path(path).parts
     if parts[0] == "tuning":
         return tuning(config, parts[2], Path(parts[3]).stem)
+    if parts[-1] == "checks.json":
+        pairs = ("full vs subset 1", "full vs subset 2", "subset 1 vs subset 2")
+        found = {name: {"mean": 0.9, "least": 0.8} for name in ("all", "top")}
+        tokens = {"full": 8192, "subset": 2048}
+        return {"top_k": 2, "tokens": tokens, "overlap": dict.fromkeys(pairs, 0.75), "spearman": found}
     if parts[0] == "attribution":
         return affinity(parts[1])
     if parts[0] == "selections":
@@ -208,10 +222,11 @@ def content(path: str, config: dict) -> dict:
         halves = {
             name: {half: one for half in ("test", "all")} for name, one in (("forget", forget), ("utility", utility))
         }
-        return {"benchmark": parts[2], "checkpoints": [{"step": 0, "collapsed": False, "extra": {}} | halves]}
+        step = {"step": 0, "collapsed": False, "extra": books(parts[2], 0.5)}
+        return {"benchmark": parts[2], "checkpoints": [step | halves]}
     if parts[0] == "models":
         forget, utility = original(Path(path).stem, int(parts[2].split("-")[1]))
-        step = {"step": 0, "collapsed": False, "collapse_reasons": [], "extra": {}}
+        step = {"step": 0, "collapsed": False, "collapse_reasons": [], "extra": books(Path(path).stem, 0.0)}
         return {
             "benchmark": Path(path).stem,
             "checkpoints": [step | {"forget": {"test": forget}, "utility": {"test": utility}}],

@@ -29,17 +29,24 @@ from benchmarks.generation import Generation, Generator
 from benchmarks.halves import HALVES
 from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import MultipleChoice
+from benchmarks.muse import KnowMem, PrivLeak, VerbMem
 from files import read_json, write_json
 from moe.delta import applied, base_hash, lowest_changed
 from moe.loading import PRECISIONS, load_model
 from moe.suffix import Reuse, reuse_prefix_
 from progress import progress
 
-KINDS = {"multiple_choice": MultipleChoice, "generation": Generation}
+KINDS = {
+    "multiple_choice": MultipleChoice,
+    "generation": Generation,
+    "verbmem": VerbMem,
+    "knowmem": KnowMem,
+    "privleak": PrivLeak,
+}
 DECIDING = ("forget", "utility")  # the tests whose collapse is the checkpoint's; others are reported only
 
 
-def read_tests(benchmark: dict, data: Path, halves: list[str]) -> dict[str, MultipleChoice | Generation]:
+def read_tests(benchmark: dict, data: Path, halves: list[str]) -> dict:
     """The tests of a benchmark block by name (`forget` for `forget_test`, …), their questions read and checked."""
     tests = {}
     for key, block in benchmark.items():
@@ -141,10 +148,8 @@ def main() -> None:
     # What lies below the layers that the checkpoints change runs once a question, not once a checkpoint.
     lowest = lowest_changed(model, args.checkpoints) if len(steps) > 1 else 0
     prefix = reuse_prefix_(model, lowest, Reuse(1e9 * args.limit_gb), [], args.batch_size)
-    speakers = {
-        MultipleChoice: LanguageModel(model, tokenizer, args.batch_size, prefix),
-        Generation: Generator(model, tokenizer, args.batch_size),
-    }
+    speakers = dict.fromkeys(KINDS.values(), Generator(model, tokenizer, args.batch_size))
+    speakers[MultipleChoice] = LanguageModel(model, tokenizer, args.batch_size, prefix)
     base = base_hash(args.model)
 
     entries, rows = [], []

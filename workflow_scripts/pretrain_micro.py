@@ -27,11 +27,13 @@ from micro.pretraining import Recipe, Trainer, build_model
 from progress import progress
 from state import State, stamp_of
 
+OPTIONAL = {"without", "corpus"}  # recipe keys that have a default
+
 
 def read_recipe(settings: dict) -> Recipe:
     """Check names only; the types are checked by the config's schema."""
     known = {field.name for field in fields(Recipe)}
-    for wrong, what in ((set(settings) - known, "unknown key"), (known - {"without"} - set(settings), "missing key")):
+    for wrong, what in ((set(settings) - known, "unknown key"), (known - OPTIONAL - set(settings), "missing key")):
         if wrong:
             raise SystemExit(f"pretrain settings: {what} {sorted(wrong)[0]!r} (keys: {', '.join(sorted(known))})")
     return Recipe(**settings)
@@ -43,10 +45,10 @@ def main(
     torch.set_num_threads(threads)
     logging.disable_progress_bar()  # of writing one small file
     recipe = read_recipe(settings)
-    rows = read_jsonl(data / "pretraining/documents.jsonl", ("text", "kind", "answer_start", "domain"))
+    rows = read_jsonl(data / recipe.corpus / "documents.jsonl", ("text", "kind", "answer_start", "domain"))
     rows = left_over(rows, recipe.without)
-    tokenizer = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
-    inputs = [rows, sha256(data / "pretraining/tokenizer/tokenizer.json")]
+    tokenizer = AutoTokenizer.from_pretrained(data / recipe.corpus / "tokenizer")
+    inputs = [rows, sha256(data / recipe.corpus / "tokenizer/tokenizer.json")]
     with State(state or output / "state", stamp_of(settings=settings, seed=seed, inputs=inputs), state_every) as held:
         pretrain(recipe, rows, tokenizer, seed, output, held)
         held.complete()

@@ -11,15 +11,20 @@ import argparse
 import json
 
 from files import read_json, write_json
-from moe.selection import NOTHING, cumulative, random_expert, top_experts
+from moe.selection import NOTHING, cumulative, random_expert, top_anywhere, top_experts
 
 
 def select(affinity: dict, scope: dict, seed: int) -> dict:
     """Selection for the config block of a scope that picks experts."""
     if scope["kind"] == "uoe":
-        return top_experts(affinity, **{key: scope[key] for key in ("experts", "layers", "rank") if key in scope})
+        if "anywhere" in scope:
+            chosen = top_anywhere(affinity, anywhere=scope["anywhere"])
+        else:
+            wanted = ("experts", "layers", "rank", "by")
+            chosen = top_experts(affinity, **{key: scope[key] for key in wanted if key in scope})
+        return chosen | {"routers": [], "anchor": {}} if scope.get("frozen_router") else chosen
     if scope["kind"] == "random":
-        return random_expert(affinity, seed=seed, draw=scope["draw"])
+        return random_expert(affinity, seed=seed, draw=scope["draw"], elsewhere=scope.get("elsewhere", False))
     return cumulative(affinity, threshold=scope["threshold"], score=scope["score"])
 
 

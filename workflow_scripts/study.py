@@ -11,6 +11,15 @@ from pathlib import Path
 SCRIPTS = Path(__file__).parent
 PRETRAINING_FILES = ("pretraining/documents.jsonl", "pretraining/facts.jsonl", "pretraining/tokenizer/tokenizer.json")
 
+BOOK_FILES = (
+    *(f"muse-books/raw/{split}.jsonl" for split in ("forget", "retain1", "retain2", "holdout")),
+    *(f"muse-books/privleak/{split}.jsonl" for split in ("forget", "retain", "holdout")),
+    *(f"muse-books/knowmem/{split}.jsonl" for split in ("forget_qa", "forget_qa_icl", "retain_qa", "retain_qa_icl")),
+    "muse-books/verbmem/forget.jsonl",
+    "pretraining-books/documents.jsonl",
+    "pretraining-books/tokenizer/tokenizer.json",
+)
+
 
 def canonical(block: object) -> str:
     """JSON with sorted keys: equal settings give equal text, in whatever order they were typed."""
@@ -164,16 +173,31 @@ def data_files(config: dict, benchmarks: set[str] | None = None) -> list[str]:
     return _files([block for name, block in config["benchmarks"].items() if benchmarks is None or name in benchmarks])
 
 
+def world_files(config: dict) -> list[str]:
+    """What the study's data script must write: every file that a benchmark names, and what pre-training reads; but for
+    the books, which have a script of their own."""
+    return [*(name for name in data_files(config) if name not in BOOK_FILES), *PRETRAINING_FILES]
+
+
+def corpus_files(config: dict, model: str) -> list[str]:
+    """What a model's pre-training reads."""
+    corpus = config["models"][model]["pretrain"].get("corpus", "pretraining")
+    own = [name for name in BOOK_FILES if name.startswith(f"{corpus}/")]
+    return own or list(PRETRAINING_FILES)
+
+
 def test_files(block: dict) -> list[str]:
     return _files({key: value for key, value in block.items() if key.endswith("_test")})
+
+
+SELECTING = ("kind", "experts", "layers", "rank", "by", "anywhere", "frozen_router", "draw", "elsewhere")
+SELECTING += ("threshold", "score")
 
 
 def selecting_block(config: dict, scope: str) -> dict:
     """What select_experts.py reads of a scope: alpha and ranks change training, not the choice."""
     block = config["scopes"][scope]
-    return {
-        key: block[key] for key in ("kind", "experts", "layers", "rank", "draw", "threshold", "score") if key in block
-    }
+    return {key: block[key] for key in SELECTING if key in block}
 
 
 def pretraining_block(config: dict, model: str, forgotten: str | None = None) -> dict:

@@ -39,13 +39,17 @@ class Generator:
         self.model, self.tokenizer, self.batch_size = model, tokenizer, batch_size
 
     @cached_property
-    def stops(self) -> list[int]:
-        """End-of-text ids and every token that holds a new line: " \\n" or ".\\n" end an answer as "\\n" does."""
+    def ends(self) -> list[int]:
+        """End-of-text ids."""
         configured = self.model.generation_config.eos_token_id
         ends = configured if isinstance(configured, list) else [configured]
-        ends += [self.tokenizer.eos_token_id]
+        return sorted({end for end in [*ends, self.tokenizer.eos_token_id] if end is not None})
+
+    @cached_property
+    def stops(self) -> list[int]:
+        """End-of-text ids and every token that holds a new line: " \\n" or ".\\n" end an answer as "\\n" does."""
         texts = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
-        return sorted({end for end in ends if end is not None} | {i for i, text in enumerate(texts) if "\n" in text})
+        return sorted({*self.ends, *(i for i, text in enumerate(texts) if "\n" in text)})
 
     def encode(self, probe: dict, chat: bool) -> list[int]:
         """Token ids of the prompt, which ends in "Answer:" (but for RWKU's affirmative suffix)."""
@@ -59,17 +63,19 @@ class Generator:
         return self.tokenizer(text + answer, add_special_tokens=False)["input_ids"]
 
     @torch.no_grad()
-    def complete(self, prompts: list[list[int]], max_new_tokens: int) -> list[list[int]]:
-        """New token ids for every prompt, the stop token left out. Batched by length, so there is little padding."""
-        pad = self.stops[0]
+    def complete(self, prompts: list[list[int]], max_new_tokens: int, lines: bool = False) -> list[list[int]]:
+        """New token ids for every prompt, the stop token left out. Batched by length, so there is little padding.
+
+        lines: go on over line breaks, and stop at the end of the text alone.
+        """
+        ends = self.ends if lines else self.stops
+        pad = ends[0]
         # a chat model's own generation settings (Qwen's has a repetition penalty) would not be greedy decoding
-        settings = GenerationConfig(
-            max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=self.stops
-        )
+        settings = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=ends)
         kept, self.model.generation_config = self.model.generation_config, settings
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         new: list[list[int]] = [[] for _ in prompts]
-        stops = set(self.stops)
+        stops = set(ends)
         try:
             for start in range(0, len(order), self.batch_size):
                 batch = order[start : start + self.batch_size]

@@ -46,6 +46,11 @@ def rouge_score_recall(reference: str, generated: str) -> float:
     return _scorer().score(reference, generated)["rougeL"].recall
 
 
+def rouge_score_f1(reference: str, generated: str) -> float:
+    """F1 of rougeL in PyPI `rouge-score`, without stemmer (MUSE); in [0, 1]."""
+    return _scorer().score(reference, generated)["rougeL"].fmeasure
+
+
 @cache
 def _scorer() -> object:
     from rouge_score import rouge_scorer

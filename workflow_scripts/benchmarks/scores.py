@@ -38,14 +38,19 @@ def accuracy(answers: list[dict]) -> dict | None:
 
 
 def mean_recall(recalls: list[float]) -> dict | None:
-    """Mean ROUGE-L recall over probes with the standard error of the mean (None for one); None without probes."""
-    if not recalls:
+    """Mean ROUGE-L recall over probes."""
+    return mean_score(recalls, "rougeL_recall")
+
+
+def mean_score(values: list[float], metric: str) -> dict | None:
+    """Mean over probes with the standard error of the mean (None for one); None without probes. Chance is 0."""
+    if not values:
         return None
-    n, value = len(recalls), math.fsum(recalls) / len(recalls)
-    variance = math.fsum((recall - value) ** 2 for recall in recalls) / (n - 1) if n > 1 else None
+    n, value = len(values), math.fsum(values) / len(values)
+    variance = math.fsum((one - value) ** 2 for one in values) / (n - 1) if n > 1 else None
     stderr = None if variance is None else math.sqrt(variance / n)
     plain = {"answers": None, "constant": None, "by_subject": None, "macro": None}
-    return {"metric": "rougeL_recall", "value": value, "stderr": stderr, "n": n, "chance": 0.0, **plain}
+    return {"metric": metric, "value": value, "stderr": stderr, "n": n, "chance": 0.0, **plain}
 
 
 def mean_of_means(scores: list[dict | None]) -> dict | None:
@@ -64,3 +69,9 @@ def by_half(answers: list[dict], halves: list[str], score) -> dict[str, dict]:
     if set(halves) == set(HALVES):
         parts["all"] = score(answers)
     return {name: part for name, part in parts.items() if part is not None}
+
+
+def privacy_leakage(auc: float, retrained: float) -> float:
+    """MUSE's PrivLeak, (AUC - AUC_retrained) / AUC_retrained in percent: 0 is best, under it too little is forgotten,
+    over it too much."""
+    return 100.0 * (auc - retrained) / retrained

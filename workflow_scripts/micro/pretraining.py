@@ -27,6 +27,7 @@ class Recipe:
     mix: dict  # share of documents of each kind: prose, qa, blank
     answer_weight: float  # weight of an answer's tokens against 1 for prose
     balance_weight: float  # of the load-balancing loss (no effect in a dense model)
+    corpus: str = "pretraining"  # folder of the data that holds documents.jsonl and the tokenizer
     without: dict = field(default_factory=dict)  # columns and values of the documents that are never read
 
 

@@ -13,10 +13,10 @@ def ranked(scores: list[float]) -> list[int]:
     return sorted(range(len(scores)), key=lambda expert: (-scores[expert], expert))
 
 
-def ranked_layers(affinity: dict) -> list[int]:
+def ranked_layers(affinity: dict, by: str = "gate_score") -> list[int]:
     """MoE layers by descending top-1 affinity (UOE, section 4: the first is the target layer)."""
     layers = affinity["layers"]
-    return sorted((int(name) for name in layers), key=lambda layer: (-max(layers[str(layer)]["gate_score"]), layer))
+    return sorted((int(name) for name in layers), key=lambda layer: (-max(layers[str(layer)][by]), layer))
 
 
 def with_routers(experts: dict[int, list[int]]) -> dict:
@@ -25,29 +25,53 @@ def with_routers(experts: dict[int, list[int]]) -> dict:
     return {"experts": named, "routers": sorted(experts), "anchor": named}
 
 
-def top_experts(affinity: dict, *, experts: int = 1, layers: int | str = 1, rank: int = 1) -> dict:
+def top_experts(
+    affinity: dict, *, experts: int = 1, layers: int | str = 1, rank: int = 1, by: str = "gate_score"
+) -> dict:
     """UOE's choice: in each of `layers` layers ("all" or how many, by top-1 affinity) its top `experts` experts.
 
-    rank: start at the layer with this rank (1 = highest top-1 affinity), for the layer sweep of Table 7.
+    rank: start at the layer with this rank (1 = highest top-1 affinity), for the layer sweep of Table 7. by: what
+    affinity is, gate_score (eq. 2) or, as a control, token_share.
     Ends with one line if the model has no such rank, layer count or expert count.
     """
-    order = ranked_layers(affinity)
+    order = ranked_layers(affinity, by)
     wanted = len(order) if layers == "all" else layers
     if rank - 1 + wanted > len(order):
         raise SystemExit(f"scope asks for {wanted} layer(s) from rank {rank}; the model has {len(order)} MoE layers")
     if experts > affinity["experts"]:
         raise SystemExit(f"scope asks for {experts} experts a layer; the model has {affinity['experts']}")
     chosen = order[rank - 1 : rank - 1 + wanted]
-    return with_routers({n: ranked(affinity["layers"][str(n)]["gate_score"])[:experts] for n in chosen})
+    return with_routers({n: ranked(affinity["layers"][str(n)][by])[:experts] for n in chosen})
 
 
-def random_expert(affinity: dict, *, seed: int, draw: int) -> dict:
+def top_anywhere(affinity: dict, *, anywhere: int) -> dict:
+    """The `anywhere` experts of highest gate score in the whole model (SEUF, version 2: "different layers")."""
+    places = [
+        (-score, int(layer), expert)
+        for layer, scores in affinity["layers"].items()
+        for expert, score in enumerate(scores["gate_score"])
+    ]
+    if anywhere > len(places):
+        raise SystemExit(f"scope asks for {anywhere} experts anywhere; the model has {len(places)}")
+    chosen: dict[int, list[int]] = {}
+    for _, layer, expert in sorted(places)[:anywhere]:
+        chosen.setdefault(layer, []).append(expert)
+    return with_routers(chosen)
+
+
+def random_expert(affinity: dict, *, seed: int, draw: int, elsewhere: bool = False) -> dict:
     """An expert of the target layer other than the top-1 one (Table 6), its router trained and anchored to it.
 
     Draws 1, 2, ... of one seed are distinct experts; a hash gives the order, so that it is the same everywhere.
+    elsewhere: any expert of another MoE layer, which is drawn in the same way.
     """
-    layer = ranked_layers(affinity)[0]
+    layer, *rest = ranked_layers(affinity)
     others = ranked(affinity["layers"][str(layer)]["gate_score"])[1:]
+    if elsewhere:
+        if not rest:
+            raise SystemExit("scope asks for an expert of another layer; the model has one MoE layer")
+        layer = min(rest, key=lambda other: hashlib.sha256(f"{seed} layer {other}".encode()).digest())
+        others = list(range(affinity["experts"]))
     if draw > len(others):
         raise SystemExit(f"scope asks for random draw {draw}; the target layer has {len(others)} other experts")
     shuffled = sorted(others, key=lambda expert: hashlib.sha256(f"{seed} {layer} {expert}".encode()).digest())

@@ -2,7 +2,13 @@
 
 METHODS = {"ga": "GA", "gdiff": "GDIFF", "npo": "NPO", "rmu": "RMU"}
 METHODS |= {f"{name}-trace": f"{METHODS[name]}+TRACE (reconstruction)" for name in ("gdiff", "npo", "rmu")}
-BENCHMARKS = {"wmdp-cyber": "WMDP", "rwku": "RWKU", "own-cloze": "cloze", "own-mmlu": "MMLU"}
+BENCHMARKS = {
+    "wmdp-cyber": "WMDP",
+    "rwku": "RWKU",
+    "muse-books": "MUSE-Books",
+    "own-cloze": "cloze",
+    "own-mmlu": "MMLU",
+}
 SCOPES = {
     "baseline": "baseline",
     "experts-routers": "experts & routers",
@@ -13,6 +19,18 @@ SCOPES = {
     "esft": "ESFT",
     "random": "Random",
     "uoe-all-layers": "one expert in every layer",
+    "uoe-token-share": "UOE, expert chosen by token share",
+    "uoe-frozen-router": "UOE, router frozen",
+    "uoe-shared": "UOE and its layer's shared experts",
+    "uoe-3-experts": "top 3 experts of the layer",
+    "uoe-6-experts": "top 6 experts of the layer",
+    "uoe-3-layers": "top expert of each of 3 layers",
+    "uoe-3-anywhere": "top 3 experts of the model",
+    "uoe-6-anywhere": "top 6 experts of the model",
+    "uoe-rank-2": "UOE, layer of rank 2",
+    "uoe-rank-3": "UOE, layer of rank 3",
+    "uoe-rank-4": "UOE, layer of rank 4",
+    "random-elsewhere": "a random expert of another layer",
 }
 REAL = {
     "qwen1.5-moe-a2.7b-chat": "Qwen",

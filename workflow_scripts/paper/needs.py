@@ -22,6 +22,11 @@ TABLES = (
     "trace",
     "uncertainty",
     "ranks",
+    "muse",
+    "controls",
+    "v2_table2",
+    "v2_table7",
+    "v2_attribution",
     "tuning",
 )
 FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
@@ -45,6 +50,10 @@ READS = {
     "trace": ("chosen.json",),
     "uncertainty": ("metrics.json", "predictions.jsonl.gz"),
     "ranks": ("chosen.json", "predictions.jsonl.gz", "original_answers"),
+    "muse": ("chosen.json", "original"),
+    "controls": ("chosen.json",),
+    "v2_table2": ("chosen.json",),
+    "v2_table7": ("chosen.json",),
     "figure1a": ("chosen.json",),
     "figure3a": ("trajectory.json", "metrics.json"),
     "figure3b": ("trajectory.json", "metrics.json"),
@@ -83,6 +92,9 @@ def needs(
     if name == "figure2":
         pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
         return [_path("affinity", model, benchmark, "", "", seeds[0]) for model, benchmark in pairs]
+    if name == "v2_attribution":
+        pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
+        return [attribution_checks_path(*pair, seed) for pair in pairs for seed in seeds]
     paths = [
         _path(what, *cell, seed)
         for cell in cells(block, models)
@@ -110,6 +122,11 @@ def needs(
 def token_weights_path(name: str, model: str, benchmark: str, seed: int) -> str:
     """Record of the retain text's token weights that the config's `token_weights` calls `name`."""
     return f"token_weights/{name}/{model}/{benchmark}/seed-{seed}.json"
+
+
+def attribution_checks_path(model: str, benchmark: str, seed: int) -> str:
+    """What check_attribution.py writes."""
+    return f"attribution/{model}/{benchmark}/seed-{seed}/checks.json"
 
 
 def retrained(config: dict) -> list[str]:

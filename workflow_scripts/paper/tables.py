@@ -10,8 +10,10 @@ from files import read_json
 from paper import labels, notes, published, results
 from paper.architecture_table import table3_architectures
 from paper.as_published import as_published
+from paper.muse import muse
 from paper.needs import cells
 from paper.scores import Row, Table, score_table, tidy
+from paper.second_version import controls, v2_attribution, v2_table2, v2_table7
 from paper.trace import trace
 
 
@@ -223,6 +225,11 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "own_text": own_text,
     "as_published": as_published,
     "trace": trace,
+    "muse": muse,
+    "controls": controls,
+    "v2_table2": v2_table2,
+    "v2_table7": v2_table7,
+    "v2_attribution": v2_attribution,
 }
 
 

@@ -1,0 +1,114 @@
+"""Controls and version 2's placements: what is chosen, what trains, what is printed beside."""
+
+import pytest
+from synthetic_results import build
+from table_helpers import layered_config, make, value
+from tiny_models import tiny
+
+from moe.delta import trained_tensors
+from moe.layers import find_moe_layers
+from scopes import uoe
+from select_experts import select
+
+# Two layers: by gate score layer 1 ranks first with expert 2, by token share layer 0 with expert 0.
+AFFINITY = {
+    "top_k": 2,
+    "experts": 4,
+    "layers": {
+        "0": {"gate_score": [0.10, 0.08, 0.02, 0.01], "token_share": [0.9, 0.5, 0.4, 0.2]},
+        "1": {"gate_score": [0.01, 0.05, 0.40, 0.09], "token_share": [0.3, 0.5, 0.8, 0.4]},
+        "3": {"gate_score": [0.03, 0.04, 0.05, 0.06], "token_share": [0.5, 0.5, 0.5, 0.5]},
+    },
+}
+
+
+def chosen(**scope) -> dict:
+    return select(AFFINITY, {"kind": "uoe"} | scope, seed=0)
+
+
+def test_by_token_share_another_expert_is_chosen():
+    assert chosen()["experts"] == {"1": [2]}
+    assert chosen(by="gate_score") == chosen()
+    assert chosen(by="token_share") == {"experts": {"0": [0]}, "routers": [0], "anchor": {"0": [0]}}
+
+
+def test_anywhere_takes_the_highest_scores_of_the_model_whatever_their_layer():
+    assert chosen(anywhere=1) == chosen()
+    assert chosen(anywhere=3)["experts"] == {"0": [0], "1": [2, 3]}  # .40, .10, .09
+    assert chosen(anywhere=4)["experts"] == {"0": [0, 1], "1": [2, 3]}
+    assert chosen(anywhere=3) != chosen(layers=3)
+    with pytest.raises(SystemExit, match="13 experts anywhere; the model has 12"):
+        chosen(anywhere=13)
+
+
+def test_a_frozen_router_is_neither_trained_nor_anchored():
+    assert chosen(frozen_router=True) == {"experts": {"1": [2]}, "routers": [], "anchor": {}}
+
+
+def test_elsewhere_is_another_layer_the_same_everywhere():
+    layers = set()
+    for seed in range(20):
+        selection = select(AFFINITY, {"kind": "random", "draw": 1, "elsewhere": True}, seed=seed)
+        assert selection == select(AFFINITY, {"kind": "random", "draw": 1, "elsewhere": True}, seed=seed)
+        ((layer, experts),) = selection["experts"].items()
+        assert layer != "1" and len(experts) == 1
+        layers.add((layer, *experts))
+    assert len(layers) > 4  # layers and experts are drawn
+    only = AFFINITY | {"layers": {"1": AFFINITY["layers"]["1"]}}
+    with pytest.raises(SystemExit, match="one MoE layer"):
+        select(only, {"kind": "random", "draw": 1, "elsewhere": True}, seed=0)
+
+
+@pytest.mark.parametrize(("family", "shared"), [("qwen2moe", 4), ("deepseek", 3), ("mixtral", 0)])
+def test_shared_experts_are_what_stands_beside_router_and_experts(family, shared):
+    """Qwen2-MoE: three matrices and a gate; DeepSeek: three matrices; Mixtral has none."""
+    model = tiny(family, 1).requires_grad_(False)
+    layers = find_moe_layers(model)
+    index = layers[-1].index
+    selection = {"experts": {str(index): [1]}, "routers": [index], "anchor": {}}
+    if not shared:
+        with pytest.raises(SystemExit, match=f"layer {index} of MixtralForCausalLM has none"):
+            uoe.prepare(model, layers, selection, {"shared": True})
+        return
+    uoe.prepare(model, layers, selection, {"shared": True})
+    names = set(trained_tensors(model))
+    beside = {name for name in names if "[" not in name and name != layers[-1].router_weight(model)[0]}
+    assert len(beside) == shared and all(f"layers.{index}." in name and "shared" in name for name in beside)
+    assert {name for name in names if name.endswith("[1]")} and len(names) == shared + 3
+
+
+@pytest.mark.parametrize("name", ["v2_table2", "v2_table7"])
+def test_version_two_stands_beside(tmp_path, name):
+    config = layered_config()
+    root = build(tmp_path, config)
+    table, settings = make(root, config, name)
+    place = (settings["block"]["models"][0], settings["block"]["benchmarks"][0])
+    printed = {row: value(table, row, *place, "UT")["published"] for row in table.frame["row"].unique()}
+    wanted = {
+        "v2_table2": {
+            "UOE": "0.5100",
+            "UOE and its layer's shared experts": "0.3554",
+            "top 3 experts of the model": "0.2852",
+        },
+        "v2_table7": {
+            "UOE": "0.5709",
+            "UOE and its layer's shared experts": "0.2445",
+            "top 6 experts of the layer": "0.2572",
+        },
+    }[name]
+    assert wanted.items() <= printed.items()
+    assert printed["Retrained"] == ""
+
+
+def test_the_table_of_controls(tmp_path):
+    config = layered_config()
+    root = build(tmp_path, config)
+    table, _ = make(root, config, "controls")
+    rows = set(table.frame["row"])
+    assert {
+        "UOE",
+        "UOE, router frozen",
+        "UOE, expert chosen by token share",
+        "a random expert of another layer",
+    } <= rows
+    assert value(table, "UOE", "micro-deepseek", "wmdp-cyber", "UT")["published"] == "0.5100"

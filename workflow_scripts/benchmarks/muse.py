@@ -1,0 +1,154 @@
+"""MUSE-Books' tests (arXiv 2407.06460): does a model still recite, still know, still show that it has read the books?
+
+VerbMem and KnowMem are means of ROUGE-L F1 (rouge_score, no stemmer), 0 to 1; the papers print them times 100. PrivLeak
+compares a Min-K% AUC with that of a retrained model: the test gives the AUC, `scores.privacy_leakage` compares.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+
+from benchmarks.collapse import generation_collapse, judged
+from benchmarks.generation import Generator
+from benchmarks.halves import half
+from benchmarks.rouge import rouge_score_f1
+from benchmarks.scores import by_half, mean_score
+from files import read_jsonl
+from moe.forward import Batch, token_losses
+
+
+class _Recited:
+    """Greedy answers scored by ROUGE-L F1; the two tests differ in prompt, reference and where an answer ends."""
+
+    def __init__(self, name: str, block: dict, data: Path, halves: list[str], columns: tuple[str, str]):
+        self.block, self.halves = block, halves
+        read = read_jsonl(data / block["file"], columns)
+        self.asked = [(number, row[columns[0]], row[columns[1]]) for number, row in enumerate(read)]
+        self.asked = [asked for asked in self.asked if half(asked[1]) in halves]
+        for wanted in halves:
+            if not any(half(asked[1]) == wanted for asked in self.asked):
+                raise SystemExit(f"{name}: no row of {block['file']} falls into the {wanted} half")
+
+    def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
+        """(scores by half, {} (no parts), collapse measures, reasons, a row per question)."""
+        encode = generator.tokenizer
+        prompts = [encode(self.prompt(text))["input_ids"] for _, text, _ in self.asked]
+        tokens = generator.complete(prompts, self.block["max_new_tokens"], lines=self.lines)
+        texts = [self.cut(text) for text in encode.batch_decode(tokens, skip_special_tokens=True)]
+        rows = [
+            {"row": number, "half": half(asked), "text": text}
+            | {"f1": rouge_score_f1(self.reference(encode, truth), text)}
+            for (number, asked, truth), text in zip(self.asked, texts, strict=True)
+        ]
+        kept = judged(texts, [row["half"] for row in rows])
+        measures, reasons = generation_collapse([texts[i] for i in kept], [tokens[i] for i in kept])
+        scores = by_half(rows, self.halves, lambda some: mean_score([row["f1"] for row in some], "rougeL_f1"))
+        return scores, {}, measures, reasons, rows
+
+
+class VerbMem(_Recited):
+    """Continuation of a passage; columns prompt, gt. Compared with the first `max_new_tokens` tokens of gt."""
+
+    lines = True  # a continuation goes on over line breaks
+
+    def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
+        super().__init__(name, block, data, halves, ("prompt", "gt"))
+
+    def prompt(self, text: str) -> str:
+        return text
+
+    def cut(self, text: str) -> str:
+        return text
+
+    def reference(self, tokenizer, text: str) -> str:
+        ids = tokenizer(text)["input_ids"][: self.block["max_new_tokens"]]
+        return tokenizer.decode(ids, skip_special_tokens=True)
+
+
+class KnowMem(_Recited):
+    """Questions; columns question, answer. `examples`: a file of answered questions to be shown first, or none."""
+
+    lines = False  # answers are one line; the benchmark cuts them at an empty one or at the next "Question:"
+
+    def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
+        super().__init__(name, block, data, halves, ("question", "answer"))
+        shown = read_jsonl(data / block["examples"], ("question", "answer")) if "examples" in block else []
+        self.shown = "".join(f"Question: {row['question']}\nAnswer: {row['answer']}\n\n" for row in shown)
+
+    def prompt(self, text: str) -> str:
+        return f"{self.shown}Question: {text}\nAnswer:"
+
+    def cut(self, text: str) -> str:
+        return text.split("\n")[0].split("Question:")[0].strip()
+
+    def reference(self, tokenizer, text: str) -> str:
+        return text
+
+
+class PrivLeak:
+    """AUC of Min-K%: how often a text that nobody read looks more familiar than one of the forget set.
+
+    A text's score is the mean of the `share` least likely tokens' log-likelihoods (Min-K% Prob, arXiv 2310.16789; MUSE
+    takes 40 %). Half of the pairs is what a model gives that tells nothing; 0 one that knows every forgotten text.
+    """
+
+    def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
+        self.block, self.halves, self.texts = block, halves, []
+        for kind in ("file", "holdout"):
+            rows = [row["text"] for row in read_jsonl(data / block[kind], ("text",))]
+            for wanted in halves:
+                if not any(half(text) == wanted for text in rows):
+                    raise SystemExit(f"{name}: no text of {block[kind]} falls into the {wanted} half")
+            self.texts += [(kind, number, text) for number, text in enumerate(rows) if half(text) in halves]
+
+    def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
+        """(AUC by half, {}, {}, [], a row per text)."""
+        scores = min_k(generator, [text for _, _, text in self.texts], self.block["share"])
+        rows = [
+            {"row": number, "kind": kind, "half": half(text), "score": score}
+            for (kind, number, text), score in zip(self.texts, scores, strict=True)
+        ]
+        return by_half(rows, self.halves, _auc_score), {}, {}, [], rows
+
+
+@torch.no_grad()
+def min_k(generator: Generator, texts: list[str], share: float) -> list[float]:
+    """Min-K% Prob of each text, in nats; batched by length, cut to what the model can read."""
+    model, longest = generator.model, generator.model.config.max_position_embeddings
+    encoded = [ids[:longest] for ids in generator.tokenizer(texts)["input_ids"]]
+    order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))
+    scores = [0.0] * len(texts)
+    for start in range(0, len(order), generator.batch_size):
+        rows = order[start : start + generator.batch_size]
+        ids = torch.zeros(len(rows), max(len(encoded[row]) for row in rows), dtype=torch.long)
+        mask = torch.zeros_like(ids, dtype=torch.bool)
+        for place, row in enumerate(rows):
+            ids[place, : len(encoded[row])] = torch.tensor(encoded[row])
+            mask[place, : len(encoded[row])] = True
+        batch = Batch(torch.tensor(rows), ids.to(model.device), mask.to(model.device))
+        nll, counted = token_losses(model, batch)
+        for place, row in enumerate(rows):
+            likely = -nll[place][counted[place].bool()].double()
+            if not len(likely):
+                raise SystemExit(f"PrivLeak: {texts[row]!r} has fewer than two tokens")
+            scores[row] = float(likely.sort().values[: max(1, int(share * len(likely)))].mean())
+    return scores
+
+
+def auc(lower: list[float], higher: list[float]) -> tuple[float, float]:
+    """P(a draw of `higher` > a draw of `lower`), ties half; and its standard error (Hanley and McNeil, 1982)."""
+    wins = sum((high > low) + 0.5 * (high == low) for high in higher for low in lower)
+    value, m, n = wins / (len(lower) * len(higher)), len(higher), len(lower)
+    first, second = value / (2 - value), 2 * value**2 / (1 + value)
+    variance = value * (1 - value) + (m - 1) * (first - value**2) + (n - 1) * (second - value**2)
+    return value, math.sqrt(max(0.0, variance) / (m * n))
+
+
+def _auc_score(rows: list[dict]) -> dict | None:
+    forget, holdout = ([row["score"] for row in rows if row["kind"] == kind] for kind in ("file", "holdout"))
+    if not forget or not holdout:
+        return None
+    value, error = auc(forget, holdout)
+    plain = {"answers": None, "constant": None, "by_subject": None, "macro": None}
+    return {"metric": "auc", "value": value, "stderr": error, "n": len(rows), "chance": 0.5, **plain}

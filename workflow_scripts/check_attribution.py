@@ -1,0 +1,146 @@
+"""Is the attribution of experts stable, and does a gate score say how much an expert contributes? (SEUF, version 2)
+
+Reads a model folder and the forget set; writes attribution.json: how far the top-K experts of each layer agree between
+the whole forget set and two random parts of it (its Table 8), and the rank correlation of the mean gate score with the
+mean norm of what an expert adds, g * E(x) (its Table 11).
+    python workflow_scripts/check_attribution.py --model MODEL --data DATA --benchmark '{...}' --training '{...}' \\
+        --share 0.25 --seed 0 --output attribution.json
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer
+
+from attribute_experts import attribute
+from benchmarks.texts import forget_texts
+from files import write_json
+from moe.layers import MoELayer, find_moe_layers
+from moe.loading import PRECISIONS, first_device, load_model
+from moe.routing import record_routing
+from moe.selection import ranked
+from packing import batches, pack
+from progress import progress
+
+
+@torch.no_grad()
+def contributions(model: torch.nn.Module, layers: list[MoELayer], blocks: torch.Tensor, size: int) -> dict:
+    """Mean over tokens of the norm of g * E(x), by layer `[E]`; 0 where an expert is not in a token's top-K.
+
+    g is the gate score, softmax over all experts, not the weight by which several families renormalise it.
+    """
+    inputs: dict[int, torch.Tensor] = {}
+
+    def keep(index: int):
+        def hook(module, args, kwargs):
+            inputs[index] = args[0] if args else kwargs["hidden_states"]
+
+        return hook
+
+    experts = {layer.index: model.get_submodule(layer.experts) for layer in layers}
+    handles = [experts[index].register_forward_pre_hook(keep(index), with_kwargs=True) for index in experts]
+    norms = {layer.index: torch.zeros(layer.num_experts, dtype=torch.float64) for layer in layers}
+    try:
+        for batch in progress(batches(blocks, size), "contributions"):
+            with record_routing(model, layers) as routing:
+                model(input_ids=batch.input_ids, use_cache=False)
+            seen = dict(inputs)  # the calls below go through the same hooks
+            for layer in layers:
+                hidden = seen[layer.index].reshape(-1, seen[layer.index].shape[-1])
+                gates = routing.gate_scores(layer.index)
+                for expert in range(layer.num_experts):
+                    token = (routing.top_k[layer.index] == expert).any(-1).nonzero().squeeze(-1)
+                    if not len(token):
+                        continue
+                    index = torch.full((len(token), 1), expert, device=token.device)
+                    weight = gates[token, expert].unsqueeze(-1).to(hidden.dtype)
+                    added = experts[layer.index](hidden[token], index, weight)
+                    norms[layer.index][expert] += float(added.double().norm(dim=-1).sum())
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {index: (total / blocks.numel()).tolist() for index, total in norms.items()}
+
+
+def agreement(first: dict, second: dict) -> float:
+    """Mean over layers of |top-K of one ∩ top-K of the other| / K, by gate score; both are affinities."""
+    top_k, shares = first["top_k"], []
+    for layer in first["layers"]:
+        both = [set(ranked(affinity["layers"][layer]["gate_score"])[:top_k]) for affinity in (first, second)]
+        shares.append(len(both[0] & both[1]) / top_k)
+    return math.fsum(shares) / len(shares)
+
+
+def spearman(first: list[float], second: list[float]) -> float:
+    """Rank correlation, ties at their mean rank; 1 where there is only one value."""
+
+    def ranks(values: list[float]) -> list[float]:
+        return [sum(v < value for v in values) + (sum(v == value for v in values) - 1) / 2 for value in values]
+
+    one, two = (ranks(values) for values in (first, second))
+    middle = (len(first) - 1) / 2
+    products = [(a - middle) * (b - middle) for a, b in zip(one, two, strict=True)]
+    squares = [math.fsum((a - middle) ** 2 for a in values) for values in (one, two)]
+    return math.fsum(products) / math.sqrt(squares[0] * squares[1]) if all(squares) else 1.0
+
+
+def check(model, layers: list[MoELayer], blocks: torch.Tensor, size: int, share: float, seed: int) -> dict:
+    """What attribution.json holds. share: of the blocks in each of the two parts, which have none in common."""
+    count = int(share * len(blocks))
+    if not 0 < share <= 0.5 or not count:
+        raise SystemExit(f"share {share:g} of {len(blocks)} blocks: each of two parts needs at least one, at most half")
+    order = torch.randperm(len(blocks), generator=torch.Generator().manual_seed(seed)).to(blocks.device)
+    full, *parts = (
+        attribute(model, layers, rows, size)
+        for rows in (blocks, blocks[order[:count]], blocks[order[count : 2 * count]])
+    )
+    norms = contributions(model, layers, blocks, size)
+    every, top = [], []
+    for layer in layers:
+        gates = full["layers"][str(layer.index)]["gate_score"]
+        best = ranked(gates)[: full["top_k"]]
+        every.append(spearman(gates, norms[layer.index]))
+        top.append(spearman([gates[e] for e in best], [norms[layer.index][e] for e in best]))
+    return {
+        "tokens": {"full": blocks.numel(), "subset": count * blocks.shape[1]},
+        "top_k": full["top_k"],
+        "overlap": {
+            "full vs subset 1": agreement(full, parts[0]),
+            "full vs subset 2": agreement(full, parts[1]),
+            "subset 1 vs subset 2": agreement(*parts),
+        },
+        "spearman": {
+            name: {"mean": math.fsum(values) / len(values), "least": min(values)}
+            for name, values in (("all", every), ("top", top))
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, type=Path)
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--benchmark", required=True, type=json.loads, help="the benchmark's config block, as JSON")
+    parser.add_argument("--training", required=True, type=json.loads, help="block_length, batch_size")
+    parser.add_argument("--share", required=True, type=float, help="of the forget set, in each of the two parts")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    texts = forget_texts(args.benchmark, args.data)
+    model = load_model(args.model, args.precision)
+    layers = find_moe_layers(model)
+    if not layers:
+        raise SystemExit(f"{args.model}: no MoE layer; only a mixture-of-experts model can be attributed")
+    blocks = pack(texts, AutoTokenizer.from_pretrained(args.model), args.training["block_length"])
+    blocks = blocks.to(first_device(model))
+    write_json(args.output, check(model, layers, blocks, args.training["batch_size"], args.share, args.seed))
+
+
+if __name__ == "__main__":
+    main()
