@@ -280,3 +280,41 @@ rule export:
     shell:
         "python workflow_scripts/export.py --model {params.model} --cell {params.cell} --precision {params.precision}"
         " --output {output} 2>&1 | tee {log}"
+
+
+rule attack:
+    input:
+        model_files,
+        code=plan.code_of("attack.py")
+        + tuple(name for name in plan.evaluation_code() if name.endswith(".yaml")),
+        manifest=f"{R}/cells/{CELL}/manifest.json",
+        checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
+        chosen=f"{R}/cells/{CELL}/chosen.json",
+        selection=selection,
+        weights=weights,
+        texts=texts,
+        tests=tests,
+    output:
+        f"{R}/cells/{CELL}/attacks/{{attack}}.json",
+    log:
+        f"{R}/logs/attack/{CELL}-{{attack}}.log",
+    wildcard_constraints:
+        attack="|".join(map(re.escape, config["attacks"])) or "none",
+    threads: config["threads"]
+    resources:
+        **needs("attack"),
+    params:
+        benchmark=lambda w: plan.canonical(
+            plan.text_block(config, w.benchmark) | plan.test_block(config, w.benchmark)
+        ),
+        attack=lambda w: plan.canonical(config["attacks"][w.attack]),
+        training=PACKING,
+        model=lambda w: model_folder(w),
+        data=f"{R}/data",
+        cell=lambda w, input: os.path.dirname(input.manifest),
+        batch=config["evaluation"]["batch_size"],
+        precision=config["precision"],
+    shell:
+        "python workflow_scripts/start.py workflow_scripts/attack.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        " --cell {params.cell} --selection {input.selection} --attack '{params.attack}' --training '{params.training}'"
+        " --batch-size {params.batch} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"

@@ -231,6 +231,10 @@ def content(path: str, config: dict) -> dict:
             "benchmark": Path(path).stem,
             "checkpoints": [step | {"forget": {"test": forget}, "utility": {"test": utility}}],
         }
+    if parts[-2] == "attacks":
+        before = chosen(*parts[1:5], int(parts[5].split("-")[1]))["balance"]
+        after = {key: before[key] | {"value": min(1.0, before[key]["value"] + 0.1)} for key in ("forget", "utility")}
+        return {"before": before, "after": after | {"collapsed": False}}
     model, benchmark, method, scope, seed = *parts[1:5], int(parts[5].split("-")[1])
     if parts[-1] == "chosen.json":
         return chosen(model, benchmark, method, scope, seed)

@@ -287,6 +287,7 @@ def check(config: dict) -> None:
             for pair in block.get("pairs", []):
                 known(pair[:1], "methods", f"{kind}: {name}: pairs")
                 known(pair[1:], "scopes", f"{kind}: {name}: pairs")
+            known(block.get("attacks", []), "attacks", f"{kind}: {name}: attacks")
             if "token_weights" in block:
                 known([block["token_weights"]], "token_weights", f"{kind}: {name}: token_weights")
     for name in config["extras"]:

@@ -27,6 +27,7 @@ TABLES = (
     "v2_table2",
     "v2_table7",
     "v2_attribution",
+    "attacks",
     "tuning",
 )
 FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
@@ -52,6 +53,7 @@ READS = {
     "ranks": ("chosen.json", "predictions.jsonl.gz", "original_answers"),
     "muse": ("chosen.json", "original"),
     "controls": ("chosen.json",),
+    "attacks": ("chosen.json",),
     "v2_table2": ("chosen.json",),
     "v2_table7": ("chosen.json",),
     "figure1a": ("chosen.json",),
@@ -73,6 +75,7 @@ CLAIMED = {
 }
 # Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the
 # first seed is shown.
+CHOOSING = ("uoe", "random", "esft")  # scopes whose experts the control `disabled` takes away
 FIRST_SEED_ONLY = ("figure2", "figure6")
 
 
@@ -92,6 +95,14 @@ def needs(
     if name == "figure2":
         pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
         return [_path("affinity", model, benchmark, "", "", seeds[0]) for model, benchmark in pairs]
+    if name == "attacks":
+        return [
+            attack_path(*cell, seed, attack)
+            for cell in cells(block, models)
+            for seed in seeds
+            for attack in block["attacks"]
+            if attack != "disabled" or cell[3] in CHOOSING
+        ]
     if name == "v2_attribution":
         pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
         return [attribution_checks_path(*pair, seed) for pair in pairs for seed in seeds]
@@ -122,6 +133,11 @@ def needs(
 def token_weights_path(name: str, model: str, benchmark: str, seed: int) -> str:
     """Record of the retain text's token weights that the config's `token_weights` calls `name`."""
     return f"token_weights/{name}/{model}/{benchmark}/seed-{seed}.json"
+
+
+def attack_path(model: str, benchmark: str, method: str, scope: str, seed: int, attack: str) -> str:
+    """What attack.py writes."""
+    return f"cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}/attacks/{attack}.json"
 
 
 def attribution_checks_path(model: str, benchmark: str, seed: int) -> str:
@@ -257,7 +273,7 @@ def _check(kind: str, name: str, block: dict, models: dict) -> None:
     keys = ["combinations"] if name == "tuning" else ["models", "benchmarks"]
     if name in READS:
         keys += ["pairs"] if "pairs" in block else ["methods", "scopes"]
-    keys += ["token_weights"] if name == "trace" else []
+    keys += {"trace": ["token_weights"], "attacks": ["attacks"]}.get(name, [])
     for key in keys:
         if not block.get(key):
             raise SystemExit(f"config, {kind}: {name}: {key} must name at least one")

@@ -10,6 +10,7 @@ from files import read_json
 from paper import labels, notes, published, results
 from paper.architecture_table import table3_architectures
 from paper.as_published import as_published
+from paper.attacks import attacks
 from paper.muse import muse
 from paper.needs import cells
 from paper.scores import Row, Table, score_table, tidy
@@ -227,6 +228,7 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "trace": trace,
     "muse": muse,
     "controls": controls,
+    "attacks": attacks,
     "v2_table2": v2_table2,
     "v2_table7": v2_table7,
     "v2_attribution": v2_attribution,

@@ -1,0 +1,55 @@
+"""What may bring forgotten knowledge back, or stand in for forgetting it: changes of a model in place."""
+
+import torch
+from torch import Tensor, nn
+
+from moe.forward import Batch, token_nll
+from moe.layers import MoELayer
+
+
+@torch.no_grad()
+def quantize_(model: nn.Module, bits: int) -> None:
+    """Round every weight matrix to 2^bits - 1 levels, symmetric around 0, with one scale for each output row.
+
+    Round to nearest, without calibration: the plainest quantization of weights. Embeddings, norms and biases stay.
+    """
+    embeddings = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}
+    for parameter in model.parameters():
+        if parameter.dim() < 2 or id(parameter) in embeddings:
+            continue
+        scale = parameter.abs().amax(-1, keepdim=True).float() / (2 ** (bits - 1) - 1)
+        scale = torch.where(scale == 0, torch.ones_like(scale), scale)
+        parameter.copy_((parameter.float() / scale).round() * scale)
+
+
+@torch.no_grad()
+def disable_(model: nn.Module, layers: list[MoELayer], experts: dict[str, list[int]]) -> None:
+    """The experts {layer: [expert]} add nothing any more; the routers still choose them."""
+    by_index = {layer.index: layer for layer in layers}
+    for layer, chosen in experts.items():
+        for _, parameter in model.get_submodule(by_index[int(layer)].experts).named_parameters(recurse=False):
+            parameter[chosen] = 0.0
+
+
+def restore_routers_(model: nn.Module, layers: list[MoELayer], before: dict[str, Tensor]) -> None:
+    """Every router as it was; before: parameters of the untouched model by name, routers' at least."""
+    with torch.no_grad():
+        for layer in layers:
+            for name, parameter in model.get_submodule(layer.router).named_parameters():
+                parameter.copy_(before[f"{layer.router}.{name}"])
+
+
+def relearn_(model: nn.Module, batches: list[Batch], steps: int, learning_rate: float) -> list[float]:
+    """Fine-tune everything on a few texts, batch after batch; returns the loss of each step (nats a token)."""
+    model.requires_grad_(True)
+    trained = list(model.parameters())
+    optimizer, losses = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.0), []
+    for step in range(steps):
+        loss = token_nll(model, batches[step % len(batches)])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+    model.requires_grad_(False)
+    return losses
