@@ -219,3 +219,29 @@ def test_the_script(tmp_path, monkeypatch):
     weights = load_file(tmp_path / "weights.safetensors")["weights"]
     assert weights.shape[1] == TRAINING["block_length"] and record["tokens"]["retain"] == weights.numel()
     assert record["experts"] and all(row["matched"] for row in record["experts"])
+
+
+def test_training_under_weights():
+    """Weights of one change nothing, others change what is learnt; a loss without retain term and a wrong shape are
+    refused."""
+    from test_unlearn import METHODS, SELECTION, TRAINING
+
+    from unlearn import unlearn
+
+    def run(method: str, weights: torch.Tensor | None) -> list[dict]:
+        texts = random_texts(12, 40, seed=1), random_texts(12, 40, seed=2)
+        scope, settings = {"kind": "uoe", "alpha": 1.0}, METHODS[method] | {"seed": 0}
+        given = (tiny("qwen2moe", 1), LetterTokenizer(), *texts, SELECTION, method, settings, scope, TRAINING, 1e-2, 0)
+        return unlearn(*given, lambda step: None, weights)[0]["steps"]
+
+    shape = pack(random_texts(12, 40, seed=2), LetterTokenizer(), TRAINING["block_length"]).shape
+    uneven = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2
+    for method in ("gdiff", "rmu"):
+        plain, ones, other = (run(method, weights) for weights in (None, torch.ones(shape), uneven))
+        assert [row["retain_loss"] for row in ones] == pytest.approx([row["retain_loss"] for row in plain], rel=1e-4)
+        assert other[0]["forget_loss"] == plain[0]["forget_loss"]
+        assert other[-1]["retain_loss"] != pytest.approx(plain[-1]["retain_loss"], rel=1e-3)
+    with pytest.raises(SystemExit, match="ga has no retain term"):
+        run("ga", torch.ones(shape))
+    with pytest.raises(SystemExit, match=r"token weights \(2, 3\): gdiff has"):
+        run("gdiff", torch.ones(2, 3))
