@@ -308,7 +308,12 @@ rule attack:
             plan.text_block(config, w.benchmark) | plan.test_block(config, w.benchmark)
         ),
         attack=lambda w: plan.canonical(config["attacks"][w.attack]),
-        training=PACKING,
+        training=plan.canonical(
+            {
+                key: config["training"][key]
+                for key in ("batch_size", "block_length", "probe_blocks")
+            }
+        ),
         model=lambda w: model_folder(w),
         data=f"{R}/data",
         cell=lambda w, input: os.path.dirname(input.manifest),

@@ -232,9 +232,9 @@ def content(path: str, config: dict) -> dict:
             "checkpoints": [step | {"forget": {"test": forget}, "utility": {"test": utility}}],
         }
     if parts[-2] == "attacks":
-        before = chosen(*parts[1:5], int(parts[5].split("-")[1]))["balance"]
+        before = chosen(*parts[1:5], int(parts[5].split("-")[1]))["balance"] | {"overlap": 0.7}
         after = {key: before[key] | {"value": min(1.0, before[key]["value"] + 0.1)} for key in ("forget", "utility")}
-        return {"before": before, "after": after | {"collapsed": False}}
+        return {"before": before, "after": after | {"collapsed": False, "overlap": 0.8}}
     model, benchmark, method, scope, seed = *parts[1:5], int(parts[5].split("-")[1])
     if parts[-1] == "chosen.json":
         return chosen(model, benchmark, method, scope, seed)

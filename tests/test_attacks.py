@@ -8,7 +8,7 @@ from synthetic_results import build
 from table_helpers import layered_config, make, value
 from tiny_models import LetterTokenizer, random_texts, random_tokens, tiny
 
-from attack import attack
+from attack import attack, choices, mean_overlap
 from moe.attacks import disable_, quantize_, relearn_, restore_routers_
 from moe.forward import token_nll
 from moe.layers import find_moe_layers
@@ -95,13 +95,32 @@ def test_kinds_by_their_settings():
         attack(model, LetterTokenizer(), {"kind": "disable"}, nothing, {}, texts, training)
 
 
+def test_overlap_is_one_before_anything_and_falls_with_other_routers():
+    model = tiny("qwen2moe", 1)
+    (probe,) = batches(random_tokens(3, 16, seed=2), 3)
+    before = choices(model, probe)
+    assert mean_overlap(before, choices(model, probe), probe) == 1.0
+    with torch.no_grad():
+        for layer in find_moe_layers(model):
+            layer.router_weight(model)[1].neg_()
+    now, counted = choices(model, probe), []
+    for layer, chosen in before.items():
+        pairs = zip(chosen.tolist(), now[layer].tolist(), strict=True)
+        counted += [len(set(a) & set(b)) / len(a) for a, b in pairs]
+    assert mean_overlap(before, now, probe) == pytest.approx(sum(counted) / len(counted)) and sum(counted) < len(
+        counted
+    )
+
+
 def test_the_table(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
     table, _ = make(root, config, "attacks")
     rows = list(dict.fromkeys(table.frame["row"]))
-    assert rows[:2] == ["GA", "GA, weights at 8 bits"] and len(rows) == 2 * (1 + 5) + 2 * (1 + 6)
+    assert rows[:2] == ["GA", "GA, weights at 8 bits"] and len(rows) == 2 * (1 + 6) + 2 * (1 + 7)
     assert "GA, control: untouched model without the scope's experts" not in rows
+    assert value(table, "GA", "micro-qwen", "wmdp-cyber", "Overlap")["value"] == 0.7
+    assert value(table, "GA, fine-tuned on all retain text", "micro-qwen", "wmdp-cyber", "Overlap")["value"] == 0.8
     for quantity in ("FA", "UT"):
         before, after = (
             value(table, row, "micro-qwen", "wmdp-cyber", quantity)["value"]

@@ -13,6 +13,7 @@ LABELS = {
     "4-bit": "weights at 4 bits",
     "relearn-forget": "fine-tuned on a few forget texts",
     "relearn-retain": "fine-tuned on a few retain texts",
+    "long-retain": "fine-tuned on all retain text",
     "original-routers": "original routers",
     "disabled": "control: untouched model without the scope's experts",
 }
@@ -20,7 +21,8 @@ SAID = (
     "Each attack starts from the checkpoint that the other tables show (best balance) and is scored on the same test "
     "half. A forget accuracy that rises means that the knowledge was hidden, not gone. Quantization: every weight "
     "matrix rounded to nearest, one scale a row. Original routers: tokens go where they went before unlearning. The "
-    "control trains nothing. † collapsed; it does not count as forgotten."
+    "control trains nothing. Overlap: with the untouched model's expert choice on forget text, mean over MoE layers. "
+    "† collapsed; it does not count as forgotten."
 )
 
 
@@ -50,5 +52,9 @@ def attacks(root: Path, settings: dict, folder: Path) -> Table:
                         | {"row": label, "quantity": quantity, "value": value, "standard_error": error, "marks": mark}
                         | {"n": "/".join(dict.fromkeys(str(s["n"]) for s in scores)), "seeds": len(records)}
                     )
+                if records[0][part]["overlap"] is not None:
+                    value, error = mean_and_error([record[part]["overlap"] for record in records], [float("nan")])
+                    rest = {"row": label, "quantity": "Overlap", "value": value, "standard_error": error}
+                    values.append(common | rest | {"seeds": len(records)})
     said = [notes.MEASURES, notes.world(settings), notes.errors(settings), SAID]
     return Table("attacks", "Attacks: does the knowledge come back?", "After", tidy(values), said)
