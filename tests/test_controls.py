@@ -77,7 +77,7 @@ def test_shared_experts_are_what_stands_beside_router_and_experts(family, shared
     assert {name for name in names if name.endswith("[1]")} and len(names) == shared + 3
 
 
-@pytest.mark.parametrize("name", ["v2_table2", "v2_table7"])
+@pytest.mark.parametrize("name", ["v2_placements", "v2_placements_rwku"])
 def test_version_two_stands_beside(tmp_path, name):
     config = layered_config()
     root = build(tmp_path, config)
@@ -85,12 +85,12 @@ def test_version_two_stands_beside(tmp_path, name):
     place = (settings["block"]["models"][0], settings["block"]["benchmarks"][0])
     printed = {row: value(table, row, *place, "UT")["published"] for row in table.frame["row"].unique()}
     wanted = {
-        "v2_table2": {
+        "v2_placements": {
             "UOE": "0.5100",
             "UOE and its layer's shared experts": "0.3554",
             "top 3 experts of the model": "0.2852",
         },
-        "v2_table7": {
+        "v2_placements_rwku": {
             "UOE": "0.5709",
             "UOE and its layer's shared experts": "0.2445",
             "top 6 experts of the layer": "0.2572",

@@ -31,17 +31,17 @@ def controls(root: Path, settings: dict, folder: Path) -> Table:
     )
 
 
-def v2_table2(root: Path, settings: dict, folder: Path) -> Table:
+def v2_placements(root: Path, settings: dict, folder: Path) -> Table:
     """M experts of one layer, with shared experts, or of different layers (WMDP)."""
-    return _placements("v2_table2", "Table 2 of version 2", root, settings, folder)
+    return _placements("v2_placements", "v2_table2", "Table 2 of version 2", root, settings, folder)
 
 
-def v2_table7(root: Path, settings: dict, folder: Path) -> Table:
+def v2_placements_rwku(root: Path, settings: dict, folder: Path) -> Table:
     """The same on RWKU."""
-    return _placements("v2_table7", "Table 7 of version 2", root, settings, folder)
+    return _placements("v2_placements_rwku", "v2_table7", "Table 7 of version 2", root, settings, folder)
 
 
-def _placements(name: str, title: str, root: Path, settings: dict, folder: Path) -> Table:
+def _placements(name: str, source: str, title: str, root: Path, settings: dict, folder: Path) -> Table:
     def keys(method: str, scope: str) -> dict:
         placement, experts = PLACEMENTS[scope]
         return {"method": method, "placement": placement, "experts": experts}
@@ -49,7 +49,7 @@ def _placements(name: str, title: str, root: Path, settings: dict, folder: Path)
     for scope in settings["block"]["scopes"]:
         if scope not in PLACEMENTS:
             raise SystemExit(f"config, tables: {name}: scopes: {scope!r} is none of {', '.join(PLACEMENTS)}")
-    rows = _rows(settings, name, keys)
+    rows = _rows(settings, source, keys)
     said = ["Published: version 2 of the paper. It names 4 shared experts for both models; DeepSeek-V2-Lite has 2."]
     title = f"{title}. Utility at FA ≈ 0.25 when several experts train, of one layer or of several"
     return score_table(name, title, "Trained", root, settings, folder, rows, said)

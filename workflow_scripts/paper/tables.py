@@ -14,7 +14,7 @@ from paper.attacks import attacks
 from paper.muse import muse
 from paper.needs import cells
 from paper.scores import Row, Table, score_table, tidy
-from paper.second_version import controls, v2_attribution, v2_table2, v2_table7
+from paper.second_version import controls, v2_attribution, v2_placements, v2_placements_rwku
 from paper.trace import trace
 
 
@@ -229,8 +229,8 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "muse": muse,
     "controls": controls,
     "attacks": attacks,
-    "v2_table2": v2_table2,
-    "v2_table7": v2_table7,
+    "v2_placements": v2_placements,
+    "v2_placements_rwku": v2_placements_rwku,
     "v2_attribution": v2_attribution,
 }
 
