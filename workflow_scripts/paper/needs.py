@@ -73,9 +73,9 @@ CLAIMED = {
         *("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000"),
     ),
 }
+CHOOSING = ("uoe", "random", "esft")  # scopes whose experts the control `disabled` takes away
 # Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the
 # first seed is shown.
-CHOOSING = ("uoe", "random", "esft")  # scopes whose experts the control `disabled` takes away
 FIRST_SEED_ONLY = ("figure2", "figure6")
 
 
