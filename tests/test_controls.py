@@ -1,7 +1,7 @@
 """Controls and version 2's placements: what is chosen, what trains, what is printed beside."""
 
 import pytest
-from synthetic_results import REPO, build
+from synthetic_results import build
 from table_helpers import layered_config, make, value
 from tiny_models import tiny
 
@@ -112,10 +112,3 @@ def test_the_table_of_controls(tmp_path):
         "a random expert of another layer",
     } <= rows
     assert value(table, "UOE", "micro-deepseek", "wmdp-cyber", "UT")["published"] == "0.5100"
-
-
-@pytest.mark.parametrize("name", layered_config()["extras"])
-def test_every_extra_table_has_a_caption_and_is_of_the_layered_config(name):
-    assert name in layered_config()["tables"]
-    captions = (REPO / "workflow_scripts/paper/captions.rst").read_text()
-    assert captions.count(f'wildcards.name == "{name}"') == 1
