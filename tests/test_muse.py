@@ -244,4 +244,4 @@ def test_the_table(tmp_path):
     assert value(table, "GA+UOE", *place, "PrivLeak %")["value"] == pytest.approx(-20.0)  # AUC .4 against .5
     assert value(table, "NPO", *place, "VerbMem ↓")["value"] == 0.5
     assert "GDIFF+TRACE (reconstruction)+UOE" in set(table.frame["row"])
-    assert any("KnowMem" in note for note in table.notes)
+    assert any("KnowMem" in note for note in table.notes) and any("reconstruction" in note for note in table.notes)

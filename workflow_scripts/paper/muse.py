@@ -8,6 +8,7 @@ from paper import labels
 from paper.needs import cells
 from paper.results import cell_folder, field, mean_and_error
 from paper.scores import ORIGINAL, RETRAINED, Row, Table, score_table
+from paper.trace import RECONSTRUCTION
 
 MEASURES = (
     "MUSE-Books: FA is KnowMem on the forgotten books and UT KnowMem on the kept ones (ROUGE-L F1 of greedy answers to "
@@ -29,7 +30,8 @@ def muse(root: Path, settings: dict, folder: Path) -> Table:
         rows.append(Row(label, method, scope, compared, "table2", {"method": method, "scope": scope}))
         beside += _values(root, settings, label, method, scope)
     title = "MUSE-Books in the micro world"
-    return score_table("muse", title, "Method", root, settings, folder, rows, [MEASURES], beside)
+    said = [MEASURES] + [RECONSTRUCTION] * any(row.method.endswith("-trace") for row in rows)
+    return score_table("muse", title, "Method", root, settings, folder, rows, said, beside)
 
 
 def _values(root: Path, settings: dict, label: str, method: str = "", scope: str = "") -> list[dict]:
