@@ -32,6 +32,12 @@ def other_verdicts(wildcards):
 rule check_claims:
     input:
         [f"{R}/{path}" for path in paper.claims_needs(config)],
+        known=[
+            f"{R}/models/{model}/seed-{seed}/knows.json"
+            for model in sorted({cell[0] for cell in paper.claims_cells(config)})
+            for seed in (*config["seeds"], config["tuning"]["seed"])
+            if config["must_know"]
+        ],
         code=plan.code_of("check_claims.py"),
         others=other_verdicts,
     output:
