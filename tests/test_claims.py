@@ -48,7 +48,7 @@ def test_seeds_are_drawn_too():
 
 
 def world(seeds: list[int], tmp_path) -> World:
-    return World(tmp_path, {"models": {}, "seeds": seeds, "tests": {}, "cells": []})
+    return World(tmp_path, {"models": {}, "seeds": seeds, "tests": {}, "cells": [], "checked_attributions": []})
 
 
 @pytest.mark.parametrize(

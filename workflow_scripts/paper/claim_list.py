@@ -11,9 +11,9 @@ import numpy
 from files import read_json
 from paper import results
 from paper.bootstrap import Case
-from paper.claims import Claim, Undecidable, World
+from paper.claims import Claim, NotRun, Undecidable, World
 from paper.matched import matched_steps
-from paper.needs import token_weights_path
+from paper.needs import attribution_checks_path, token_weights_path
 
 QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral-8x7b-instruct-v0.1"
 CYBER, PERSONS = "wmdp-cyber", "rwku"
@@ -188,6 +188,24 @@ def entropy_falls(world: World) -> list[Case]:
     return [world.case(cell, "routing", numpy.array(values))]
 
 
+def attribution(world: World, part: str, *keys: str) -> list[Case]:
+    """A value of each model's checks of its attribution: overlaps of the top-K experts, or rank correlations."""
+    found = []
+    for real in (QWEN, DEEPSEEK):
+        model = world.model(real)
+        if (model, CYBER) not in world.checked:
+            continue
+        paths = [world.root / attribution_checks_path(model, CYBER, seed) for seed in world.seeds]
+        records = [results.field(read_json(path), path, part) for path in paths]
+        for key in keys or records[0]:
+            values = [record[key]["mean"] if part == "spearman" else record[key] for record in records]
+            found.append(Case(f"{world.settings['models'][model].get('label') or model}, {key}", model, "routing",
+                              numpy.array(values)[:, None]))  # fmt: skip
+    if not found:
+        raise NotRun("checks of the attribution")
+    return found
+
+
 def trace_mismatch(world: World) -> list[Case]:
     """Largest difference of an expert's shares of forget and of retain tokens, from the token weights' record."""
     found = []
@@ -311,6 +329,12 @@ CLAIMS = [
     Claim("across-layers-worse", "v2 Table 2", "Experts in several layers cost more than as many in one (DeepSeek).",
           "UT at FA ≈ 0.25, 3 experts of one layer less 3 layers' (DeepSeek, WMDP, GA) > 0", "every",
           lambda w: at_threshold(w, (DEEPSEEK, CYBER), "uoe-3-experts", ("uoe-3-layers",))),
+    Claim("attribution-stable", "v1 section 4, v2 Table 8", "A part of the forget set attributes as the whole does.",
+          "overlap of the top-K experts between whole and parts (WMDP; Qwen, DeepSeek), every one > 80 %", "every",
+          lambda w: attribution(w, "overlap"), 0.80),
+    Claim("gate-score-ranks", "v2 Table 11", "The gate score ranks experts as the norm of their contribution does.",
+          "Spearman correlation over all experts, mean over layers (WMDP; Qwen, DeepSeek), every one > 0.95", "every",
+          lambda w: attribution(w, "spearman", "all"), 0.95, ""),
     Claim("random-forgets-less", "v1 section 5.2, Table 6",
           "The expert of highest affinity beats a random one at forgetting.",
           "FA with random experts less that with UOE's (RMU, 4 columns), every one > 0", "every", against_random),

@@ -45,13 +45,14 @@ class Claim:
 class World:
     """A study's results by the real models that its models stand for.
 
-    settings: models (stands_for, label, moe), seeds, tests, and cells: all (model, benchmark, method, scope) that the
-    study builds; others are "not run".
+    settings: models (stands_for, label, moe), seeds, tests, checked_attributions: (model, benchmark) of the table
+    v2_attribution, and cells: all (model, benchmark, method, scope) that the study builds; others are "not run".
     """
 
     def __init__(self, root: Path, settings: dict):
         self.root, self.settings, self.seeds = root, settings, settings["seeds"]
         self.answers = Answers(root, settings["seeds"], settings["tests"])
+        self.checked = {tuple(pair) for pair in settings["checked_attributions"]}
         self.cells = {tuple(cell) for cell in settings["cells"]}
 
     def model(self, real: str) -> str:

@@ -5,6 +5,8 @@ Standard library only: Snakemake imports this file each time it starts. A `block
 config's `models:`.
 """
 
+from fnmatch import fnmatch
+
 TABLES = (
     "quick",
     "table1",
@@ -63,16 +65,16 @@ READS = {
     "figure5": ("trajectory.json", "metrics.json"),
     "figure6": ("trajectory.json", "metrics.json"),
 }
-# What the claims rest on; of the rest of the grid the ledger reads nothing.
-CLAIMED = {
-    "benchmarks": ("wmdp-cyber", "rwku"),
-    "methods": ("ga", "gdiff", "npo", "rmu", "gdiff-trace", "npo-trace", "rmu-trace"),
-    "scopes": (
-        *("baseline", "experts", "routers", "uoe", "lora", "esft", "random", "random-draw-2", "random-draw-3"),
-        *("uoe-all-layers", "uoe-3-experts", "uoe-6-experts", "uoe-3-layers"),
-        *("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000"),
-    ),
-}
+# What the claims (claim_list.py) rest on: benchmarks, methods, scopes. The ledger reads nothing else of the grid.
+CLAIMED = (
+    (("wmdp-cyber", "rwku"), ("ga", "gdiff", "npo", "rmu"), ("baseline", "uoe")),
+    (("wmdp-cyber", "rwku"), ("ga",), ("lora", "esft")),
+    (("wmdp-cyber", "rwku"), ("rmu",), ("random", "random-draw-2", "random-draw-3")),
+    (("wmdp-cyber",), ("ga",), ("experts", "routers", "uoe-all-layers")),
+    (("wmdp-cyber",), ("ga",), ("uoe-3-experts", "uoe-6-experts", "uoe-3-layers")),
+    (("rwku",), ("ga",), ("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000", "uoe-rank-*")),
+    (("wmdp-cyber",), ("gdiff-trace", "npo-trace", "rmu-trace"), ("baseline", "uoe")),
+)
 CHOOSING = ("uoe", "random", "esft")  # scopes whose experts the control `disabled` takes away
 # Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the
 # first seed is shown.
@@ -226,14 +228,21 @@ def tests_block(config: dict) -> dict:
 
 
 def claims_cells(config: dict) -> list[tuple[str, str, str, str]]:
-    """The cells of the grid that some claim rests on (claim_list.py)."""
+    """The cells of the grid that some claim rests on."""
     return [
         cell
         for cell in grid(config)
-        if cell[1] in CLAIMED["benchmarks"]
-        and cell[2] in CLAIMED["methods"]
-        and (cell[3] in CLAIMED["scopes"] or cell[3].startswith("uoe-rank-"))
+        if any(
+            cell[1] in benchmarks and cell[2] in methods and any(fnmatch(cell[3], scope) for scope in scopes)
+            for benchmarks, methods, scopes in CLAIMED
+        )
     ]
+
+
+def _checked_attributions(config: dict) -> list[list[str]]:
+    """[model, benchmark] whose attribution the study checks (table v2_attribution)."""
+    block = config["tables"].get("v2_attribution", {"models": [], "benchmarks": []})
+    return [[model, benchmark] for model in block["models"] for benchmark in block["benchmarks"]]
 
 
 def claims_settings(config: dict) -> dict:
@@ -246,6 +255,7 @@ def claims_settings(config: dict) -> dict:
         "models": {name: {key: model.get(key) for key in described} for name, model in config["models"].items()},
         "tests": tests_block(config),
         "cells": [list(cell) for cell in claims_cells(config)],
+        "checked_attributions": _checked_attributions(config),
     }
 
 
@@ -262,6 +272,7 @@ def claims_needs(config: dict) -> list[str]:
     for model, benchmark, method, _ in cells:
         name = config["methods"][method].get("token_weights")
         paths += [token_weights_path(name, model, benchmark, seed) for seed in seeds if name]
+    paths += [attribution_checks_path(*pair, seed) for pair in _checked_attributions(config) for seed in seeds]
     return list(dict.fromkeys(paths))
 
 
