@@ -6,33 +6,24 @@ miniatures' texts are short. What is asserted afterwards is read from the files 
 
 import gzip
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import mini_hub
 import pytest
 import torch
 import transformers
 import yaml
 from mini_hub import DEEPSEEK, MIXTRAL, QWEN
+from mini_study import project, snakemake
 from safetensors import safe_open
-from stub_project import PARTS, ROOT
 
 from files import read_json
 from moe.delta import applied, base_hash
 
-SMALL = {
-    "training": {"block_length": 32, "steps": 2, "checkpoint_every": 1, "probe_blocks": 2, "rows_at_once": 3},
-    "threads": 1,
-}
 ONE_PROCESS = {
     "scopes": {"baseline": {"processes": 1}, "experts": {"processes": 1}, "experts-routers": {"processes": 1}},
 }
 PAPER = ("config/paper.yaml", "small.yaml", "one_process.yaml")
-OLMOE = ("config/olmoe.yaml", "small.yaml")
 # Every method, every kind of scope, every model and both benchmarks at least once.
 CELLS = [
     *(f"{QWEN}/wmdp-cyber/ga/{scope}" for scope in ("baseline", "routers", "esft", "uoe")),
@@ -53,28 +44,12 @@ TARGETS = [
 ]
 
 
-def project(folder: Path) -> Path:
-    for part in PARTS:
-        source = ROOT / part
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-    return folder
-
-
-def snakemake(folder: Path, *words: str, study: tuple[str, ...] = PAPER) -> subprocess.CompletedProcess:
-    start = [sys.executable, "workflow_scripts/start.py", "--warm", sys.executable, "-m", "snakemake"]
-    command = [*start, *words, "--cores", "2", "--configfile", *study]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, env=environment)
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     """A copy of the project whose cells above are complete."""
     folder = project(tmp_path_factory.mktemp("paper"))
-    sources = mini_hub.write_hub(folder / "hub", ROOT)
-    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL | {"sources": str(sources)}))
     (folder / "one_process.yaml").write_text(yaml.safe_dump(ONE_PROCESS))
-    result = snakemake(folder, *TARGETS, "--quiet", "rules")
+    result = snakemake(folder, *TARGETS, "--quiet", "rules", study=PAPER)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "missing source" not in result.stderr  # every source has a path
     return folder / "results/paper"
@@ -175,19 +150,5 @@ def test_an_exported_model_needs_nothing_of_ours(built, cell):
 
 
 def test_a_real_model_again_plans_nothing(built):
-    result = snakemake(built.parent.parent, "-n", *TARGETS)
+    result = snakemake(built.parent.parent, "-n", *TARGETS, study=PAPER)
     assert result.returncode == 0 and "Nothing to be done" in result.stdout + result.stderr, result.stdout
-
-
-def test_a_study_that_tunes_on_a_released_model(built):
-    """OLMoE: three learning rates tried on the tuning seed, on the one copy of the model that all seeds share."""
-    cell = "olmoe-1b-7b/wmdp-cyber/ga/uoe"
-    target = f"results/olmoe/cells/{cell}/seed-0/chosen.json"
-    result = snakemake(built.parent.parent, target, "--quiet", "rules", study=OLMOE)
-    assert result.returncode == 0, result.stdout + result.stderr
-    root = built.parent / "olmoe"
-    tried = read_json(root / "tuning/olmoe-1b-7b/ga/uoe.json")["tried"]
-    assert [trial["learning_rate"] for trial in tried] == [3e-5, 1e-4, 3e-4]
-    assert [path.name for path in (root / "models/olmoe-1b-7b").iterdir()] == ["seed-0"]
-    manifest = read_json(root / "cells" / cell / "seed-0/manifest.json")
-    assert manifest["seed"] == 0 and manifest["learning_rate"] in (3e-5, 1e-4, 3e-4)
