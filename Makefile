@@ -9,6 +9,8 @@
 # make report          one HTML file with all tables and figures, extras and claims among them
 # make test            the test suite
 # make lint            formatting and linting
+# make verify          which results are not as they were made
+# make lock            renew the pins of all packages (envs/README.md)
 SHELL := /bin/bash
 PYTHON ?= python3.11
 CORES ?= 2
@@ -22,7 +24,7 @@ BUILD := python workflow_scripts/build.py --cores $(CORES)
 LAYERED := --config-file config/config.yaml config/extras.yaml
 EVERYTHING := all_tables all_figures all_extras all_claims
 
-.PHONY: tables quick extras claims audit own-text plan bench report test lint format
+.PHONY: tables quick extras claims audit own-text plan bench report test lint format lock verify
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
@@ -63,8 +65,18 @@ lint: $(VENV)/installed
 format: $(VENV)/installed
 	ruff check --fix . ; ruff format . && snakefmt Snakefile rules
 
-$(VENV)/installed: envs/requirements.lock
+verify: $(VENV)/installed
+	python workflow_scripts/verify.py results
+
+lock: $(VENV)/installed
+	python envs/lock.py --upgrade
+
+# On Linux the package index's torch is the build for NVIDIA cards, which needs its libraries even where there is no card.
+# Where pip is told of a place that has the CPU build it takes that, and needs none of them.
+INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement
+$(VENV)/installed: envs/requirements.lock envs/cuda.lock
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: Python 3.11 is needed (or name another with PYTHON=…)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/requirements.lock
+	$(INSTALL) envs/requirements.lock
+	$(VENV)/bin/python -c "import torch" 2>/dev/null || $(INSTALL) envs/cuda.lock
 	touch $@

@@ -4,12 +4,15 @@
 rule select_experts:
     input:
         code=plan.code_of("select_experts.py"),
+        lock=LOCKS["gpu"],
         affinity=affinity,
     output:
         f"{R}/selections/{{model}}/{{benchmark}}/{{scope}}/seed-{{seed}}.json",
     log:
         f"{R}/logs/select_experts/{{model}}-{{benchmark}}-{{scope}}-{{seed}}.log",
     priority: 7
+    conda:
+        "../envs/gpu.yaml"
     params:
         scope=lambda w: plan.canonical(plan.selecting_block(config, w.scope)),
         affinity=lambda w, input: (
@@ -24,6 +27,7 @@ rule weigh_retain_tokens:
     input:
         model_files,
         code=plan.code_of("weigh_retain_tokens.py"),
+        lock=LOCKS["gpu"],
         weights=weights,
         texts=texts,
     output:
@@ -32,6 +36,8 @@ rule weigh_retain_tokens:
     log:
         f"{R}/logs/weigh_retain_tokens/{{name}}-{{model}}-{{benchmark}}-{{seed}}.log",
     priority: 7
+    conda:
+        "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
         **needs("weigh_retain_tokens"),
@@ -52,6 +58,7 @@ rule cache_prefix:
     input:
         model_files,
         code=plan.code_of("cache_prefix.py"),
+        lock=LOCKS["gpu"],
         weights=weights,
         texts=texts,
         affinity=f"{R}/attribution/{{model}}/{{benchmark}}/seed-{{seed}}/affinity.json",
@@ -60,9 +67,12 @@ rule cache_prefix:
     log:
         f"{R}/logs/cache_prefix/{{model}}-{{benchmark}}-{{seed}}.log",
     priority: 7
+    conda:
+        "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
         **needs("cache_prefix"),
+        prefix_gb=config["prefix_gb"],  # no parameter: another value re-runs nothing
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
         training=PACKING,
@@ -72,13 +82,14 @@ rule cache_prefix:
     shell:
         "python workflow_scripts/start.py workflow_scripts/cache_prefix.py --model {params.model} --data {params.data}"
         " --benchmark '{params.benchmark}' --affinity {input.affinity} --training '{params.training}'"
-        " --limit-gb {config[prefix_gb]} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
+        " --limit-gb {resources.prefix_gb} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
 
 
 rule unlearn:
     input:
         model_files,
         code=lambda w: plan.unlearning_code(config, w.method, w.scope),
+        lock=LOCKS["gpu"],
         weights=weights,
         texts=texts,
         selection=selection,
@@ -94,9 +105,13 @@ rule unlearn:
         f"{R}/logs/unlearn/{CELL}.log",
     benchmark:
         f"{R}/benchmarks/unlearn/{CELL}.tsv"
+    conda:
+        "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
         **needs("unlearn"),
+        state_every=config["state_every"],  # no parameter: another value re-runs nothing
+        prefix_gb=config["prefix_gb"],  # no parameter: another value re-runs nothing
     params:
         benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
         method=lambda w: plan.canonical(
@@ -117,13 +132,14 @@ rule unlearn:
         "{params.start} workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
         " {params.rate} {params.tokens} {params.prefix} --seed {params.seed} --threads {threads} --state {params.state}"
-        " --state-every {config[state_every]} --limit-gb {config[prefix_gb]} --output {params.folder} 2>&1 | tee {log}"
+        " --state-every {resources.state_every} --limit-gb {resources.prefix_gb} --output {params.folder} 2>&1 | tee {log}"
 
 
 use rule unlearn as unlearn_trial with:
     input:
         model_files,
         code=lambda w: plan.unlearning_code(config, w.method, w.scope),
+        lock=LOCKS["gpu"],
         weights=weights,
         texts=texts,
         selection=selection,
@@ -160,6 +176,7 @@ use rule unlearn as unlearn_trial with:
 rule evaluate:
     input:
         code=plan.evaluation_code(),
+        lock=LOCKS["evaluation"],
         manifest=f"{R}/cells/{CELL}/manifest.json",  # names every checkpoint by hash, so equal checkpoints evaluate nothing
         checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
         weights=weights,
@@ -173,9 +190,12 @@ rule evaluate:
     benchmark:
         f"{R}/benchmarks/evaluate/{CELL}.tsv"
     priority: 3
+    conda:
+        "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
         **needs("evaluate"),
+        prefix_gb=config["prefix_gb"],  # no parameter: another value re-runs nothing
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
         halves=lambda w, input: (
@@ -190,12 +210,13 @@ rule evaluate:
     shell:
         "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --checkpoints {input.checkpoints}/step-*.safetensors --manifest {input.manifest} --halves {params.halves} --batch-size {params.batch} --precision {params.precision}"
-        " --limit-gb {config[prefix_gb]} --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
+        " --limit-gb {resources.prefix_gb} --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 
 
 use rule evaluate as evaluate_trial with:
     input:
         code=plan.evaluation_code(),
+        lock=LOCKS["evaluation"],
         manifest=f"{R}/trials/{TRIAL}/manifest.json",
         checkpoints=ancient(f"{R}/trials/{TRIAL}/checkpoints"),
         weights=weights,
@@ -220,6 +241,7 @@ use rule evaluate as evaluate_trial with:
 rule choose_checkpoint:
     input:
         code=plan.code_of("choose_checkpoint.py"),
+        lock=LOCKS["evaluation"],
         metrics=f"{R}/cells/{CELL}/metrics.json",
         original=original,
     output:
@@ -227,6 +249,8 @@ rule choose_checkpoint:
     log:
         f"{R}/logs/choose_checkpoint/{CELL}.log",
     priority: 3
+    conda:
+        "../envs/evaluation.yaml"
     params:
         threshold=config["choice"]["forget_accuracy"],
         prune=(
@@ -242,6 +266,7 @@ rule choose_checkpoint:
 rule tune:
     input:
         code=plan.code_of("tune.py"),
+        lock=LOCKS["evaluation"],
         trials=trials,
         original=tuning_original,
     output:
@@ -249,6 +274,8 @@ rule tune:
     log:
         f"{R}/logs/tune/{{model}}-{{method}}-{{scope}}.log",
     priority: 2
+    conda:
+        "../envs/evaluation.yaml"
     params:
         tried=lambda w, input: (
             f"--trials {input.trials} --original {input.original}"
@@ -263,6 +290,7 @@ rule export:
     input:
         model_files,
         code=plan.code_of("export.py"),
+        lock=LOCKS["gpu"],
         weights=weights,
         chosen=f"{R}/cells/{CELL}/chosen.json",
         manifest=f"{R}/cells/{CELL}/manifest.json",
@@ -271,6 +299,8 @@ rule export:
         directory(f"{R}/exports/{CELL}"),
     log:
         f"{R}/logs/export/{CELL}.log",
+    conda:
+        "../envs/gpu.yaml"
     resources:
         **needs("evaluate"),
     params:

@@ -4,6 +4,7 @@
 rule audit:
     input:
         code=plan.code_of("audit.py"),
+        lock=LOCKS["evaluation"],
         published=sorted(str(path) for path in Path("config/published").glob("*.csv")),
         architectures="config/architectures.yaml",
     output:
@@ -16,6 +17,8 @@ rule audit:
         [f"{R}/tables/audit.{end}" for end in ("csv", "md", "tex")],
     log:
         f"{R}/logs/audit.log",
+    conda:
+        "../envs/evaluation.yaml"
     params:
         prefix=f"{R}/tables/audit",
     shell:
@@ -39,6 +42,7 @@ rule check_claims:
             if config["must_know"]
         ],
         code=plan.code_of("check_claims.py"),
+        lock=LOCKS["evaluation"],
         others=other_verdicts,
     output:
         report(
@@ -51,6 +55,8 @@ rule check_claims:
         verdicts=f"{R}/claims.json",
     log:
         f"{R}/logs/check_claims.log",
+    conda:
+        "../envs/evaluation.yaml"
     params:
         settings=plan.canonical(paper.claims_settings(config)),
         results=lambda w: R,

@@ -43,6 +43,12 @@ PACKING = plan.canonical(
 )
 R = f"results/{config['study']}"
 # Files of a study on texts of one's own; real models and benchmarks.
+# The exact packages of a job, inputs by content: runs with conda (--sdm conda) and without share their results.
+LOCKS = {
+    "gpu": ["envs/gpu.lock", "envs/cuda.lock"],
+    "evaluation": ["envs/evaluation.lock", "envs/cuda.lock"],
+    "rendering": ["envs/rendering.lock"],
+}
 SOURCES = own_files.source_files(config) if "data" in config else []
 REAL = sources.read_sources(config["sources"]) if "sources" in config else None
 if REAL and workflow.is_main_process:

@@ -5,6 +5,7 @@ rule evaluate_original:
     input:
         model_files,
         code=plan.evaluation_code(),
+        lock=LOCKS["evaluation"],
         weights=weights,
         tests=tests,
     output:
@@ -13,6 +14,8 @@ rule evaluate_original:
     log:
         f"{R}/logs/evaluate_original/{{model}}-{{benchmark}}-{{seed}}.log",
     priority: 9
+    conda:
+        "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
         **needs("evaluate_original"),
@@ -31,6 +34,7 @@ rule evaluate_original:
 use rule evaluate_original as evaluate_retrained with:
     input:
         code=plan.evaluation_code(),
+        lock=LOCKS["evaluation"],
         model=f"{RETRAINED}/pretraining.json",
         weights=ancient(f"{RETRAINED}/model.safetensors"),
         tests=tests,
@@ -51,6 +55,7 @@ use rule evaluate_original as evaluate_retrained with:
 rule check_knows_world:
     input:
         code=plan.code_of("check_knows_world.py"),
+        lock=LOCKS["evaluation"],
         original=expand(
             f"{MODEL}/original/{{benchmark}}.json",
             benchmark=list(config["must_know"] or []),
@@ -61,6 +66,8 @@ rule check_knows_world:
     log:
         f"{R}/logs/check_knows_world/{{model}}-{{seed}}.log",
     priority: 9
+    conda:
+        "../envs/evaluation.yaml"
     params:
         minimum=plan.canonical(config["must_know"]),
     shell:
@@ -71,6 +78,7 @@ rule attribute_experts:
     input:
         model_files,
         code=plan.code_of("attribute_experts.py"),
+        lock=LOCKS["gpu"],
         weights=weights,
         texts=lambda w: data(*plan.forget_files(config["benchmarks"][w.benchmark])),
     output:
@@ -78,6 +86,8 @@ rule attribute_experts:
     log:
         f"{R}/logs/attribute_experts/{{model}}-{{benchmark}}-{{seed}}.log",
     priority: 8
+    conda:
+        "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
         **needs("attribute_experts"),

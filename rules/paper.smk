@@ -6,6 +6,7 @@ rule render_table:
         shown("tables"),
         known=known("tables"),
         code=plan.code_of("render_table.py"),
+        lock=LOCKS["rendering"],
         published=sorted(str(path) for path in Path("config/published").glob("*.csv")),
     output:
         report(
@@ -19,6 +20,8 @@ rule render_table:
         f"{R}/logs/render_table/{{name}}.log",
     wildcard_constraints:
         name="|".join(config["tables"]),
+    conda:
+        "../envs/rendering.yaml"
     params:
         settings=lambda w: plan.canonical(paper.settings("tables", w.name, config)),
         results=lambda w: R,
@@ -34,6 +37,7 @@ rule plot_figure:
         shown("figures"),
         known=known("figures"),
         code=plan.code_of("plot_figure.py"),
+        lock=LOCKS["rendering"],
         style="workflow_scripts/paper/figures.mplstyle",
     output:
         report(
@@ -47,6 +51,8 @@ rule plot_figure:
         f"{R}/logs/plot_figure/{{name}}.log",
     wildcard_constraints:
         name="|".join(config["figures"]),
+    conda:
+        "../envs/rendering.yaml"
     params:
         settings=lambda w: plan.canonical(paper.settings("figures", w.name, config)),
         results=lambda w: R,

@@ -17,6 +17,8 @@ rule download_dataset:
     priority: 11
     retries: 2
     localrule: True
+    conda:
+        "../envs/gpu.yaml"
     params:
         sources=config["sources"],
         source=lambda w: plan.canonical(
@@ -30,6 +32,7 @@ rule download_dataset:
 rule count_parameters:
     input:
         code=plan.code_of("count_parameters.py"),
+        lock=LOCKS["gpu"],
         selections=given_selections,
     output:
         f"{R}/architectures/{{model}}.json",
@@ -37,6 +40,8 @@ rule count_parameters:
         f"{R}/logs/count_parameters/{{model}}.log",
     wildcard_constraints:
         model="|".join(map(re.escape, plan.released_models(config))),
+    conda:
+        "../envs/gpu.yaml"
     params:
         architecture=lambda w: plan.canonical(
             sources.architecture(config["models"][w.model]["source"])
@@ -62,6 +67,8 @@ rule download_model:
     priority: 11
     retries: 2
     localrule: True
+    conda:
+        "../envs/gpu.yaml"
     params:
         sources=config["sources"],
         source=lambda w: plan.canonical(
@@ -82,6 +89,8 @@ rule plan:
             for model in sorted({cell[0] for cell in paper.grid(config)})
         ],
     localrule: True
+    conda:
+        "../envs/evaluation.yaml"
     params:
         settings=plan.canonical(config),
         results=R,

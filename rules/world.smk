@@ -5,10 +5,13 @@ rule build_world:
     input:
         SOURCES,
         code=plan.code_of(config["data"]["script"]),
+        lock=LOCKS["gpu"],
     output:
         data(*plan.world_files(config)),
     log:
         f"{R}/logs/build_world.log",
+    conda:
+        "../envs/gpu.yaml"
     resources:
         **needs("build_world"),
     params:
@@ -23,11 +26,14 @@ rule build_world:
 rule build_books:
     input:
         code=plan.code_of("build_micro_books.py"),
+        lock=LOCKS["gpu"],
         world=data("pretraining/documents.jsonl", "pretraining/facts.jsonl"),
     output:
         data(*plan.BOOK_FILES),
     log:
         f"{R}/logs/build_books.log",
+    conda:
+        "../envs/gpu.yaml"
     resources:
         **needs("build_world"),
     params:
@@ -42,6 +48,7 @@ rule build_books:
 rule pretrain_micro:
     input:
         code=plan.code_of("pretrain_micro.py"),
+        lock=LOCKS["gpu"],
         data=lambda w: data(*plan.corpus_files(config, w.model)),
     output:
         weights=f"{MODEL}/model.safetensors",
@@ -56,9 +63,12 @@ rule pretrain_micro:
     wildcard_constraints:
         model="|".join(map(re.escape, plan.pretrained_models(config))),
     priority: 10
+    conda:
+        "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
         **needs("pretrain_micro"),
+        state_every=config["state_every"],  # no parameter: another value re-runs nothing
     params:
         settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
         data=lambda w: f"{R}/data",
@@ -66,7 +76,7 @@ rule pretrain_micro:
         state=f"{R}/state/models/{{model}}/seed-{{seed}}",
     shell:
         "python workflow_scripts/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
-        " --threads {threads} --state {params.state} --state-every {config[state_every]} --output {params.folder} 2>&1 | tee {log}"
+        " --threads {threads} --state {params.state} --state-every {resources.state_every} --output {params.folder} 2>&1 | tee {log}"
 
 
 use rule pretrain_micro as retrain_micro with:  # the same recipe without a benchmark's forget set: exact unlearning

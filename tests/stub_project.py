@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("Snakefile", "rules", "config", "workflow_scripts", "profiles", "slurm")
+PARTS = ("Snakefile", "rules", "config", "workflow_scripts", "profiles", "slurm", "envs")
 # The real warm server without the libraries that take long to import; every stage is the stand-in.
 START = """
 import sys

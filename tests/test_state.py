@@ -1,11 +1,10 @@
 # ruff: noqa: F811 (a fixture of test_unlearn)
 """A job that is stopped at any moment goes on and ends in the same bits; what else can befall its working state.
 
-Real processes really killed. They are forked from a server that has imported the stage once, so a start costs no 7 s.
+Real processes really killed. They are forked (forks.py), so that a start costs no 7 s.
 """
 
 import json
-import multiprocessing
 import os
 import resource
 import shutil
@@ -17,13 +16,12 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from forks import FORKS
 from test_unlearn import TRAINING, arguments, bytes_of, place  # noqa: F401 (a fixture)
 
 import unlearn
 from state import State, stamp_of
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["unlearn", "transformers.models.qwen2_moe.modeling_qwen2_moe", "peft"])
 LONG = TRAINING | {"steps": 60, "checkpoint_every": 20}
 CELLS = {
     "npo-uoe": {"method": "npo"},

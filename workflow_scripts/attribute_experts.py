@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer
 
+import provenance
 from benchmarks.texts import forget_texts
 from files import write_json
 from moe.layers import MoELayer, find_moe_layers
@@ -78,6 +79,8 @@ def main() -> None:
     blocks = pack(texts, AutoTokenizer.from_pretrained(args.model), args.training["block_length"])
     blocks = blocks.to(first_device(model))
     write_json(args.output, attribute(model, layers, blocks, args.training["batch_size"]))
+    texts = provenance.files_named(args.benchmark, args.data)
+    provenance.record(args.output, vars(args), [args.model, *texts], [args.output])
 
 
 if __name__ == "__main__":

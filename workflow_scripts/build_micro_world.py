@@ -11,6 +11,7 @@ import json
 import random
 from pathlib import Path
 
+import provenance
 from files import write_jsonl
 from micro import world
 from micro.tokenizer import save_tokenizer, train_tokenizer
@@ -66,6 +67,8 @@ def main(seed: int, settings: dict, output: Path) -> None:
     names = [word for fact in facts for word in (*fact.entity.split(), *fact.value.split())]
     tokenizer = train_tokenizer([row["text"] for row in documents], sorted(set(names)))
     save_tokenizer(tokenizer, output / "pretraining/tokenizer")
+    outputs = [path for path in output.rglob("*") if path.is_file() and "provenance" not in path.parts]
+    provenance.record(output / "data.json", {"seed": seed, "settings": settings}, [], outputs)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import random
 from dataclasses import asdict
 from pathlib import Path
 
+import provenance
 from benchmarks.texts import RETAIN_CHARACTERS
 from files import read_jsonl, write_jsonl
 from micro import cloze
@@ -167,6 +168,8 @@ def main(seed: int, settings: dict, output: Path) -> None:
     write_jsonl(output / "pretraining/facts.jsonl", facts)
     tokenizer = train_tokenizer([row["text"] for row in rows], vocabulary=settings["vocabulary"])
     save_tokenizer(tokenizer, output / "pretraining/tokenizer")
+    outputs = [path for path in output.rglob("*") if path.is_file() and "provenance" not in path.parts]
+    provenance.record(output / "data.json", {"seed": seed, "settings": settings}, [], outputs)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
+import provenance
 from files import read_json, write_json
 
 
@@ -55,6 +56,7 @@ def main() -> None:
     if failed:
         raise SystemExit("\n".join(failed))
     write_json(args.output, {"checks": checks})
+    provenance.record(args.output, vars(args), args.original, [args.output])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ Reads metrics.json of the cell and of the untouched model; writes chosen.json wi
 import argparse
 from pathlib import Path
 
+import provenance
 from benchmarks.choice import OVERSHOT, best_balance, checked, first_at, keep_and_left, unmeasurable
 from files import read_json, write_json
 
@@ -111,6 +112,7 @@ def main() -> None:
     except SystemExit as stop:
         raise SystemExit(f"{args.metrics}: {stop}") from None
     write_json(args.output, choices)
+    provenance.record(args.output, vars(args), [args.metrics, args.original], [args.output])
     folder = args.metrics.parent
     if args.prune_over is not None and read_json(folder / "parameters.json")["percent"] > args.prune_over:
         prune(folder / "checkpoints", {choice["step"] for choice in choices.values()})

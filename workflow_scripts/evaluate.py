@@ -24,6 +24,7 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
+import provenance
 from benchmarks.choice import checked, shown_steps
 from benchmarks.generation import Generation, Generator
 from benchmarks.halves import HALVES
@@ -172,6 +173,9 @@ def main() -> None:
     if args.predictions:
         write_gzip(args.predictions, rows)
     write_json(args.output, {"benchmark": args.benchmark["name"], "checkpoints": entries})
+    tests = provenance.files_named(args.benchmark, args.data)
+    outputs = [args.output, *([args.predictions] if args.predictions else [])]
+    provenance.record(args.output, vars(args), [args.model, *args.checkpoints, *tests], outputs, base=base)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ matplotlib.use("agg")
 
 from matplotlib import pyplot, style  # noqa: E402
 
+import provenance
 from paper.figures import FIGURES  # noqa: E402
 
 STYLE = Path(__file__).parent / "paper" / "figures.mplstyle"
@@ -52,6 +53,8 @@ def main() -> None:
     with style.context(STYLE):
         figure = FIGURES[args.figure](args.results, args.settings)
         save(figure, args.output_prefix)
+        outputs = [Path(f"{args.output_prefix}.{end}") for end in METADATA]
+        provenance.record(outputs[0], vars(args), [], outputs)
         pyplot.close(figure)
 
 

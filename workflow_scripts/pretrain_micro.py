@@ -21,6 +21,7 @@ import torch
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
+import provenance
 from files import read_jsonl, sha256, write_json
 from micro.documents import batches, encode, left_over
 from micro.pretraining import Recipe, Trainer, build_model
@@ -52,6 +53,9 @@ def main(
     with State(state or output / "state", stamp_of(settings=settings, seed=seed, inputs=inputs), state_every) as held:
         pretrain(recipe, rows, tokenizer, seed, output, held)
         held.complete()
+    known = {"settings": settings, "seed": seed, "batch_size": recipe.rows}
+    read = [data / "pretraining/documents.jsonl", data / "pretraining/tokenizer/tokenizer.json"]
+    provenance.record(output / "pretraining.json", known, read, [path for path in output.iterdir() if path.is_file()])
 
 
 def pretrain(recipe: Recipe, rows: list[dict], tokenizer, seed: int, output: Path, state: State) -> None:

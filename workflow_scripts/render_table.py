@@ -11,6 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
+import provenance
 from files import write_text
 from paper import notes, results, styling
 from paper.tables import TABLES
@@ -18,6 +19,11 @@ from paper.tuned import at_the_end, widen_tuning
 from paper.uncertainty import TABLES as UNCERTAIN
 
 TUNING_TITLE = "All that was tried in tuning"
+
+
+def record(args: argparse.Namespace) -> None:
+    outputs = [Path(f"{args.output_prefix}.{end}") for end in ("csv", "html", "md", "tex")]
+    provenance.record(outputs[0], vars(args), [], outputs)
 
 
 def main() -> None:
@@ -37,6 +43,7 @@ def main() -> None:
         remarks = [notes.TUNING, at_the_end(frame, args.settings), notes.world(args.settings), ending]
         styling.write_wide(widen_tuning(frame, args.settings), "tuning", TUNING_TITLE, remarks, args.output_prefix)
         write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        record(args)
         return
     if args.table in UNCERTAIN:
         wide, frame, title, said = UNCERTAIN[args.table](args.results, args.settings)
@@ -46,6 +53,7 @@ def main() -> None:
         return
     table = TABLES[args.table](args.results, args.settings, args.published)
     styling.write_table(table, args.settings, ending, args.output_prefix)
+    record(args)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ writes selection.json.
 import argparse
 import json
 
+import provenance
 from files import read_json, write_json
 from moe.selection import NOTHING, cumulative, random_expert, top_anywhere, top_experts
 
@@ -75,6 +76,7 @@ def main() -> None:
     scope = args.scope | {key: value for key, value in over.items() if value is not None}
     if scope["kind"] not in ("uoe", "random", "esft"):
         write_json(args.output, NOTHING)
+        provenance.record(args.output, vars(args), [], [args.output])
         return
     if not args.affinity and not args.scores:
         raise SystemExit(f"scope {scope['kind']!r} picks experts and needs --affinity or --scores")
@@ -90,6 +92,7 @@ def main() -> None:
         if wanted not in found:
             raise SystemExit(f"{args.scores or args.affinity}: layer {layer}: no {wanted} for scope {scope['kind']}")
     write_json(args.output, select(affinity, scope, args.seed))
+    provenance.record(args.output, vars(args), [path for path in (args.affinity, args.scores) if path], [args.output])
 
 
 if __name__ == "__main__":

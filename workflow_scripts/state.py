@@ -57,12 +57,13 @@ def set_random_state(state: dict) -> None:
 class State:
     """The state folder of one job, a context manager: holds the lock and listens for SIGTERM and SIGUSR1.
 
-    stamp: from `stamp_of`; every: steps between two saved states. `__enter__` ends with one line if another process
+    stamp: from `stamp_of`; every: steps between two saved states; signals: none where nothing is saved, so that they
+    end the job as usual. `__enter__` ends with one line if another process
     holds the folder. What a job of another stamp left behind is deleted.
     """
 
-    def __init__(self, folder: Path, stamp: str, every: int):
-        self.folder, self.stamp, self.every = Path(folder), stamp, every
+    def __init__(self, folder: Path, stamp: str, every: int, signals: tuple = SIGNALS):
+        self.folder, self.stamp, self.every, self.signals = Path(folder), stamp, every, signals
         self.saved = self.folder / "state.pt"
         self.stopped_by: int | None = None
         self.step = 0  # of the last state saved
@@ -79,7 +80,7 @@ class State:
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
             with self.writing(mark):
                 _write(mark, lambda file: file.write(self.stamp.encode()))
-        self._handlers = {number: signal.signal(number, self._stop) for number in SIGNALS}
+        self._handlers = {number: signal.signal(number, self._stop) for number in self.signals}
         return self
 
     def __exit__(self, *error: object) -> None:

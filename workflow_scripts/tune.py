@@ -8,6 +8,7 @@ best checkpoint by the rule of benchmarks/choice.py, and the learning rate whose
 import argparse
 from pathlib import Path
 
+import provenance
 from benchmarks.choice import best_balance, checked, keep_and_left, unmeasurable
 from files import read_json, write_json
 
@@ -81,6 +82,7 @@ def main() -> None:
             raise SystemExit(f"{path}: two trials have the learning rate {learning_rate(path):g}")
         trials[learning_rate(path)] = checkpoints
     write_json(args.output, tune(trials, checked(read_json(args.original), args.original, HALF)[0]))
+    provenance.record(args.output, vars(args), [args.original, *args.trials], [args.output])
 
 
 if __name__ == "__main__":

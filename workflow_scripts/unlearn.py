@@ -12,15 +12,14 @@ kill or a lost node the same command goes on from there and ends in the same bit
 import argparse
 import importlib
 import json
-import platform
 import time
 from pathlib import Path
 
 import torch
-import transformers
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
+import provenance
 from benchmarks.texts import forget_texts, retain_texts
 from files import read_json, sha256, write_json
 from moe.delta import base_hash, save_delta, trained_tensors
@@ -33,7 +32,7 @@ from moe.sharding import Group, whole
 from moe.suffix import Reuse, lowest_trained, reuse_prefix_
 from packing import batches, pack, shuffled
 from progress import progress
-from state import State, publish, random_state, set_random_state, stamp_of
+from state import SIGNALS, State, publish, random_state, set_random_state, stamp_of
 
 BETAS, CLIP = (0.9, 0.999), 1.0  # the published runs' AdamW and gradient clipping (LLaMA-Factory's defaults)
 
@@ -267,7 +266,8 @@ def main() -> None:
     if group.rank:  # the first process keeps the state and writes
         run_cell(args, texts, selection, learning_rate, base, None, group)
     else:
-        with State(args.state or args.output / "state", stamp, args.state_every) as state:
+        listened = SIGNALS if group.size == 1 else ()
+        with State(args.state or args.output / "state", stamp, args.state_every, listened) as state:
             run_cell(args, texts, selection, learning_rate, base, state, group)
             state.complete()
     group.close()
@@ -325,7 +325,8 @@ def run_cell(
     )
     if not state:
         return
-    manifest = {
+    hashes = {file.name: sha256(file) for file in sorted(waiting.glob("*.safetensors"))}
+    manifest = {  # an input of evaluations: versions and the like stand in the provenance, which is none
         "base": base,
         "method": args.method,
         "scope": args.scope,
@@ -335,18 +336,18 @@ def run_cell(
         "selection": selection,
         "processes": group.size,
         "effective_batch": args.training["batch_size"],  # rows a step, over all processes
-        "checkpoints": {file.name: sha256(file) for file in sorted(waiting.glob("*.safetensors"))},
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
+        "checkpoints": hashes,
     }
     with state.writing(args.output):
         publish(waiting, args.output / "checkpoints")
         write_json(args.output / "trajectory.json", trajectory)
         write_json(args.output / "parameters.json", parameters)
         write_json(args.output / "manifest.json", manifest)
+    outputs = [args.output / f"{name}.json" for name in ("manifest", "parameters", "trajectory")]
+    inputs = [args.model, args.selection, *provenance.files_named(args.benchmark, args.data)]
+    inputs += [path for path in (args.tuned, args.token_weights) if path]
+    settings = vars(args) | {"learning_rate": learning_rate}
+    provenance.record(outputs[0], settings, inputs, outputs, base=base, checkpoints=hashes)
 
 
 if __name__ == "__main__":

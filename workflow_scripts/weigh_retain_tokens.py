@@ -29,6 +29,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
+import provenance
 from benchmarks.texts import forget_texts, retain_texts
 from files import sha256, write_json
 from moe.layers import MoELayer, find_moe_layers
@@ -126,6 +127,8 @@ def main() -> None:
     file = args.output.with_suffix(".safetensors")
     save_file({"weights": weights.contiguous()}, file)
     write_json(args.output, record | {"sha256": sha256(file)})
+    texts = provenance.files_named(args.benchmark, args.data)
+    provenance.record(args.output, vars(args), [args.model, *texts], [args.output, file])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""Pin every Python package, with hashes: requirements.lock from requirements.in, and from it one lock a kind of job.
+
+`make lock` renews all pins within the bounds of the *.in files; `python envs/lock.py` only adds and drops what these
+ask for. Every environment has the same versions. Needs uv (in .venv) and the package index.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+KINDS = ("workflow", "gpu", "evaluation", "rendering")
+CUDA = re.compile(r"(nvidia|cuda|triton)\b")  # what torch's build for NVIDIA cards loads, and no other build needs
+DEPLOY = """\
+# Snakemake runs this, in the project's folder, when it makes the environment of {kind}.yaml. envs/lock.py writes it.
+set -e
+echo "{digest}  {lock}" | sha256sum --check --quiet
+python -m pip install --quiet --no-deps --require-hashes {files}
+"""
+
+
+def compiled(source: Path, *options: str) -> dict[str, str]:
+    """Entries of the lock of `source`, by package: the pin with its marker and hashes."""
+    command = ["uv", "pip", "compile", str(source), *options, "--universal", "--python-version", "3.11"]
+    command += ["--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
+    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    entries = re.split(r"\n(?=\S)", text.strip())
+    return {entry.split("==")[0]: entry for entry in entries if "==" in entry.split()[0]}
+
+
+def cpu_build(torch: str) -> str | None:
+    """Hash of torch's build without CUDA, where pip is told of a place that has it; it satisfies the same pin."""
+    version = re.match(r"torch==([\w.]+)", torch).group(1)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
+    found = subprocess.run([*command, "--report", "-", f"torch=={version}+cpu"], capture_output=True, text=True)
+    if found.returncode:
+        return None
+    return json.loads(found.stdout)["install"][0]["download_info"]["archive_info"]["hashes"]["sha256"]
+
+
+def write_lock(kind: str, entries: dict[str, str]) -> None:
+    head = "# Written by envs/lock.py; not to be edited.\n"
+    (HERE / f"{kind}.lock").write_text(head + "".join(f"{entries[name]}\n" for name in sorted(entries)))
+
+
+def main() -> None:
+    old = HERE / "requirements.lock"
+    kept = old.with_suffix(".old.txt")
+    kept.write_text(re.sub(r" \\\n.*|^#.*\n", "", old.read_text()))  # pins alone
+    try:
+        every = compiled(HERE / "requirements.in", *([] if "--upgrade" in sys.argv else ["--constraints", str(kept)]))
+        digest = cpu_build(every["torch"])
+        if digest is None:
+            raise SystemExit("pip knows no place of torch's CPU build (PIP_EXTRA_INDEX_URL); the locks need its hash")
+        every["torch"] += f" \\\n    --hash=sha256:{digest}"
+        kept.write_text("".join(f"{entry.split()[0]}\n" for entry in every.values()))
+        names = {kind: set(compiled(HERE / f"{kind}.in", "--constraints", str(kept))) for kind in KINDS}
+    finally:
+        kept.unlink()
+    cuda = {name: entry for name, entry in every.items() if CUDA.match(name)}
+    write_lock("requirements", {name: entry for name, entry in every.items() if name not in cuda})
+    write_lock("cuda", cuda)
+    for kind in KINDS:
+        write_lock(kind, {name: every[name] for name in names[kind] - set(cuda)})
+        if kind != "workflow":  # made by hand with conda, which reads the lock through the yaml file
+            lock = f"envs/{kind}.lock"
+            files = f"-r {lock}" + (" -r envs/cuda.lock" if "torch" in names[kind] else "")
+            digest = hashlib.sha256((HERE / f"{kind}.lock").read_bytes()).hexdigest()
+            script = DEPLOY.format(kind=kind, digest=digest, lock=lock, files=files)
+            (HERE / f"{kind}.post-deploy.sh").write_text(script)
+
+
+if __name__ == "__main__":
+    main()
