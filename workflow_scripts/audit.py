@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas
 
+import provenance
 from count_parameters import count
 from files import write_text
 from paper import published, styling
@@ -53,6 +54,8 @@ def main() -> None:
     wide = styling.sentences(frame.rename(columns=heads)[list(heads.values())], (0.1, 0.38, 0.22, 0.1, 0.14))
     styling.write_wide(wide, "audit", TITLE, remarks, args.output_prefix)
     write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
+    outputs = [Path(f"{args.output_prefix}.{end}") for end in ("csv", "html", "md", "tex")]
+    provenance.record(outputs[0], vars(args), [], outputs)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 import transformers
 from torch import nn
 
+import provenance
 from files import read_json, write_json
 from moe.delta import trained_tensors
 from moe.layers import MoELayer, decoder_layers, find_moe_layers
@@ -119,6 +120,7 @@ def main() -> None:
             raise SystemExit(f"--selection {word}: NAME=FILE is expected")
         selections[name] = read_json(path)
     write_json(args.output, count(known, args.lora_rank, selections))
+    provenance.record(args.output, vars(args), [args.architectures], [args.output])
 
 
 if __name__ == "__main__":

@@ -62,6 +62,10 @@ def _hashes(inputs: Iterable[Path]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def _paths(value: object) -> bool:
+    return isinstance(value, Path) or (isinstance(value, list) and any(isinstance(item, Path) for item in value))
+
+
 def record(
     result: str | Path, settings: dict, inputs: Iterable[Path], outputs: Iterable[Path], **facts: object
 ) -> None:
@@ -71,7 +75,7 @@ def record(
     that the stage wrote; facts: what else is to be said, hashes of weights for example.
     """
     result = Path(result)
-    block = {key: value for key, value in settings.items() if not isinstance(value, (Path, list))}
+    block = {key: value for key, value in settings.items() if not _paths(value)}
     version, dirty = commit()
     world = int(os.environ.get("WORLD_SIZE", "1"))
     training = block.get("training")
