@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas
 
+import provenance
 from files import read_json, write_json, write_text
 from paper import notes, styling
 from paper.bootstrap import DRAWS, LEVEL
@@ -95,6 +96,8 @@ def main() -> None:
     ]
     frame = pandas.DataFrame(rows)[columns].assign(world=own)
     write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
+    outputs = [Path(f"{args.output_prefix}.{end}") for end in ("csv", "html", "md", "tex")]
+    provenance.record(outputs[0], vars(args), args.others, [*outputs, args.verdicts])
 
 
 if __name__ == "__main__":
