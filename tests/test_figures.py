@@ -199,7 +199,7 @@ def plot_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) ->
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {file.suffix: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+    return {file.suffix: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.glob("*.*"))}
 
 
 def test_stage_writes_three_files_twice_the_same_and_follows_its_input(tree, tmp_path, monkeypatch):
