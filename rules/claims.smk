@@ -26,12 +26,6 @@ rule audit:
         " --architectures {input.architectures} --output-prefix {params.prefix} 2>&1 | tee {log}"
 
 
-def other_verdicts(wildcards):
-    """What other studies found, where they did: the ledger shows the verdicts of every world."""
-    found = sorted(Path("results").glob("*/claims.json"))
-    return [str(path) for path in found if path.parent.name != config["study"]]
-
-
 rule check_claims:
     input:
         [f"{R}/{path}" for path in paper.claims_needs(config)],

@@ -277,3 +277,9 @@ def known(kind):
         ]
 
     return inputs
+
+
+def other_verdicts(wildcards):
+    """What other studies found, where they did: the ledger shows the verdicts of every world."""
+    found = sorted(Path("results").glob("*/claims.json"))
+    return [str(path) for path in found if path.parent.name != config["study"]]

@@ -32,7 +32,7 @@ def packages() -> dict[str, str]:
     """Versions of the libraries that are loaded."""
     found = {"python": platform.python_version()}
     for name, module in list(sys.modules.items()):
-        version = getattr(module, "__version__", None)
+        version = vars(module).get("__version__")  # not by getattr: some packages compute or warn there
         if "." not in name and name not in sys.stdlib_module_names and isinstance(version, str):
             found[name] = version
     return found
