@@ -25,7 +25,7 @@ def edit(path: Path, text: str = "\n# edited\n") -> None:
 
 
 def test_a_new_revision_of_the_data_rebuilds_all_that_reads_it(project):
-    """The micro world's seed is its revision; all starts from its texts, but the choice of a scope that chooses nothing."""
+    """The micro world's seed is its revision. All starts from its texts, but the choice of nothing (baseline)."""
     every = planned(project, "--forceall")
     blind = {job for job in every if job.startswith("select_experts") and "/baseline/" in job}
     config = config_of(project)
