@@ -71,12 +71,12 @@ verify: $(VENV)/installed
 lock: $(VENV)/installed
 	python envs/lock.py --upgrade
 
-# On Linux the package index's torch is the build for NVIDIA cards, which needs its libraries even where there is no card.
-# Where pip is told of a place that has the CPU build it takes that, and needs none of them.
+# torch: the CPU build where pip is told of a place that has it; else the package index's own, which on Linux is the build for
+# NVIDIA cards and needs its libraries even where there is no card.
 INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement
-$(VENV)/installed: envs/requirements.lock envs/cuda.lock
+$(VENV)/installed: envs/requirements.lock envs/cpu.lock envs/cuda.lock
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: Python 3.11 is needed (or name another with PYTHON=…)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) envs/requirements.lock
-	$(VENV)/bin/python -c "import torch" 2>/dev/null || $(INSTALL) envs/cuda.lock
+	$(INSTALL) envs/cpu.lock 2>/dev/null || $(INSTALL) envs/cuda.lock
 	touch $@

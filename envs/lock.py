@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 KINDS = ("workflow", "gpu", "evaluation", "rendering")
-CUDA = re.compile(r"(nvidia|cuda|triton)\b")  # what torch's build for NVIDIA cards loads, and no other build needs
+CUDA = re.compile(r"(torch$|nvidia|cuda|triton)\b")  # torch, and what its build for NVIDIA cards loads
 DEPLOY = """\
 # Snakemake runs this, in the project's folder, when it makes the environment of {kind}.yaml. envs/lock.py writes it.
 set -e
@@ -32,7 +32,7 @@ def compiled(source: Path, *options: str) -> dict[str, str]:
 
 
 def cpu_build(torch: str) -> str | None:
-    """Hash of torch's build without CUDA, where pip is told of a place that has it; it satisfies the same pin."""
+    """Hash of torch's build without CUDA, where pip is told of a place that has it; of the same version."""
     version = re.match(r"torch==([\w.]+)", torch).group(1)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
     found = subprocess.run([*command, "--report", "-", f"torch=={version}+cpu"], capture_output=True, text=True)
@@ -55,7 +55,6 @@ def main() -> None:
         digest = cpu_build(every["torch"])
         if digest is None:
             raise SystemExit("pip knows no place of torch's CPU build (PIP_EXTRA_INDEX_URL); the locks need its hash")
-        every["torch"] += f" \\\n    --hash=sha256:{digest}"
         kept.write_text("".join(f"{entry.split()[0]}\n" for entry in every.values()))
         names = {kind: set(compiled(HERE / f"{kind}.in", "--constraints", str(kept))) for kind in KINDS}
     finally:
@@ -63,6 +62,8 @@ def main() -> None:
     cuda = {name: entry for name, entry in every.items() if CUDA.match(name)}
     write_lock("requirements", {name: entry for name, entry in every.items() if name not in cuda})
     write_lock("cuda", cuda)
+    cpu = re.sub(r"(torch==[\w.]+).*", r"\1+cpu", every["torch"], flags=re.DOTALL)
+    write_lock("cpu", {"torch": f"{cpu} \\\n    --hash=sha256:{digest}"})
     for kind in KINDS:
         write_lock(kind, {name: every[name] for name in names[kind] - set(cuda)})
         if kind != "workflow":  # made by hand with conda, which reads the lock through the yaml file
