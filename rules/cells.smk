@@ -317,6 +317,7 @@ rule attack:
         model_files,
         code=plan.code_of("attack.py")
         + tuple(name for name in plan.evaluation_code() if name.endswith(".yaml")),
+        lock=LOCKS["evaluation"],
         manifest=f"{R}/cells/{CELL}/manifest.json",
         checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
         chosen=f"{R}/cells/{CELL}/chosen.json",
@@ -330,6 +331,8 @@ rule attack:
         f"{R}/logs/attack/{CELL}-{{attack}}.log",
     wildcard_constraints:
         attack="|".join(map(re.escape, config["attacks"])) or "none",
+    conda:
+        "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
         **needs("attack"),

@@ -20,7 +20,7 @@ rule audit:
     conda:
         "../envs/evaluation.yaml"
     params:
-        prefix=f"{R}/tables/audit",
+        prefix=lambda w: f"{R}/tables/audit",
     shell:
         "python workflow_scripts/start.py workflow_scripts/audit.py --published config/published"
         " --architectures {input.architectures} --output-prefix {params.prefix} 2>&1 | tee {log}"
@@ -54,7 +54,7 @@ rule check_claims:
     params:
         settings=plan.canonical(paper.claims_settings(config)),
         results=lambda w: R,
-        prefix=f"{R}/tables/claims",
+        prefix=lambda w: f"{R}/tables/claims",
     shell:
         "python workflow_scripts/start.py workflow_scripts/check_claims.py --results {params.results} --settings '{params.settings}'"
         ' --others {input.others} --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'

@@ -108,6 +108,7 @@ rule check_attribution:
     input:
         model_files,
         code=plan.code_of("check_attribution.py"),
+        lock=LOCKS["evaluation"],
         weights=weights,
         texts=lambda w: data(*plan.forget_files(config["benchmarks"][w.benchmark])),
     output:
@@ -115,6 +116,8 @@ rule check_attribution:
     log:
         f"{R}/logs/check_attribution/{{model}}-{{benchmark}}-{{seed}}.log",
     priority: 8
+    conda:
+        "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
         **needs("check_attribution"),
