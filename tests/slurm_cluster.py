@@ -163,7 +163,10 @@ class Cluster:
         self.wait(lambda: self.run("sinfo", "-h", "-n", node, "-o", "%T").split()[0] in ("idle", "mixed"), f"{node} up")
 
     def crash(self, node: str) -> None:
-        """End a node's slurmd and whatever runs on it, at once and without a word, as a power cut does."""
+        """End a node's slurmd and whatever runs on it, at once and without a word, as a power cut does.
+
+        All are stopped before the first is killed: else an srun would live to report that its step was lost.
+        """
         pid = int((self.folder / "pid" / node).read_text())
         steps = [
             int(path.name)
@@ -171,11 +174,10 @@ class Cluster:
             if self._command_of(path).startswith("slurmstepd") and self._node_of(path) == node
         ]
         daemon = [pid] if running(pid, "slurmd") else []
-        for process in (*daemon, *(found for step in steps for found in (step, *descendants(step)))):
-            try:
-                os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in (*daemon, *steps, *[child for step in steps for child in descendants(step)]):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, number)
 
     @staticmethod
     def _command_of(path: Path) -> str:

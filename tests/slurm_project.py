@@ -65,7 +65,9 @@ def build(folder: Path) -> None:
     targets = ["all_tables"] + [f"{cell(scope)}/manifest.json" for scope in SCOPES]
     command = [*PYTHON, *targets, "--cores", "2", "--omit-from", "unlearn", "--quiet", "rules"]
     warm = [sys.executable, "workflow_scripts/start.py", "--warm", *command]
-    result = subprocess.run(warm, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=300)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where `python` is the one that runs the tests
+    environment = os.environ | {"PATH": path}
+    result = subprocess.run(warm, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
