@@ -3,11 +3,15 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import conda_stand_in
 import traced_stage
+import yaml
 from forks import FORKS
-from stub_project import ROOT
+from stub_project import ROOT, write_config
 from test_plan import TABLES, config_of, counts, planned, project  # noqa: F401
 from test_unlearn import METHODS, TRAINING, arguments, place  # noqa: F401
 
@@ -16,8 +20,43 @@ import study
 FIGURES = {"plot_figure figure3a"}
 
 
+def same(jobs: set[str]) -> set[tuple[str, ...]]:
+    """Jobs without the order of their wildcards, which differs with the output that asked for them."""
+    return {tuple(sorted(job.replace("/", " ").split())) for job in jobs}
+
+
 def edit(path: Path, text: str = "\n# edited\n") -> None:
     path.write_text(path.read_text() + text)
+
+
+def test_a_new_revision_of_the_data_rebuilds_all_that_reads_it(project):
+    """The micro world's seed is its revision. All starts from its texts, but the choice of nothing (baseline)."""
+    every = planned(project, "--forceall")
+    blind = {job for job in every if job.startswith("select_experts") and "/baseline/" in job}
+    config = config_of(project)
+    config["data"]["seed"] = 1
+    write_config(project, config)
+    assert blind and same(planned(project)) == same(every - blind)
+    assert {"build_world", "pretrain_micro micro-qwen/0", "unlearn micro-qwen/wmdp-cyber/ga/uoe/0"} <= every
+
+
+def test_studies_do_not_touch_each_other(project):
+    """Build another study; then the first has nothing to do, and the second has nothing to do, in any order."""
+    config = config_of(project)
+    config["study"], config["figures"] = "other", {}
+    config["tables"] = {"quick": config["tables"]["table2"] | {"models": ["micro-qwen"], "methods": ["ga"]}}
+    config["tables"]["quick"]["scopes"] = ["baseline"]
+    (project / "config/other.yaml").write_text(yaml.safe_dump(config))
+    other = ("--configfile", "config/other.yaml")
+    jobs = planned(project, *other)
+    assert {"build_world", "render_table quick"} <= jobs and not any("mixtral" in job for job in jobs)
+    command = [sys.executable, "-m", "snakemake", "all_tables", "--cores", "2", "--quiet", "all", *other]
+    before = {path: path.stat().st_mtime_ns for path in (project / "results/micro").rglob("*") if path.is_file()}
+    subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=300)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for _ in range(2):
+        assert planned(project) == set()
+        assert planned(project, *other) == set()
 
 
 def test_a_comment_in_an_environment_plans_nothing(project):
@@ -25,6 +64,49 @@ def test_a_comment_in_an_environment_plans_nothing(project):
         if path.suffix in (".yaml", ".in", ".md"):
             edit(path)
     assert planned(project) == set()
+
+
+def test_another_lock_rebuilds_what_runs_with_it(project):
+    """What draws is drawn again; what is scored is scored again. `make`'s and Snakemake's own locks are no job's."""
+    for name in ("requirements", "workflow"):
+        edit(project / f"envs/{name}.lock")
+    assert planned(project) == set()
+    edit(project / "envs/rendering.lock")
+    assert planned(project) == TABLES | FIGURES
+    edit(project / "envs/evaluation.lock")
+    rules = counts(planned(project))
+    assert not rules.keys() & {"build_world", "pretrain_micro", "attribute_experts", "select_experts", "unlearn_trial"}
+    assert (rules["evaluate_original"], rules["evaluate_trial"], rules["evaluate"]) == (2 * 2 * 2, 2 * 4 * 3, 2 * 4)
+    edit(project / "envs/gpu.lock")
+    assert same(planned(project)) == same(planned(project, "--forceall"))
+
+
+def test_runs_with_and_without_conda_share_their_results(project, tmp_path, monkeypatch):
+    """Built without conda: with it nothing is planned. A cell made again with it: without it nothing is planned."""
+    place = tmp_path / "conda"
+    for name, value in conda_stand_in.install(place).items():
+        monkeypatch.setenv(name, value)
+    assert planned(project, "--sdm", "conda") == set()
+
+    cell = "micro-qwen/wmdp-cyber/ga/uoe/seed-0"
+    selection = project / f"results/micro/selections/{cell.replace('ga/', '')}.json"
+    selection.unlink()
+    target = str(selection.relative_to(project))
+    command = [sys.executable, "-m", "snakemake", target, "all_tables", "--cores", "2", "--quiet", "all"]
+    done = subprocess.run([*command, "--sdm", "conda"], cwd=project, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    asked = conda_stand_in.said(place)
+    for kind in ("gpu", "evaluation", "rendering"):
+        assert f"create {kind}" in asked
+        files = f"-r envs/{kind}.lock" + (" -r envs/cuda.lock" if kind != "rendering" else "")
+        assert f"pip install --quiet --no-deps --require-hashes {files}" in asked
+    ran = {line.removeprefix("python ") for line in asked if line.startswith("python ")}
+    assert {"gpu workflow_scripts/unlearn.py", "evaluation workflow_scripts/evaluate.py"} <= ran
+    assert "rendering workflow_scripts/render_table.py" in ran
+
+    assert planned(project) == planned(project, "--sdm", "conda") == set()
+    edit(project / "envs/gpu.yaml")  # another environment for conda, the same packages
+    assert planned(project) == planned(project, "--sdm", "conda") == set()
 
 
 def test_nothing_is_imported_or_opened_behind_the_back_of_the_inputs():
