@@ -46,7 +46,7 @@ use rule evaluate_original as evaluate_retrained with:
     priority: 0
     params:
         benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
-        folder=RETRAINED,
+        folder=lambda w, output: os.path.dirname(output.metrics),
         data=f"{R}/data",
         batch=config["evaluation"]["batch_size"],
         precision=config["precision"],
