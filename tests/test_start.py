@@ -165,7 +165,11 @@ def test_a_signal_to_the_client_ends_the_job(server, tmp_path, warm, number):
         f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()) + '.')\ntime.sleep(60)",
     )
     client = subprocess.Popen(
-        command(script), env=environment(server.address if warm else None), stderr=subprocess.DEVNULL
+        command(script),
+        env=environment(server.address if warm else None),
+        stderr=subprocess.DEVNULL,
+        # a shell that started the tests in the background made them ignore Ctrl-C, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     noted = tmp_path / "pid"
     assert wait_for(lambda: noted.exists() and noted.read_text().endswith("."))

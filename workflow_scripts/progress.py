@@ -57,7 +57,8 @@ class progress:
     def line(self, done: int, total: int, seconds: float) -> None:
         left = f"{seconds / done * (total - done):.0f} s left" if done < total else f"{seconds:.1f} s"
         figures = " ".join(f"{name}={value}" for name, value in self.figures.items())
-        print(f"{self.label}: {done}/{total} {self.unit}s, {left} {figures}".rstrip(), file=sys.stderr, flush=True)
+        units = f"{self.unit}es" if self.unit.endswith("ch") else f"{self.unit}s"
+        print(f"{self.label}: {done}/{total} {units}, {left} {figures}".rstrip(), file=sys.stderr, flush=True)
 
     def tell(self, done: int, total: int) -> None:
         """Report to build.py; nobody listening, or a full socket, must never stop a job."""

@@ -4,6 +4,7 @@ No table reads it and no job has it as an input, so that equal numbers stay equa
 made them when. `verify.py` compares the hashes in it with what is there.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 from files import sha256, write_json
@@ -32,8 +34,13 @@ def packages() -> dict[str, str]:
     """Versions of the libraries that are loaded."""
     found = {"python": platform.python_version()}
     for name, module in list(sys.modules.items()):
+        if "." in name or name in sys.stdlib_module_names:
+            continue
         version = vars(module).get("__version__")  # not by getattr: some packages compute or warn there
-        if "." not in name and name not in sys.stdlib_module_names and isinstance(version, str):
+        if version is None and hasattr(module, "__path__"):  # lazy packages, as transformers, do not hold it
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                version = metadata.version(name)
+        if isinstance(version, str):
             found[name] = version
     return found
 
