@@ -22,7 +22,9 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 # With Slurm, what is sent goes through slurm/bin/sbatch: it says why.
-os.environ["PATH"] = f"{workflow.basedir}/slurm/bin{os.pathsep}{os.environ['PATH']}"
+os.environ.update(
+    PATH=os.pathsep.join([f"{workflow.basedir}/slurm/bin", *os.get_exec_path()])
+)
 
 # A batch system's SIGTERM reaches every process of a job. The stages that can save their state do so then; the shell and
 # tee around them have to outlive them, or what is left of the job is killed at once.
