@@ -260,6 +260,8 @@ def main() -> None:
     importlib.import_module(f"methods.{args.method['name']}")  # their code is part of the stamp
     importlib.import_module(f"scopes.{args.scope['kind']}")
     settings = [args.method, args.scope, args.training, learning_rate, args.seed, args.benchmark]
+    if args.token_weights and not args.token_weights.is_file():
+        raise SystemExit(f"--token-weights {args.token_weights}: no such file; weigh_retain_tokens.py writes it")
     inputs = [selection, texts, base, small, args.token_weights and sha256(args.token_weights)]
     stamp = stamp_of(settings=settings, inputs=inputs)
     group = Group()

@@ -36,10 +36,12 @@ def retain_reference(model: nn.Module, batches: list[Batch], settings: dict) -> 
 
 
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
+    """Mean squared distance of h_l(forget) from c u (`reference`, `[H]`), in the activations' own units squared."""
     return (_kept(model, batch, settings) - reference).square().mean()
 
 
 def retain_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
+    """The same between h_l(retain) and the untouched model's, `reference` `[rows, T, H]`; times `weights`, if any."""
     hidden = _kept(model, batch, settings)
     mask = batch.mask.to(hidden.device)
     error = (hidden - reference[batch.rows][mask].float()).square()
