@@ -7,12 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import stub_project
 import yaml
+
+from run_snakemake import one_timer
 
 SCRIPTS = Path(__file__).parent.parent / "workflow_scripts"
 BUILD = [sys.executable, "workflow_scripts/build.py", "--cores", "2", "all_tables", "all_figures"]
@@ -39,6 +43,21 @@ def test_a_model_that_does_not_know_its_world_stops_everything_before_unlearning
     assert "check_knows_world: told to fail" in result.stdout + result.stderr
     assert (project / "results/micro/models").is_dir()
     assert not list(project.glob("results/micro/*/**/manifest.json")), "something was unlearned"
+
+
+def test_the_scheduler_looks_again_once_however_many_jobs_have_ended():
+    """Of Snakemake itself there would be one timer more for each; fails where a new version names things otherwise."""
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    assert callable(JobScheduler._schedule_reevalutation), "Snakemake has changed: is run_snakemake.py still needed?"
+    scheduler, before = SimpleNamespace(_open_jobs=threading.Semaphore(0)), threading.active_count()
+    for _ in range(20):
+        one_timer(scheduler, 0.2)
+    assert threading.active_count() == before + 1
+    assert scheduler._open_jobs.acquire(timeout=5)
+    assert not scheduler._open_jobs.acquire(timeout=0.5), "woken twice"
+    one_timer(scheduler, 0.0)
+    assert scheduler._open_jobs.acquire(timeout=5)
 
 
 def test_killed_build_goes_on_once_its_jobs_have_ended(project):

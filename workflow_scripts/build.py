@@ -25,15 +25,14 @@ from progress import SOCKET
 
 def snakemake_arguments(args: argparse.Namespace, seeds: list[int]) -> list[str]:
     """Targets stand first: several of Snakemake's options take all words that follow them."""
-    command = ["snakemake", *args.targets, "--cores", str(args.cores)]
+    # -P: our modules' names are not to stand in the way of what Snakemake imports
+    command = [sys.executable, "-P", "workflow_scripts/run_snakemake.py", *args.targets, "--cores", str(args.cores)]
     if args.config_file:
         command += ["--configfile", *args.config_file]
     command += ["--config", f"seeds={seeds}", *args.set]
     if args.report:
         return [*command, "--report", args.report]
-    # Snakemake 9.27 looks for jobs to start once more, and again, a timespan after each look: with its 1 s this took
-    # 30 % of a core by the middle of a build; longer than 3 s would keep it from ending.
-    return [*command, "--rerun-incomplete", "--max-jobs-per-timespan", "1000/3s", "--quiet", "rules"]
+    return [*command, "--rerun-incomplete", "--quiet", "rules"]
 
 
 def unasked_models(config: dict, seeds: list[int]) -> bool:
