@@ -5,7 +5,8 @@ import torch
 from tiny_models import random_tokens, tiny
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.parts import REAL, real_limits
+from bench.parts import real_limits
+from bench.real import REAL
 from moe.cost import Cost, cost_of
 
 
@@ -28,7 +29,7 @@ def test_forward_operations_are_those_that_run(family):
 
 def test_ratios_are_the_formulas():
     layers, layer, head = 27, 16, 2.5
-    cost = Cost([1.0] * layers, head, [], 0, 0, 0)
+    cost = Cost([1.0] * layers, head, [], 0, 0, 0, [])
     ours = 2 * layers - 2 * layer + 2 * head
     assert cost.naive(layer) / cost.reused(layer) == (2 * layers - layer + 2 * head) / ours
     assert cost.full() / cost.reused(layer) == 3 * (layers + head) / ours

@@ -7,6 +7,7 @@ from tiny_models import MOE_FAMILIES, tiny
 from torch import nn
 
 from moe.layers import decoder_layers, find_moe_layers
+from moe.selected import select_experts_
 
 ROUTERS = {"granite": "block_sparse_moe.router", "gptoss": "mlp.router"}
 
@@ -24,6 +25,15 @@ def test_every_family(family):
         assert weight.shape == (layer.num_experts, 32)
         assert model.get_parameter(name) is weight
         assert {p.shape[0] for p in model.get_submodule(layer.experts).parameters()} == {layer.num_experts}
+
+
+@pytest.mark.parametrize("family", MOE_FAMILIES)
+def test_the_same_layers_while_one_expert_trains(family):
+    """A loss may look for layers when some of their experts are wrapped already."""
+    model = tiny(family)
+    found = find_moe_layers(model)
+    select_experts_(model, found[-1].experts, [1])
+    assert find_moe_layers(model) == found
 
 
 def test_a_dense_model_has_none():

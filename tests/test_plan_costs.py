@@ -13,7 +13,8 @@ GB = 1e9
 # One layer's worth of a made-up model: 4 MoE layers of 10 experts of 6 parameters, 1,000 in all.
 COUNTS = {
     "total": 1000,
-    "sizes": {"moe_layers": 4, "layers": 5, "experts": 10, "hidden": 3, "expert": 6, "active": 900, "top_k": 2},
+    "sizes": {"moe_layers": 4, "layers": 5, "experts": 10, "hidden": 3, "expert": 6, "active": 900, "top_k": 2}
+    | {"kept": 50, "vocabulary": 10},
     "scopes": {"baseline": {"trained": 1000}, "lora": {"trained": 50}, "experts": {"trained": 240}},
 }
 
@@ -39,7 +40,14 @@ def test_memory_and_disk():
     training = {"precision": "bfloat16", "batch_size": 16, "rows_at_once": 4, "block_length": 1024}
     shared, each = plan_costs.gpu_gigabytes(COUNTS, 1000, training)
     assert shared == pytest.approx((2 * 1000 + 16 * 1000) / GB)
-    assert each == pytest.approx(6 + 4 * 1024 * 3 * 5 * 2 / GB)
+    copy = 4 * (6 / 3 + 2 * 3)  # 6 parameters are 3 x 2 intermediates, and its input and output, in fp32
+    assert each == pytest.approx(3 + 4096 * (5 * 2 * 50 + 12 * 3 + 2 * 50 + copy) / GB)
+    recomputed = plan_costs.gpu_gigabytes(COUNTS, 1000, training | {"gradient_checkpointing": True})[1]
+    assert recomputed == pytest.approx(3 + 4096 * (5 * 2 * 3 + 12 * 3 + 2 * 2 * 50 + copy) / GB)
+    many = COUNTS | {"sizes": COUNTS["sizes"] | {"vocabulary": 10**6}}  # 512 tokens' logits are more than a layer
+    assert plan_costs.gpu_gigabytes(many, 0, training)[1] == pytest.approx(
+        3 + (4096 * (5 * 2 * 50 + 12 * 3) + 512 * 16 * 10**6) / GB
+    )
     assert plan_costs.checkpoint_gigabytes(36, {"kind": "uoe"}, training) == 36 * 4 / GB
     assert plan_costs.checkpoint_gigabytes(1000, {"kind": "baseline"}, training) == 1000 * 2 / GB
 
@@ -49,7 +57,8 @@ def test_cells_that_are_there_are_left_out(tmp_path):
     validate(config, str(ROOT / "config/schema.yaml"))
     real = {
         "total": 14_315_784_192,
-        "sizes": {"moe_layers": 24, "layers": 24, "experts": 60, "hidden": 2048, "expert": 8_650_752, "active": 2.7e9},
+        "sizes": {"moe_layers": 24, "layers": 24, "experts": 60, "hidden": 2048, "expert": 8_650_752, "active": 2.7e9}
+        | {"kept": 61_500, "vocabulary": 151_936},
         "scopes": {name: {"trained": 14_315_784_192} for name in ("baseline", "experts", "experts-routers", "routers")}
         | {"lora": {"trained": 1e8}},
     }

@@ -4,13 +4,14 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny_models import MOE_FAMILIES, LetterTokenizer, random_texts, random_tokens, tiny
 
 import cache_prefix
 import unlearn as stage
 from methods import npo
 from moe.delta import base_hash, trained_tensors
-from moe.forward import CHUNK, final_hidden, hidden_states, logits, sequence_nll, token_nll
+from moe.forward import CHUNK, final_hidden, hidden_states, sequence_nll, token_nll
 from moe.layers import decoder_layers, find_moe_layers
 from moe.routing import record_routing
 from moe.selection import NOTHING
@@ -113,6 +114,17 @@ def test_equals_the_whole_model(family, method):
         assert all(probe["overlap"][layer] == 1.0 for layer in probe["overlap"] if int(layer) < 2)
 
 
+def test_a_loss_that_sees_every_layers_routing_runs_every_layer(monkeypatch):
+    """GA with the negated balance loss (as published): its mean is over the tokens of all layers, also lower ones."""
+    monkeypatch.setitem(METHODS, "ga", {"negated_balance": 0.5})
+    start = tiny("qwen2moe", 1)
+    selection = uoe(start)
+    run(start, selection=selection, training=TRAINING | {"steps": 0})
+    start = {name: tensor.clone() for name, tensor in trained_tensors(start).items()}
+    found = run(tiny("qwen2moe", 1), selection=selection)
+    assert_same_run(found, run(tiny("qwen2moe", 1), selection=selection, whole=True), start)
+
+
 def test_with_recomputed_activations_and_a_batch_in_parts():
     """What the real models' cells use: layers run again in the backward pass, and a step takes several passes."""
     start = tiny("deepseek", 1)
@@ -138,10 +150,10 @@ def test_embedding_multiplier_and_sliding_windows():
                 setattr(model.model, name, value)
         batch = batches(blocks(0), 4)[0]
         with torch.no_grad():
-            expected, hidden = logits(model, batch), hidden_states(model, batch, 2)
+            expected, hidden = model(batch.input_ids, use_cache=False).logits, hidden_states(model, batch, 2)
             for layer in (1, 2):
                 prefix = reuse_prefix_(model, layer, Reuse(), [blocks(0)], 4)
-                assert torch.allclose(logits(model, batch), expected, atol=2e-6)
+                assert torch.allclose(model(input_ids=batch.input_ids, use_cache=False).logits, expected, atol=2e-6)
                 assert torch.allclose(hidden_states(model, batch, 2), hidden, atol=2e-6)
                 prefix.remove()
 
@@ -317,6 +329,12 @@ class TestFile:
         selection = uoe(model, [1])
         found = run(model, selection=selection, reuse=Reuse(file=file, base="abc"))
         assert json.dumps(found[0]) == json.dumps(run(tiny("olmoe", 1), selection=selection)[0])
+
+    def test_complete_where_it_holds_every_text(self, file, tmp_path):
+        assert Reuse(file=file).complete() and not Reuse().complete()
+        partial = tmp_path / "partial.safetensors"
+        save_file({}, partial, {"prefix": json.dumps({"base": "abc", "layer": 2, "sets": []})})
+        assert not Reuse(file=partial).complete()
 
     def test_other_weights_are_refused(self, file):
         with pytest.raises(SystemExit, match=r"prefix.safetensors: made from other weights") as stop:

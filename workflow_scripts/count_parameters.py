@@ -14,6 +14,7 @@ from torch import nn
 
 import provenance
 from files import read_json, write_json
+from moe.cost import cost_of_model
 from moe.delta import trained_tensors
 from moe.layers import MoELayer, decoder_layers, find_moe_layers
 from moe.lora import attach_lora
@@ -98,6 +99,7 @@ def count(architecture: dict, rank: int, selections: dict[str, dict]) -> dict:
         for tensor in model.get_submodule(layer.experts).parameters()
     )
     sizes |= {"vocabulary": model.config.vocab_size, "active": total - idle}
+    sizes |= {"kept": max(cost_of_model(model, 1).kept)}
     sizes |= {"expert": sum(t[0].numel() for t in model.get_submodule(layers[0].experts).parameters()) if layers else 0}
     trainable = {name: {"trained": n, "percent": 100.0 * n / total} for name, n in scopes.items()}
     chosen = {name: sum(map(len, s["experts"].values())) for name, s in selections.items()}

@@ -1,7 +1,7 @@
 """What one expert costs: measure steps, evaluations, memory and whole cells against naive runs, beside counted limits.
 
-Writes PREFIX.json, .csv, .md and .png. Figures of time are only as good as the machine is quiet; the table says how
-busy it was.
+Writes PREFIX.json, .csv, .md and .png, and PREFIX.readme.md: what README.md shows of it. Figures of time are only as
+good as the machine is quiet; the table says how busy it was.
     OMP_NUM_THREADS=1 python workflow_scripts/measure.py --output-prefix results/bench/one_expert
 """
 
@@ -19,7 +19,8 @@ import torch
 import transformers
 
 from bench import parts
-from bench.report import draw, markdown
+from bench.real import real_steps
+from bench.report import draw, excerpt, markdown
 from files import write_json, write_text
 
 
@@ -33,7 +34,7 @@ def main() -> None:
     transformers.utils.logging.disable_progress_bar()
     logging.disable(logging.WARNING)  # lm-eval's
     few = max(1, args.repeats // 2)
-    before, start, rows = parts.load(), time.monotonic(), parts.real_limits() + parts.start_up()
+    before, start, rows = parts.load(), time.monotonic(), parts.real_limits() + parts.process_starts()
     busiest = before
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -49,6 +50,8 @@ def main() -> None:
             rows += measures[letter]()
             busiest = max(busiest, parts.load())
             print(f"({letter}) done after {time.monotonic() - start:.0f} s, load {parts.load():.2f}", flush=True)
+    if torch.cuda.is_available():
+        rows += real_steps()
     machine = {"load_before": before, "load_busiest": busiest, "seconds": time.monotonic() - start, "threads": 1}
     machine |= {"torch": torch.__version__, "transformers": transformers.__version__, "cores": os.cpu_count()}
     write_json(f"{args.output_prefix}.json", {"machine": machine, "rows": rows})
@@ -58,6 +61,7 @@ def main() -> None:
         writer.writeheader()
         writer.writerows(rows)
     write_text(f"{args.output_prefix}.md", markdown(rows, machine))
+    write_text(f"{args.output_prefix}.readme.md", excerpt(rows, machine))
     draw(rows).savefig(f"{args.output_prefix}.png", dpi=150)
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import study
 from files import read_json
+from moe.budget import activation_bytes
 from paper import needs
 
 # Bytes a trained parameter, its weight aside: gradient, fp32 copy, Adam's two moments.
 TRAINED_BYTES = 4 + 4 + 8
 USABLE = 0.95  # of a GPU's memory
-WORKING_GB = 6.0  # logits of a chunk, activations of one recomputed layer, the allocator's rest
+REST_GB = 3.0  # the driver's own, what the allocator can't use, inputs that weight gradients need
 QUESTION_TOKENS = 150  # a lettered question of MMLU or WMDP with its options
 QUESTIONS = {"wmdp": 1987, "mmlu test": 14042, "mmlu validation": 1531, "rwku probes": 6000}
 DECODING_SECONDS = 0.05  # one token for a batch of prompts
@@ -56,13 +57,13 @@ def trained(counts: dict, scope: dict) -> int:
 
 
 def gpu_gigabytes(counts: dict, number: int, training: dict) -> tuple[float, float]:
-    """What GPUs share (weights in the study's precision, what training adds), and what each needs (kept layer inputs,
-    working space)."""
-    sizes = counts["sizes"]
-    weights = counts["total"] * (2 if training["precision"] == "bfloat16" else 4)
-    rows = training.get("rows_at_once", training["batch_size"])
-    kept = rows * training["block_length"] * sizes["hidden"] * sizes["layers"] * 2
-    return (weights + number * TRAINED_BYTES) / 1e9, kept / 1e9 + WORKING_GB
+    """What GPUs share (weights in the study's precision, what training adds), and what each needs (activations, a
+    rest). Whole models: which layer UOE trains, and so what it can leave in the machine's memory, is not known yet."""
+    sizes, width = counts["sizes"], 2 if training["precision"] == "bfloat16" else 4
+    tokens = training.get("rows_at_once", training["batch_size"]) * training["block_length"]
+    recomputed = training.get("gradient_checkpointing", False)
+    held = activation_bytes(sizes, sizes["layers"], tokens, recomputed=recomputed, width=width)
+    return (counts["total"] * width + number * TRAINED_BYTES) / 1e9, held / 1e9 + REST_GB
 
 
 def checkpoint_gigabytes(number: int, scope: dict, training: dict) -> float:

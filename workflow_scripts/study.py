@@ -131,7 +131,8 @@ def shares_prefix(config: dict, model: str, method: str, scope: str) -> bool:
     """Whether the cell trains the target layer and nothing below it, so that cache_prefix.py's file serves it."""
     block = scope_block(config, method, scope)
     target_only = block["kind"] in ("uoe", "random") and not {"layers", "rank"} & block.keys()
-    return config["models"][model]["moe"] and target_only
+    every_layer = "negated_balance" in _whole(config, method)  # methods/ga.py: reads_every_layer
+    return config["models"][model]["moe"] and target_only and not every_layer
 
 
 def _files(value: object) -> list[str]:

@@ -25,7 +25,7 @@ from files import read_json, sha256, write_json
 from moe.delta import base_hash, save_delta, trained_tensors
 from moe.forward import Batch, token_nll
 from moe.layers import MoELayer, find_moe_layers
-from moe.loading import checkpoint_activations_, first_device, load_model
+from moe.loading import checkpoint_activations_, load_model, settle_
 from moe.precision import hand_over_gradients, make_masters, master, write_back
 from moe.routing import Routing, overlap, record_routing, token_share
 from moe.sharding import Group, whole
@@ -66,6 +66,7 @@ def probe(model: torch.nn.Module, layers: list[MoELayer], batch: Batch, before: 
     with record_routing(model, recorded) as routing:
         nll = token_nll(model, batch)
     kept = batch.mask.reshape(-1)
+    routing.logits.clear()  # a run holds on to its first probe
     before = before or routing
     now = before.top_k | routing.top_k
     return {
@@ -118,16 +119,14 @@ def unlearn(
     total = sum(parameter.numel() for parameter in model.parameters())
     size = training["batch_size"]
     at_once = training.get("rows_at_once") or size  # rows in one pass; the step is that of the whole batch
-    device = group.device or first_device(model)
-    forget = pack(forget_text, tokenizer, training["block_length"]).to(device)
+    forget = pack(forget_text, tokenizer, training["block_length"])
     retain = None
     if hasattr(losses, "retain_loss"):
-        retain = pack(retain_text, tokenizer, training["block_length"]).to(device)
+        retain = pack(retain_text, tokenizer, training["block_length"])
     if token_weights is not None and (retain is None or token_weights.shape != retain.shape):
         found = "no retain term" if retain is None else f"{tuple(retain.shape)} tokens of retain text"
         raise SystemExit(f"token weights {tuple(token_weights.shape)}: {method_name} has {found}")
 
-    token_weights = None if token_weights is None else token_weights.to(device)
     model.eval()  # no dropout: unlearning compares the model with itself
     model.requires_grad_(False)
     importlib.import_module(f"scopes.{scope['kind']}").prepare(model, layers, selection, scope)
@@ -139,13 +138,19 @@ def unlearn(
     if training.get("gradient_checkpointing"):
         checkpoint_activations_(model)
 
+    known = [blocks for blocks in (forget, retain) if blocks is not None]
+    device = group.device or settle_(model, lowest_trained(model))
+    forget = forget.to(device)
+    retain = None if retain is None else retain.to(device)
+    token_weights = None if token_weights is None else token_weights.to(device)
+
     by_index = {layer.index: layer for layer in layers}
     anchored = [by_index[int(name)] for name in selection["anchor"]]
     probe_batch = batches(forget[: training["probe_blocks"]], training["probe_blocks"])[0]
     first, before = probe(model, layers, probe_batch, None)
-    known = [blocks.cpu() for blocks in (forget, retain) if blocks is not None]
     # From here on nothing below what trains runs twice on a text; the first probe, above, saw all of the model.
-    if group.size == 1:
+    every_layer = hasattr(losses, "reads_every_layer") and losses.reads_every_layer(method)
+    if group.size == 1 and not every_layer:
         reuse_prefix_(model, lowest_trained(model), reuse or Reuse(), known, at_once)
     forget_reference = (
         losses.forget_reference(model, batches(forget, at_once), method)
@@ -288,7 +293,10 @@ def run_cell(
 
     state: None in all processes of a sharded run but the first. A sharded run starts anew when it was stopped.
     """
-    model = load_model(args.model, args.training.get("precision", "float32"), on_cpu=group.size > 1)
+    reuse = Reuse(1e9 * args.limit_gb, args.prefix, base)
+    # Where all that enters the trained layers is on file, what lies below them is not brought to the GPU (`settle_`).
+    on_cpu = group.size > 1 or (torch.cuda.device_count() == 1 and reuse.complete())
+    model = load_model(args.model, args.training.get("precision", "float32"), on_cpu=on_cpu)
     method = {key: value for key, value in args.method.items() if key != "name"} | {"seed": args.seed}
     if selection["experts"] and "hook_layer" in method and args.scope["kind"] in ("uoe", "random"):
         method["hook_layer"] = max(map(int, selection["experts"]))  # RMU+UOE steers the target layer itself
@@ -321,7 +329,7 @@ def run_cell(
         save,
         load_file(args.token_weights)["weights"] if args.token_weights else None,
         state if group.size == 1 else None,
-        Reuse(1e9 * args.limit_gb, args.prefix, base),
+        reuse,
         label=f"unlearning {args.output}",
         group=group,
     )

@@ -4,21 +4,18 @@ import ctypes
 import os
 import re
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
-from transformers import DeepseekV2Config, Qwen2MoeConfig
-
 import unlearn
-from bench import questions, steps
+from bench import questions, start_up, steps
+from bench.real import REAL
 from bench.steps import METHODS, SHAPE, Full, Naive, Reused, config_of, model_of
 from moe.cost import Cost, cost_of, memory_plan
-from moe.forward import CHUNK
 from moe.suffix import Reuse
+from plan_costs import LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS
 
 DEPTHS = (2, 8, 11)  # of 12 layers: near the bottom, two thirds up, the last
 THIRDS = 2 / 3
@@ -98,13 +95,18 @@ def evaluation(folder: Path, repeats: int, checkpoints: int = 8) -> list[dict]:
     slow, fast = cost_of(config, 70).evaluation(layer, checkpoints)
     what = f"evaluating {checkpoints} checkpoints, layer {layer} of {SHAPE['layers']}"
     calls, values = questions.loops(model, tokenizer, folder, paths)
+    calls["shared"]()  # another cell leaves its prefix
     alone = paired(calls, repeats, warm=0)
-    worst = max(abs(a - b) for a, b in zip(values["HFLM"], values["ours"], strict=True))
+    worst = max(abs(a - b) for name in ("ours", "shared") for a, b in zip(values["HFLM"], values[name], strict=True))
     if worst > 1e-5:
         raise SystemExit(f"log-likelihoods differ by up to {worst:.2g}")
+    suffixes = checkpoints * sum(cost_of(config, 70).layers[layer:])
     return [
         ratio_row("b", what, times, "HFLM", "ours", slow / fast),
         ratio_row("b", f"{what}, model calls alone", alone, "HFLM", "ours", slow / fast),
+        ratio_row(
+            "shared", "the same where another cell has left its prefix", alone, "ours", "shared", fast / suffixes
+        ),
     ]
 
 
@@ -199,7 +201,8 @@ def whole_cells(folder: Path, repeats: int) -> list[dict]:
 
 
 def growth(folder: Path, repeats: int) -> list[dict]:
-    """(e) A GA step two thirds up as layers, experts and tokens grow; an evaluation as checkpoints do."""
+    """(e) A GA step two thirds up as layers, experts and tokens grow; an evaluation as checkpoints do, against HFLM's
+    time for one times their number."""
     rows = []
     grid = [("layers", n) for n in (6, 12, 24)] + [("experts", n) for n in (8, 16, 32, 64)]
     grid += [("length", n) for n in (32, 64, 128, 256)]
@@ -218,36 +221,19 @@ def growth(folder: Path, repeats: int) -> list[dict]:
         seconds(lambda: questions.theirs(model, tokenizer, folder, paths[:1])) for _ in range(repeats)
     )
     for count in (1, 2, 4, 8, 16):
-        times = paired({"ours": lambda n=count: questions.ours(model, tokenizer, folder, paths[:n])}, 1, warm=0)
+        times = paired({"ours": lambda n=count: questions.ours(model, tokenizer, folder, paths[:n])}, repeats, warm=0)
+        times["HFLM"] = [one * count] * repeats  # its runs know nothing of each other
         slow, fast = cost_of(config, 70).evaluation(layer, count)
-        rows.append(
-            ratio_row("e", f"checkpoints {count}", times | {"HFLM": [one * count]}, "HFLM", "ours", slow / fast)
-        )
+        rows.append(ratio_row("e", f"checkpoints {count}", times, "HFLM", "ours", slow / fast))
     return rows
 
 
-# Shapes of the papers' models (their published config.json) and the layer that UOE trained there.
-REAL = {
-    "Qwen1.5-MoE-A2.7B, layer 4 of 24": (
-        Qwen2MoeConfig(
-            vocab_size=151936, hidden_size=2048, num_hidden_layers=24, num_attention_heads=16, num_key_value_heads=16,
-            num_experts=60, num_experts_per_tok=4, moe_intermediate_size=1408, shared_expert_intermediate_size=5632,
-            intermediate_size=5632,
-        ), 4,
-    ),
-    "DeepSeek-V2-Lite, layer 16 of 27": (
-        DeepseekV2Config(
-            vocab_size=102400, hidden_size=2048, num_hidden_layers=27, num_attention_heads=16, num_key_value_heads=16,
-            n_routed_experts=64, num_experts_per_tok=6, moe_intermediate_size=1408, n_shared_experts=2,
-            intermediate_size=10944, first_k_dense_replace=1, kv_lora_rank=512, q_lora_rank=None, qk_nope_head_dim=128,
-            qk_rope_head_dim=64, v_head_dim=128, head_dim=64,
-        ), 16,
-    ),
-}  # fmt: skip
+TFLOPS = 100.0  # config/paper.yaml: hardware
 
 
-def real_limits(length: int = 1024, rows: int = 16) -> list[dict]:
-    """What counting allows at the papers' own layers, and the memory that a UOE step plans there (bf16, 16 x 1,024)."""
+def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
+    """What counting allows at the papers' own layers, and the memory that a UOE step plans there: bf16, as in
+    config/paper.yaml `rows` x 1,024 tokens in a pass, activations recomputed."""
     found = []
     for name, (config, layer) in REAL.items():
         cost: Cost = cost_of(config, length)
@@ -257,28 +243,52 @@ def real_limits(length: int = 1024, rows: int = 16) -> list[dict]:
             "naive RMU": cost.naive_rmu(layer) / cost.reused_rmu(layer),
         }
         slow, fast = cost.evaluation(layer, 8)
-        plan = memory_plan(config, cost, layer, rows * length, CHUNK)
+        plan = memory_plan(config, cost, layer, rows * length, recomputed=True)
         found.append(
             {"part": "limits", "what": name, "head_in_layers": cost.head / statistics.mean(cost.layers)}
             | {f"limit_{key}": value for key, value in ratios.items()}
             | {"limit_HFLM x 8": slow / fast}
             | {f"gigabytes_{key}": value / 1e9 for key, value in plan.items()}
+            | shared_questions(cost, config.hidden_size, layer)
         )
     return found
 
 
-def start_up() -> list[dict]:
-    """What each process pays before its first line of work: the interpreter, and the libraries one by one, twice."""
-    commands = {
-        "python": "pass",
-        "+ torch": "import torch",
-        "+ transformers' model classes": "import torch, transformers.models.qwen2_moe.modeling_qwen2_moe",
-        "+ lm-eval": "import torch, lm_eval.models.huggingface, lm_eval.tasks",
+def shared_questions(cost: Cost, width: int, layer: int) -> dict[str, float | None]:
+    """What evaluations on WMDP and MMLU would save by sharing between cells what enters `layer` on the questions.
+
+    As in config/paper.yaml: 8 checkpoints answer the development questions, 3 of them the test. A file of such hidden
+    states (bf16) would be read at the speed at which weights are loaded; the first cell's evaluation, or a job of its
+    own, must make and write it. Shares of one evaluation's seconds, of model loading and layers alone.
+    """
+    development, test = (
+        QUESTIONS["wmdp"] / 2 + QUESTIONS["mmlu validation"],
+        QUESTIONS["wmdp"] / 2 + QUESTIONS["mmlu test"],
+    )
+    tokens = (development + test) * QUESTION_TOKENS
+    below = tokens * sum(cost.layers[:layer]) / (1e12 * TFLOPS)
+    above = (8 * development + 3 * test) * QUESTION_TOKENS * sum(cost.layers[layer:]) / (1e12 * TFLOPS)
+    seconds_a_gigabyte = 60 * LOADING_MINUTES_PER_GB
+    size = tokens * width * 2 / 1e9
+    loading = seconds_a_gigabyte * 2 * (sum(cost.layer_weights) + 2 * cost.head_weights) / 1e9
+    whole, saved = loading + below + above, below - seconds_a_gigabyte * size
+    made = loading + below + seconds_a_gigabyte * size
+    return {
+        "shared_gigabytes": size,
+        "shared_passes": below / (below + above),
+        "shared_saved": saved / whole,
+        "shared_cells": made / saved if saved > 0 else None,
     }
-    rows = []
-    for name, code in commands.items():
-        took = [seconds(lambda c=code: subprocess.run([sys.executable, "-c", c], check=True)) for _ in range(2)]
-        rows.append({"part": "start", "what": name, "seconds": min(took)})
+
+
+def process_starts() -> list[dict]:
+    """What each stage pays before its first line of work, and what it loads: twice, the better one."""
+    forks, rows = start_up.forked(), []
+    for stage in start_up.STAGES:
+        loaded: list[str] = []
+        took = [seconds(lambda s=stage, f=loaded: f.extend(start_up.libraries(s))) for _ in range(2)]
+        rows.append({"part": "start", "what": stage, "libraries": ", ".join(dict.fromkeys(loaded))})
+        rows[-1] |= {"seconds": min(took), "seconds_forked": forks[stage]}
     return rows
 
 

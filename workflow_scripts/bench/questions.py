@@ -88,7 +88,10 @@ def accuracy_of(test: MultipleChoice, speaker: LanguageModel) -> float:
 
 
 def loops(model, tokenizer, folder: Path, paths: list[Path]) -> tuple[dict, dict]:
-    """The answering alone, without lm-eval's preparation of each run: calls by name, and what they found."""
+    """The answering alone, without lm-eval's preparation of each run: calls by name, and what they found.
+
+    "shared": as ours, but what lies below the trained layer stays from one call to the next, as if cells shared it.
+    """
     tests = [MultipleChoice(task, {"task": task, "file": f"{task}.jsonl"}, folder, ["development", "test"])
              for task in TESTS]  # fmt: skip
     asked = [[request for requests in test.asked for request in requests] for test in tests]
@@ -101,15 +104,18 @@ def loops(model, tokenizer, folder: Path, paths: list[Path]) -> tuple[dict, dict
                 for requests in asked:
                     found[name] += [value for value, _ in speaker.loglikelihood(requests, disable_tqdm=True)]
 
-    def one_pass() -> None:
+    def one_pass(name: str, left: dict) -> None:
         prefix = reuse_prefix_(model, lowest_changed(model, paths), Reuse(), [], BATCH)
-        run("ours", LanguageModel(model, tokenizer, BATCH, prefix))
+        prefix.known = left
+        run(name, LanguageModel(model, tokenizer, BATCH, prefix))
         prefix.remove()
 
     def one_by_one() -> None:
         run("HFLM", HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH))
 
-    return {"HFLM": one_by_one, "ours": one_pass}, found
+    left: dict = {}  # hidden states that the calls of "shared" after the first find
+    calls = {"HFLM": one_by_one, "ours": lambda: one_pass("ours", {}), "shared": lambda: one_pass("shared", left)}
+    return calls, found
 
 
 def theirs(model, tokenizer, folder: Path, paths: list[Path]) -> list[dict[str, float]]:

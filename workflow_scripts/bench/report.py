@@ -1,5 +1,6 @@
 """Table and plot of the benchmark's rows."""
 
+import math
 from pathlib import Path
 
 import matplotlib
@@ -13,6 +14,7 @@ SHORT = {
     ", model calls alone": ", calls",
     "whole GA x UOE cell, layer": "cell",
 }
+NAMES = {"naive": "naive one-expert training", "full": "full fine-tuning", "HFLM": "8 runs of lm-eval's HFLM"}
 COLOURS = {"naive": "C0", "full": "C1", "HFLM": "C2"}
 STYLE = Path(__file__).parents[1] / "paper" / "figures.mplstyle"
 
@@ -44,14 +46,26 @@ def markdown(rows: list[dict], machine: dict) -> str:
         if row["part"] == "limits":
             limits = " | ".join(f"{row[f'limit_{name}']:.2f}" for name in names)
             lines.append(f"| {row['what']} | {row['head_in_layers']:.2f} | {limits} |")
-    lines += ["", "| UOE step as planned there, bf16, 16 x 1,024 tokens, GB | Weights | Trained | Activations |"]
+    lines += ["", "| UOE step as planned there, bf16, 4 x 1,024 tokens a pass, GB | Weights | Trained | Activations |"]
     lines.append("|:---|---:|---:|---:|")
     for row in rows:
         if row["part"] == "limits":
             plan = " | ".join(f"{row[f'gigabytes_{name}']:.2f}" for name in ("weights", "trained", "activations"))
             lines.append(f"| {row['what']} | {plan} |")
-    lines += ["", "| A process pays | s |", "|:---|---:|"]
-    lines += [f"| {row['what']} | {row['seconds']:.2f} |" for row in rows if row["part"] == "start"]
+    real = [row for row in rows if row["part"] == "real"]
+    if real:
+        lines += ["", "| On the GPU, random weights, bf16 | | Tokens/s | Of a product's speed | Peak, GB | Bound, GB |"]
+        lines.append("|:---|:---|---:|---:|---:|---:|")
+    for row in real:
+        bound = f"{row['gigabytes_bound']:.1f}" if row["against"] == "ours" else ""
+        used = f"{row['tokens_per_second']:,.0f} | {row['utilisation']:.0%} | {row['gigabytes']:.1f}"
+        lines.append(f"| {row['what']} | {row['against']} | {used} | {bound} |")
+    lines += ["", *shared_prefixes(rows)]
+    lines += ["", "| A process pays before its first line of work | Loads | Fresh, s | As `make` starts it, s |"]
+    lines.append("|:---|:---|---:|---:|")
+    for row in rows:
+        if row["part"] == "start":
+            lines.append(f"| {row['what']} | {row['libraries']} | {row['seconds']:.2f} | {row['seconds_forked']:.2f} |")
     lines += [
         "",
         f"One thread of {machine['cores']} cores, fp32, torch {machine['torch']}, transformers "
@@ -61,6 +75,38 @@ def markdown(rows: list[dict], machine: dict) -> str:
         "expert of the block, throw them away but for one, and go back through the attention below it, so a share can "
         "be over 100 %; so can HFLM's, which prepares each of its runs anew and makes logits for every token.",
     ]
+    return "\n".join(lines) + "\n"
+
+
+def shared_prefixes(rows: list[dict]) -> list[str]:
+    """Why what lies below the trained layer is shared by the checkpoints of a cell, and not by cells."""
+    lines = [
+        "| If cells shared hidden states of questions | Of layer passes | Of an evaluation | Pays from | File, GB |"
+    ]
+    lines.append("|:---|---:|---:|---:|---:|")
+    for row in rows:
+        if row["part"] == "limits":
+            cells = f"cell {math.ceil(row['shared_cells'])}" if row["shared_cells"] else "never"
+            shares = f"{row['shared_passes']:.0%} | {row['shared_saved']:.0%}"
+            lines.append(f"| {row['what']}, WMDP and MMLU | {shares} | {cells} | {row['shared_gigabytes']:.1f} |")
+    for row in rows:
+        if row["part"] == "shared":
+            lines.append(f"| measured here, 8 checkpoints, model calls alone | {1 - 1 / row['ratio']:.0%} | | | |")
+    return lines
+
+
+def excerpt(rows: list[dict], machine: dict) -> str:
+    """The table that README.md shows: what is measured two thirds up, and how quiet the machine was."""
+    place = "layer 8 of 12"
+    lines = [f"| Two thirds up ({place}) | Times faster (least to most) | Counted limit |", "|:---|---:|---:|"]
+    for row in rows:
+        if "ratio" in row and row["part"] in "abd" and place.removesuffix(" of 12") in row["what"]:
+            what = row["what"].replace(f", {place}", "").replace(", layer 8", "")
+            limit = f"{row['limit']:.2f}" if row["limit"] else ""
+            spread = f"{row['ratio']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
+            lines.append(f"| {what}, than {NAMES[row['against']]} | {spread} | {limit} |")
+    lines += ["", f"Measured in {machine['seconds'] / 60:.0f} minutes on one thread of {machine['cores']} cores; load "]
+    lines[-1] += f"average {machine['load_before']:.1f} before, at most {machine['load_busiest']:.1f} (1 is its own)."
     return "\n".join(lines) + "\n"
 
 

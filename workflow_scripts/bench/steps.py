@@ -7,7 +7,9 @@ import torch
 from torch.nn.functional import cross_entropy, logsigmoid
 from transformers import Qwen2MoeConfig, Qwen2MoeForCausalLM
 
-from moe.layers import find_moe_layers
+from moe.layers import decoder_layers, find_moe_layers
+from moe.loading import first_device
+from moe.precision import hand_over_gradients, make_masters, write_back
 from moe.suffix import Reuse, reuse_prefix_
 from packing import batch_of, batches
 from scopes.uoe import prepare
@@ -47,12 +49,14 @@ class Step:
     def __init__(self, model: torch.nn.Module, method: str, layer: int, length: int, rows: int, count: int = 16):
         self.model, self.method, self.layer = model, method, layer
         self.settings = METHODS[method] | {"hook_layer": layer}
-        self.forget, self.retain = texts(count, length, 1), texts(count, length, 2)
+        device = first_device(model)
+        self.forget, self.retain = texts(count, length, 1).to(device), texts(count, length, 2).to(device)
         self.rows = [torch.arange(first, first + rows) % count for first in range(0, count, rows)]
         model.requires_grad_(False)
         self.prepare()
         self.trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.trained, lr=RATE, weight_decay=0.0)
+        self.masters = make_masters(self.trained)
+        self.optimizer = torch.optim.AdamW(self.masters, lr=RATE, weight_decay=0.0)
 
     def run(self, number: int) -> float:
         """Returns the loss."""
@@ -62,8 +66,10 @@ class Step:
         if self.method != "ga":
             (self.settings["retain_weight"] * self.retain_loss(rows)).backward()
         self.mask()
-        torch.nn.utils.clip_grad_norm_(self.trained, CLIP)
+        hand_over_gradients(self.trained)
+        torch.nn.utils.clip_grad_norm_(self.masters, CLIP)
         self.optimizer.step()
+        write_back(self.trained)
         self.optimizer.zero_grad(set_to_none=True)
         return loss.item()
 
@@ -78,7 +84,7 @@ class Reused(Step):
         layers, losses = find_moe_layers(self.model), importlib.import_module(f"methods.{self.method}")
         selection = {"experts": {str(self.layer): [EXPERT]}, "routers": [self.layer], "anchor": {}}
         prepare(self.model, layers, selection, {})
-        sets, size = [self.forget, self.retain], len(self.rows[0])
+        sets, size = [self.forget.cpu(), self.retain.cpu()], len(self.rows[0])
         reuse_prefix_(self.model, self.layer, Reuse(), sets, size).fill()
         self.losses, self.references = losses, []
         for name, blocks in (("forget_reference", self.forget), ("retain_reference", self.retain)):
@@ -107,7 +113,7 @@ class Naive(Step):
                 self.reference = torch.cat([self.nll(part) for part in self.forget.split(len(self.rows[0]))])
             if self.method == "rmu":
                 states = torch.cat([self.hidden(self.model, part) for part in self.forget.split(len(self.rows[0]))])
-                direction = torch.rand(states.shape[-1], generator=torch.Generator().manual_seed(0))
+                direction = torch.rand(states.shape[-1], generator=torch.Generator().manual_seed(0)).to(states)
                 length = self.settings["steering"] * states.norm(dim=-1).mean()
                 self.control = length * direction / direction.norm()
         self.train()
@@ -128,7 +134,13 @@ class Naive(Step):
         return cross_entropy(scores.transpose(1, 2), ids[:, 1:], reduction="none").mean(-1)
 
     def hidden(self, model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
-        return model(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states[self.layer + 1]
+        """After the hook layer, `[B, T, H]`; every layer and the head run."""
+        kept = []
+        block = decoder_layers(model)[1][self.layer]
+        handle = block.register_forward_hook(lambda module, args, output: kept.append(output))
+        model(input_ids=ids, use_cache=False)
+        handle.remove()
+        return kept[0]
 
     def forget_loss(self, rows: torch.Tensor) -> torch.Tensor:
         ids = self.forget[rows]

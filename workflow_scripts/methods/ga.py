@@ -14,6 +14,11 @@ from moe.layers import find_moe_layers
 from moe.routing import record_routing
 
 
+def reads_every_layer(settings: dict) -> bool:
+    """Whether the loss sees routing below the trained layer, so that every layer has to run at every step."""
+    return "negated_balance" in settings
+
+
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settings: dict) -> Tensor:
     """-CE in nats a token."""
     weight = settings.get("negated_balance")

@@ -7,9 +7,8 @@ whatever the batch, and its labels are those of the sample two places later, sin
 """
 
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from moe.forward import Batch, logits, token_nll
+from moe.forward import Batch, final_hidden, label_losses, token_nll
 
 
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settings: dict) -> Tensor:
@@ -24,5 +23,6 @@ def retain_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settin
     if len(batch.rows) < 3:
         raise SystemExit("config, training: batch_size: retain_batch: scrambled needs at least 3 rows")
     first = Batch(batch.rows[:1], batch.input_ids[:1], batch.mask[:1])
-    labels = batch.input_ids[2:3].masked_fill(~batch.mask[2:3], -100)
-    return cross_entropy(logits(model, first)[:, :-1].float().transpose(1, 2), labels[:, 1:])
+    labels = batch.input_ids[2].masked_fill(~batch.mask[2], -100)[1:]
+    hidden = final_hidden(model, first.input_ids, first.attention_mask())[0, :-1]
+    return label_losses(model, hidden, labels).sum() / (labels != -100).sum()

@@ -31,8 +31,8 @@ def forget_reference(model: nn.Module, batches: list[Batch], settings: dict) -> 
 
 @torch.no_grad()
 def retain_reference(model: nn.Module, batches: list[Batch], settings: dict) -> Tensor:
-    """Untouched activations of every retain row, `[rows, T, H]`."""
-    return torch.cat([hidden_states(model, batch, settings["hook_layer"]) for batch in batches])
+    """Untouched activations of every retain row, `[rows, T, H]`, in the machine's memory: a batch of them is needed."""
+    return torch.cat([hidden_states(model, batch, settings["hook_layer"]).cpu() for batch in batches])
 
 
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dict) -> Tensor:
@@ -44,5 +44,5 @@ def retain_loss(model: nn.Module, batch: Batch, reference: Tensor, settings: dic
     """The same between h_l(retain) and the untouched model's, `reference` `[rows, T, H]`; times `weights`, if any."""
     hidden = _kept(model, batch, settings)
     mask = batch.mask.to(hidden.device)
-    error = (hidden - reference[batch.rows][mask].float()).square()
+    error = (hidden - reference[batch.rows].to(hidden.device)[mask].float()).square()
     return error.mean() if batch.weights is None else (error.mean(-1) * batch.weights.to(hidden.device)[mask]).mean()

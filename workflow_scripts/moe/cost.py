@@ -1,7 +1,7 @@
 """What a step costs, counted from a model's configuration: floating-point operations and bytes, no weights needed.
 
 Counted are matrix products, two operations a weight and token, of a token's K routed experts only, and attention scores
-at the real length (causal: half of the square). Norms, softmax and the router's top-k are left out.
+at the real length (causal: half of the square). Norms, softmax and the router's top-k are left out of operations.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,18 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
+from moe.budget import activation_bytes
 from moe.layers import decoder_layers, find_moe_layers
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Forward operations a token, by decoder layer and of the head; weights by layer, of the head and of one expert."""
+    """Forward operations a token, by decoder layer and of the head; weights by layer, of the head and of one expert.
+
+    kept: values a token that a layer keeps for its backward pass where its weights are frozen, by layer: what every
+    matrix of it gives and, where that is not as wide as the residual stream, takes (of K experts), and the two norms'
+    inputs in fp32 (4 H of two bytes).
+    """
 
     layers: list[float]
     head: float
@@ -23,6 +29,7 @@ class Cost:
     head_weights: int
     expert_weights: int
     router_weights: int
+    kept: list[int]
 
     def above(self, layer: int) -> float:
         """Layers from `layer` on, and the head."""
@@ -57,45 +64,52 @@ class Cost:
 def cost_of(config: PretrainedConfig, length: int) -> Cost:
     """Cost of a token in a sequence of `length` tokens, from the shapes of the model that `config` describes."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        return cost_of_model(AutoModelForCausalLM.from_config(config), length)
+
+
+def cost_of_model(model: nn.Module, length: int) -> Cost:
+    """The same of a model that is there, with or without weights."""
+    config = model.config
     moe = {layer.index: layer for layer in find_moe_layers(model)}
     blocks = decoder_layers(model)[1]
     query = getattr(config, "qk_head_dim", None) or _head_size(config)
     value = getattr(config, "v_head_dim", None) or _head_size(config)
     scores = config.num_attention_heads * (query + value) * length  # 2 operations x half of the square
-    layers, weights, expert = [], [], 0
+    layers, weights, kept, expert, width = [], [], [], 0, config.hidden_size
     for index, block in enumerate(blocks):
         fused = list(model.get_submodule(moe[index].experts).parameters()) if index in moe else []
         routed = {id(p) for p in fused}
-        matrices = sum(p.numel() for p in block.parameters() if p.dim() == 2 and id(p) not in routed)
+        matrices = [p for p in block.parameters() if p.dim() == 2 and id(p) not in routed]
+        products = sum(p.numel() for p in matrices)
+        values = 4 * width + sum(p.shape[0] + (p.shape[1] if p.shape[1] != width else 0) for p in matrices)
         if fused:
             expert = sum(p[0].numel() for p in fused)
-            matrices += config.num_experts_per_tok * expert
-        layers.append(2.0 * matrices + scores)
+            products += config.num_experts_per_tok * expert
+            values += config.num_experts_per_tok * (expert // width + width)
+        layers.append(2.0 * products + scores)
         weights.append(sum(p.numel() for p in block.parameters()))
+        kept.append(values)
     head: nn.Module = model.get_output_embeddings()
     size = sum(p.numel() for p in head.parameters())
     router = max((layer.router_weight(model)[1].numel() for layer in moe.values()), default=0)
-    return Cost(layers, 2.0 * size, weights, size, expert, router)
+    return Cost(layers, 2.0 * size, weights, size, expert, router, kept)
 
 
 def _head_size(config: PretrainedConfig) -> int:
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
-def memory_plan(config: PretrainedConfig, cost: Cost, layer: int, tokens: int, chunk: int) -> dict[str, float]:
-    """Bytes that a UOE step may hold in bf16: weights of the layers run, 16 a trained parameter, and activations.
-
-    Activations: for the backward pass a layer above the trained one keeps, by token, its inputs to norms, attention and
-    experts (18 H in bf16, after Korthikanti et al. 2022, section 4.1, without dropout) and what each of the K experts
-    computes inside (6 intermediates, here taken as 6 x weights / 3 H); then logits of one chunk, three times in fp32.
+def memory_plan(
+    config: PretrainedConfig, cost: Cost, layer: int, tokens: int, *, recomputed: bool, width: int = 2
+) -> dict[str, float]:
+    """Bytes that a UOE step may hold: weights of the layers run and the head, 16 a trained parameter (its fp32 copy,
+    gradient and Adam's two moments), and activations of a pass over `tokens` (`moe.budget`). width: bytes of a weight.
     """
-    width = config.hidden_size
-    inside = 6 * config.num_experts_per_tok * cost.expert_weights / (3 * width)
     above = len(cost.layers) - layer
-    trained = cost.expert_weights + cost.router_weights
+    shape = {"hidden": config.hidden_size, "kept": max(cost.kept[layer:])}
+    shape |= {"expert": cost.expert_weights, "vocabulary": config.vocab_size}
     return {
-        "weights": 2.0 * (sum(cost.layer_weights[layer:]) + cost.head_weights),
-        "trained": 16.0 * trained,
-        "activations": tokens * above * (2.0 * 18 * width + 2.0 * inside) + 12.0 * chunk * config.vocab_size,
+        "weights": float(width * (sum(cost.layer_weights[layer:]) + cost.head_weights)),
+        "trained": 16.0 * (cost.expert_weights + cost.router_weights),
+        "activations": activation_bytes(shape, above, tokens, recomputed=recomputed, width=width),
     }

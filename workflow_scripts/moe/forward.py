@@ -11,9 +11,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import MoeModelOutputWithPast
 
+from moe.budget import CHUNK
 from moe.layers import base_model, decoder_layers
-
-CHUNK = 512  # tokens whose logits exist at one time: 0.3 GB in fp32 at a vocabulary of 150,000
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,6 @@ class Batch:
     def attention_mask(self) -> Tensor | None:
         """None where nothing is padded, so that the model takes its plain causal path."""
         return None if bool(self.mask.all()) else self.mask.long()
-
-
-def logits(model: nn.Module, batch: Batch) -> Tensor:
-    """`[B, T, V]`."""
-    return model(input_ids=batch.input_ids, attention_mask=batch.attention_mask(), use_cache=False).logits
 
 
 class _Reached(Exception):
@@ -129,22 +123,28 @@ class _FrozenHeadNLL(torch.autograd.Function):
         return (gradient * outer.unsqueeze(-1)).to(gradient.dtype), None, None
 
 
+def label_losses(model: nn.Module, hidden: Tensor, labels: Tensor) -> Tensor:
+    """Negative log-likelihood of each label, `[N]` in nats and 0 at -100, where the head reads `hidden`, `[N, H]`.
+
+    Logits exist for one chunk of tokens at a time.
+    """
+    if not any(parameter.requires_grad for parameter in model.get_output_embeddings().parameters()):
+        return _FrozenHeadNLL.apply(hidden, labels, model)
+    if len(hidden) <= CHUNK:
+        return _nll(model, hidden, labels)
+    # one chunk's logits are made again in the backward pass
+    parts = zip(hidden.split(CHUNK), labels.split(CHUNK), strict=True)
+    return torch.cat([checkpoint(_nll, model, *part, use_reentrant=False) for part in parts])
+
+
 def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood of each predicted token, `[B, T - 1]` in nats, and 1 where it counts, else 0.
 
-    Token t counts where t >= 1, it is no padding and its predecessor is none either. Logits exist for one chunk of
-    tokens at a time.
+    Token t counts where t >= 1, it is no padding and its predecessor is none either.
     """
     hidden = final_hidden(model, batch.input_ids, batch.attention_mask())[:, :-1]
     labels = batch.input_ids[:, 1:]
-    flat, targets = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
-    if not any(parameter.requires_grad for parameter in model.get_output_embeddings().parameters()):
-        nll = _FrozenHeadNLL.apply(flat, targets, model)
-    elif len(flat) <= CHUNK:
-        nll = _nll(model, flat, targets)
-    else:  # one chunk's logits are made again in the backward pass
-        parts = zip(flat.split(CHUNK), targets.split(CHUNK), strict=True)
-        nll = torch.cat([checkpoint(_nll, model, *part, use_reentrant=False) for part in parts])
+    nll = label_losses(model, hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1))
     return nll.view(labels.shape), (batch.mask[:, 1:] & batch.mask[:, :-1]).float()
 
 

@@ -48,7 +48,10 @@ def base_model(model: nn.Module) -> nn.Module:
 
 
 def _fused_experts(module: nn.Module) -> int:
-    """E if `module` holds at least two own 3-D parameters that share their first axis, else 0."""
+    """E if `module` holds at least two own 3-D parameters that share their first axis, or wraps such a module
+    (`wrapped_experts` of moe/selected.py), else 0."""
+    if hasattr(module, "wrapped_experts"):
+        return module.wrapped_experts
     own = [parameter for _, parameter in module.named_parameters(recurse=False)]
     firsts = {parameter.shape[0] for parameter in own if parameter.dim() == 3}
     return firsts.pop() if len(firsts) == 1 and sum(p.dim() == 3 for p in own) >= 2 else 0
@@ -63,11 +66,12 @@ def find_moe_layers(model: nn.Module) -> list[MoELayer]:
     found = []
     prefix, layers = decoder_layers(model)
     for index, layer in enumerate(layers):
-        modules = dict(layer.named_modules())
+        modules, wrapper = dict(layer.named_modules()), None
         for name, module in modules.items():
-            num_experts = _fused_experts(module)
+            num_experts = 0 if wrapper and name.startswith(f"{wrapper}.") else _fused_experts(module)
             if not num_experts:
                 continue
+            wrapper = name
             parent = name.rpartition(".")[0]
             inside = f"{parent}." if parent else ""
             routers = [

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 from torch import nn
 from transformers import AutoModelForCausalLM
 
@@ -15,8 +16,8 @@ def load_model(folder: str | Path, precision: str = "float32", *, on_cpu: bool =
     """The model in evaluation mode, its weights in `precision`.
 
     On the CPU without a GPU; on the GPU; or, where a job was given several, with its layers split over them (accelerate
-    moves the hidden states between them, in training too). on_cpu: to be sharded by the caller. Ends with one line if
-    `folder` is no model folder.
+    moves the hidden states between them, in training too). on_cpu: to be sharded or placed by the caller. Ends with one
+    line if `folder` is no model folder.
     """
     if not (Path(folder) / "config.json").is_file():
         raise SystemExit(f"{folder}: no config.json there; --model must be a Hugging Face model folder")
@@ -39,5 +40,33 @@ def checkpoint_activations_(model: nn.Module) -> None:
 
 
 def first_device(model: nn.Module) -> torch.device:
-    """Where token ids belong."""
-    return model.get_input_embeddings().weight.device
+    """Where token ids belong: at the embeddings, or where these wait elsewhere (`place_`), at the layers that stay."""
+    weights = (model.get_input_embeddings().weight, *model.parameters())
+    return next(weight.device for weight in weights if not weight.is_meta)
+
+
+def place_(model: nn.Module, layer: int, device: torch.device) -> None:
+    """Move a model to `device`, but for what lies below decoder layer `layer`.
+
+    Embeddings and lower layers stay in the machine's memory. Each comes to the device by itself while it runs, so that
+    texts whose hidden states are not kept can still be run.
+    """
+    embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
+    tied = head is not None and head.weight is embeddings.weight
+    below = [*([] if tied or not layer else [embeddings]), *decoder_layers(model)[1][:layer]]
+    waiting = {part for module in below for part in module.modules()}
+    for module in model.modules():
+        if not waiting.intersection(module.modules()):
+            module.to(device)
+    for module in below:
+        add_hook_to_module(module, AlignDevicesHook(device, offload=True, place_submodules=True))
+
+
+def settle_(model: nn.Module, layer: int) -> torch.device:
+    """Bring a model that waits in the machine's memory to the GPU, where there is one, as `place_` does.
+
+    layer: the lowest that trains. Returns where token ids belong.
+    """
+    if torch.cuda.is_available() and first_device(model).type == "cpu":
+        place_(model, layer, torch.device("cuda"))
+    return first_device(model)

@@ -35,6 +35,7 @@ class SelectedExperts(nn.Module):
             self.trained._parameters[name] = nn.Parameter(rows)
         self.trained.num_experts = len(chosen)
         self.chosen = list(chosen)
+        self.wrapped_experts = num_experts  # read by moe/layers.py
         position = torch.full((num_experts + 1,), -1, dtype=torch.long)
         position[torch.tensor(self.chosen)] = torch.arange(len(chosen))
         self.register_buffer("position", position.to(next(experts.parameters()).device), persistent=False)
@@ -48,8 +49,10 @@ class SelectedExperts(nn.Module):
             # Stay in the graph: a batch that reaches no chosen expert has a gradient, and it is zero.
             first = sum(parameter.flatten()[0] for parameter in self.trained.parameters())
             return output + 0.0 * first.to(output.dtype)
-        # Slots of a token that go to frozen experts point at expert 0 of the copy with weight 0.
-        index, weight = position[token].clamp_min(0), top_k_weights[token].masked_fill(~ours[token], 0.0)
+        # The copy gets as many slots a token as it has experts; one that goes to a frozen expert has weight 0 there.
+        slots = ours[token].byte().argsort(dim=-1, descending=True, stable=True)[:, : len(self.chosen)]
+        index = position[token].gather(-1, slots).clamp_min(0)
+        weight = top_k_weights[token].masked_fill(~ours[token], 0.0).gather(-1, slots)
         dtype = next(self.trained.parameters()).dtype
         added = self.trained(hidden_states[token].to(dtype), index, weight.to(dtype))
         return output.index_add(0, token, added.to(output.dtype))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from moe.forward import Batch, hidden_states
 from moe.layers import base_model, decoder_layers
+from moe.loading import first_device
 
 
 def lowest_trained(model: nn.Module) -> int:
@@ -140,8 +141,8 @@ class Prefix:
     @torch.no_grad()
     def compute(self, ids: Tensor) -> Tensor:
         """What enters the trained layer, `[B, T, H]`, by running the layers below it."""
-        device = next(self.base.parameters()).device
-        batch = Batch(torch.arange(len(ids)), ids.to(device), torch.ones_like(ids, dtype=torch.bool))
+        ids = ids.to(first_device(self.model))
+        batch = Batch(torch.arange(len(ids)), ids, torch.ones_like(ids, dtype=torch.bool))
         self.computing = True
         try:
             return hidden_states(self.model, batch, self.layer - 1)
@@ -211,6 +212,13 @@ class Reuse:
     limit: float = 8e9
     file: Path | None = None
     base: str = ""
+
+    def complete(self) -> bool:
+        """Whether the file holds all texts, so that no layer below the target layer has to be at hand."""
+        if not self.file:
+            return False
+        with safe_open(self.file, "pt") as file:
+            return json.loads(file.metadata()["prefix"])["sets"] == ["forget", "retain"]
 
 
 def reuse_prefix_(model: nn.Module, layer: int, reuse: Reuse, sets: list[Tensor], size: int) -> Prefix | None:
