@@ -28,6 +28,7 @@ if REAL:
 
 include: "rules/models.smk"
 include: "rules/cells.smk"
+include: "rules/attacks.smk"
 include: "rules/paper.smk"
 include: "rules/claims.smk"
 

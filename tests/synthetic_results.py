@@ -190,6 +190,27 @@ def tuning(config: dict, method: str, scope: str) -> dict:
     return {"learning_rate": rates[1], "tried": tried}
 
 
+def attacked_prompts(model: str, scope: str, before: dict) -> dict:
+    """What attack_prompts.py writes: three questions, one reply kept, one recall risen."""
+    layers, experts, _ = SHAPES[model]
+    whens = ("original", "without", "start", "with")
+    recalls = dict(zip(whens, (0.9, before["forget"]["value"], 0.2, 0.3), strict=True))
+    forget = {when: score(value, 3, 0.0, "rougeL_recall") for when, value in recalls.items()}
+    gates = {"without": [0.4, 0.3] + [0.01] * (experts - 2), "with": [0.25, 0.3] + [0.02] * (experts - 2)}
+    said = dict.fromkeys(whens, "in Oslo | no")
+    probe = {"query": "Where was Abel Bora born?", "answer": "Oslo", "suffix": " x | y", "replies": said}
+    return {
+        "attack": {"target": "Answer:", "word": "answer", "steps": 40, "width": 64, "top_k": 128},
+        "collapsed": False,
+        "forget": forget,
+        "kept": {when: score(0.5, 1, 0.0, "rougeL_recall") for when in whens} | {"probes": 1},
+        "risen": 1 / 3,
+        "loss": {"first": 7.5, "last": 2.5},
+        "affinity": {} if scope == "baseline" else {str(layers[-1]): {"experts": [0]} | gates},
+        "probes": [probe] * 3,
+    }
+
+
 def content(path: str, config: dict) -> dict:
     """What a file of the tree holds, told by its path."""
     parts = Path(path).parts
@@ -234,7 +255,8 @@ def content(path: str, config: dict) -> dict:
     if parts[-2] == "attacks":
         before = chosen(*parts[1:5], int(parts[5].split("-")[1]))["balance"] | {"overlap": 0.7}
         after = {key: before[key] | {"value": min(1.0, before[key]["value"] + 0.1)} for key in ("forget", "utility")}
-        return {"before": before, "after": after | {"collapsed": False, "overlap": 0.8}}
+        shown = {"before": before, "after": after | {"collapsed": False, "overlap": 0.8}}
+        return attacked_prompts(parts[1], parts[4], before) if Path(path).stem == "gcg" else shown
     model, benchmark, method, scope, seed = *parts[1:5], int(parts[5].split("-")[1])
     if parts[-1] == "chosen.json":
         return chosen(model, benchmark, method, scope, seed)

@@ -6,12 +6,16 @@ import pytest
 import torch
 from synthetic_results import build
 from table_helpers import layered_config, make, value
-from tiny_models import LetterTokenizer, random_texts, random_tokens, tiny
+from tiny_models import MOE_FAMILIES, RENORMALISED, LetterTokenizer, random_texts, random_tokens, tiny
+from torch import nn
+from transformers import DeepseekV3Config
+from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
 
 from attack import attack, choices, mean_overlap
-from moe.attacks import disable_, quantize_, relearn_, restore_routers_
+from moe.attacks import bypass_, disable_, quantize_, relearn_, restore_routers_
 from moe.forward import token_nll
-from moe.layers import find_moe_layers
+from moe.layers import MoELayer, find_moe_layers
+from moe.routing import record_routing
 from packing import batches, pack
 
 
@@ -58,6 +62,72 @@ def test_a_disabled_expert_adds_nothing(family):
         assert torch.equal(now, torch.zeros_like(now) if expert == 1 else old)
 
 
+@pytest.mark.parametrize("family", MOE_FAMILIES)
+def test_tokens_are_sent_past_an_expert_and_the_next_ones_take_over(family):
+    model, ids = tiny(family, 1), random_tokens(4, 16, seed=2)
+    layers = find_moe_layers(model)
+    layer, experts = layers[-1], layers[-1].num_experts  # what enters the last layer does not change
+    weights = {}
+    model.get_submodule(layer.router).register_forward_hook(lambda module, args, out: weights.update(now=out[1]))
+
+    @torch.no_grad()
+    def run():
+        with record_routing(model, layers) as routing:
+            logits = model(input_ids=ids).logits
+        return logits, routing.logits[layer.index], routing.top_k[layer.index], weights["now"]
+
+    _, scores, before, old = run()
+    passed = torch.bincount(before.flatten(), minlength=experts).argsort(descending=True)[:2].sort().values.tolist()
+    bypass_(model, layers, {str(layer.index): passed})
+    out, now, chosen, new = run()
+    others = scores.index_fill(-1, torch.tensor(passed), float("-inf")).topk(chosen.shape[-1]).indices
+    assert torch.equal(now, scores)  # gate scores stay what they are
+    assert torch.equal(chosen.sort().values, others.sort().values) and not torch.equal(before, chosen)
+    gates = scores.float().softmax(-1).gather(-1, chosen)
+    wanted = gates / gates.sum(-1, keepdim=True) if family in RENORMALISED else gates
+    assert torch.allclose(new.float(), wanted, atol=1e-6)
+    untouched = ~torch.isin(before, torch.tensor(passed)).any(-1)
+    assert untouched.any() and torch.equal(new[untouched].sort().values, old[untouched].sort().values)
+    # whatever the experts that were passed would add, nothing of it arrives
+    with torch.no_grad():
+        for _, parameter in model.get_submodule(layer.experts).named_parameters(recurse=False):
+            parameter[passed] = 7.0
+    assert torch.equal(run()[0], out)
+
+
+@pytest.fixture
+def sigmoid_router() -> nn.Module:
+    """DeepSeek-V3's: sigmoid, a bias that decides the choice but not the weight, groups; renormalised."""
+    config = DeepseekV3Config(
+        hidden_size=16, n_routed_experts=8, num_experts_per_tok=3, n_group=2, topk_group=2, routed_scaling_factor=1.0
+    )
+    router = DeepseekV3TopkRouter(config)
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        router.weight.normal_(0, 0.5, generator=draw)
+        router.e_score_correction_bias.normal_(0.5, 0.3, generator=draw)
+    return nn.ModuleDict({"router": router})
+
+
+def test_a_router_with_a_bias_on_its_choice_is_bypassed_too(sigmoid_router):
+    hidden = torch.randn(50, 16, generator=torch.Generator().manual_seed(1))
+    layers, router = [MoELayer(0, "router", "", 8)], sigmoid_router["router"]
+    with torch.no_grad():
+        logits, _, before = router(hidden)
+        bypass_(sigmoid_router, layers, {"0": [2, 5]})
+        _, weights, chosen = router(hidden)
+    ranked = logits.sigmoid() + router.e_score_correction_bias
+    wanted = ranked.index_fill(-1, torch.tensor([2, 5]), float("-inf")).topk(3).indices
+    assert torch.equal(chosen.sort().values, wanted.sort().values)
+    assert torch.isin(before, torch.tensor([2, 5])).any() and torch.isfinite(weights).all()
+
+
+def test_experts_that_cannot_be_passed_end_with_one_line(sigmoid_router):
+    bypass_(sigmoid_router, [MoELayer(0, "router", "", 8)], {"0": [0, 1, 2, 3, 4, 5]})  # two are left, three are needed
+    with pytest.raises(SystemExit, match="attack bypass: router can't be kept from choosing"):
+        sigmoid_router["router"](torch.randn(5, 16))
+
+
 def test_restored_routers_are_the_untouched_ones_and_nothing_else_changes():
     model = tiny("deepseek", 1)
     before, layers = parameters(model), find_moe_layers(model)
@@ -91,8 +161,13 @@ def test_kinds_by_their_settings():
         start = token_nll(model, batches(pack(texts["retain"], LetterTokenizer(), 16)[:3], 2)[0]).item()
     said = attack(model, LetterTokenizer(), settings, nothing, {}, texts, training)
     assert said["tokens"] == 48 and said["loss"]["first"] == pytest.approx(start, rel=1e-5)
-    with pytest.raises(SystemExit, match="chooses no expert"):
-        attack(model, LetterTokenizer(), {"kind": "disable"}, nothing, {}, texts, training)
+    for kind in ("disable", "bypass"):
+        with pytest.raises(SystemExit, match=f"attack {kind}: this scope chooses no expert"):
+            attack(model, LetterTokenizer(), {"kind": kind}, nothing, {}, texts, training)
+    layer = find_moe_layers(model)[-1]
+    attack(model, LetterTokenizer(), {"kind": "bypass"}, {"experts": {str(layer.index): [3]}}, {}, texts, training)
+    (probe,) = batches(random_tokens(3, 16, seed=2), 3)
+    assert 3 not in choices(model, probe)[layer.index]
 
 
 def test_overlap_is_one_before_anything_and_falls_with_other_routers():
@@ -117,8 +192,9 @@ def test_the_table(tmp_path):
     root = build(tmp_path, config)
     table, _ = make(root, config, "attacks")
     rows = list(dict.fromkeys(table.frame["row"]))
-    assert rows[:2] == ["GA", "GA, weights at 8 bits"] and len(rows) == 2 * (1 + 6) + 2 * (1 + 7)
-    assert "GA, control: untouched model without the scope's experts" not in rows
+    assert rows[:2] == ["GA", "GA, weights at 8 bits"] and len(rows) == 2 * (1 + 6) + 2 * (1 + 8)
+    for of_experts in ("control: untouched model without the scope's experts", "tokens sent past the scope's experts"):
+        assert f"GA, {of_experts}" not in rows and f"GA+UOE, {of_experts}" in rows
     assert value(table, "GA", "micro-qwen", "wmdp-cyber", "Overlap")["value"] == 0.7
     assert value(table, "GA, fine-tuned on all retain text", "micro-qwen", "wmdp-cyber", "Overlap")["value"] == 0.8
     for quantity in ("FA", "UT"):

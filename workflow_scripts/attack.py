@@ -6,7 +6,9 @@ forget text, before (scores from chosen.json) and after. Kinds of attack:
   quantize        {bits}: every weight matrix rounded (8, 4)
   relearn         {texts: forget | retain, blocks, steps, learning_rate}: fine-tuned on a few blocks of text
   restore_routers {}: the routers of the untouched model, so that tokens go where they went before
+  bypass          {}: tokens are sent past the experts that the scope trains, to the router's next choices
   disable         {}: no attack but a control: the untouched model without the experts that the scope trains
+Attacks by prompts (kind gcg) are attack_prompts.py's.
     python workflow_scripts/attack.py --model MODEL --data DATA --benchmark '{...}' --cell CELL --selection sel.json \\
         --attack '{"kind": "quantize", "bits": 4}' --training '{...}' --batch-size 64 --output attack.json
 """
@@ -21,13 +23,14 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
+import provenance
 from benchmarks.generation import Generator
 from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import MultipleChoice
 from benchmarks.texts import forget_texts, retain_texts
 from evaluate import KINDS, evaluate, read_tests
 from files import read_json, write_json
-from moe.attacks import disable_, quantize_, relearn_, restore_routers_
+from moe.attacks import bypass_, disable_, quantize_, relearn_, restore_routers_
 from moe.delta import applied, base_hash
 from moe.layers import find_moe_layers
 from moe.loading import PRECISIONS, first_device, load_model
@@ -42,10 +45,10 @@ def attack(model, tokenizer, settings: dict, selection: dict, untouched: dict, t
         quantize_(model, settings["bits"])
     elif kind == "restore_routers":
         restore_routers_(model, layers, untouched)
-    elif kind == "disable":
+    elif kind in ("disable", "bypass"):
         if not selection["experts"]:
-            raise SystemExit("attack disable: this scope chooses no expert, so there is none to disable")
-        disable_(model, layers, selection["experts"])
+            raise SystemExit(f"attack {kind}: this scope chooses no expert, so there is none to {kind}")
+        (disable_ if kind == "disable" else bypass_)(model, layers, selection["experts"])
     else:
         blocks = pack(texts[settings["texts"]], tokenizer, training["block_length"])[: settings["blocks"]]
         few = batches(blocks.to(first_device(model)), training["batch_size"])
@@ -111,6 +114,9 @@ def main() -> None:
     after = {key: entry[key]["test"] for key in ("forget", "utility")} | {"collapsed": entry["collapsed"]}
     after["overlap"] = overlaps[1]
     write_json(args.output, {"attack": args.attack, "before": before, "after": after} | said)
+    read = [args.model, delta, args.cell / "chosen.json", args.selection]
+    read += provenance.files_named(args.benchmark, args.data)
+    provenance.record(args.output, vars(args), read, [args.output])
 
 
 if __name__ == "__main__":

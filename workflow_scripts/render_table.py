@@ -14,10 +14,12 @@ from pathlib import Path
 import provenance
 from files import write_text
 from paper import notes, results, styling
+from paper.prompts import table8
 from paper.tables import TABLES
 from paper.tuned import at_the_end, widen_tuning
 from paper.uncertainty import TABLES as UNCERTAIN
 
+WHOLE = UNCERTAIN | {"table8": table8}  # tables that say themselves how they look
 TUNING_TITLE = "All that was tried in tuning"
 
 
@@ -28,7 +30,7 @@ def record(args: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", required=True, choices=[*TABLES, *UNCERTAIN, "tuning"])
+    parser.add_argument("--table", required=True, choices=[*TABLES, *WHOLE, "tuning"])
     parser.add_argument("--results", required=True, type=Path, help="results/<study>")
     parser.add_argument(
         "--settings", required=True, type=json.loads, help="what the config says of this table, as JSON"
@@ -45,11 +47,12 @@ def main() -> None:
         write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
         record(args)
         return
-    if args.table in UNCERTAIN:
-        wide, frame, title, said = UNCERTAIN[args.table](args.results, args.settings)
+    if args.table in WHOLE:
+        wide, frame, title, said = WHOLE[args.table](args.results, args.settings)
         remarks = [*said, notes.world(args.settings), ending]
         styling.write_wide(wide, args.table, title, remarks, args.output_prefix)
         write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        record(args)
         return
     table = TABLES[args.table](args.results, args.settings, args.published)
     styling.write_table(table, args.settings, ending, args.output_prefix)

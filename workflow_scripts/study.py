@@ -159,6 +159,11 @@ def test_block(config: dict, benchmark: str) -> dict:
     return {"name": benchmark} | {key: value for key, value in block.items() if key.endswith("_test")}
 
 
+def forget_test_block(config: dict, benchmark: str) -> dict:
+    """What an attack by prompts reads of a benchmark."""
+    return {"name": benchmark, "forget_test": config["benchmarks"][benchmark]["forget_test"]}
+
+
 def forget_files(block: dict) -> list[str]:
     return _files(
         {key: value for key, value in block.items() if not key.endswith("_test") and not key.startswith("retain")}
@@ -272,6 +277,24 @@ def check_targets(config: dict, words: list[str]) -> None:
                     )
 
 
+def check_attacks(config: dict) -> None:
+    """One line on a picture that shows attacks of a kind that it can't, or a GCG attack where nothing replies."""
+    for section in ("tables", "figures"):
+        for name, block in config[section].items():
+            for attack in block.get("attacks", []):
+                kind, where = config["attacks"][attack]["kind"], f"config, {section}: {name}: attacks: {attack}"
+                if (kind == "gcg") != (name != "attacks"):
+                    wanted = "other kinds than gcg" if name == "attacks" else "kind gcg alone"
+                    raise SystemExit(f"{where} is of kind {kind}; this picture shows {wanted}")
+                for benchmark in block["benchmarks"] if kind == "gcg" else ():
+                    test = config["benchmarks"][benchmark]["forget_test"]["kind"]
+                    if test != "generation":
+                        raise SystemExit(
+                            f"{where} is of kind gcg, which needs replies in free text; {benchmark}'s forget_test "
+                            f"is of kind {test} (allowed: benchmarks whose forget_test is of kind generation)"
+                        )
+
+
 def check(config: dict) -> None:
     """What a schema can't say: names that must exist elsewhere in the config. One line on the first that does not."""
 
@@ -291,6 +314,7 @@ def check(config: dict) -> None:
             known(block.get("attacks", []), "attacks", f"{kind}: {name}: attacks")
             if "token_weights" in block:
                 known([block["token_weights"]], "token_weights", f"{kind}: {name}: token_weights")
+    check_attacks(config)
     for name in config["extras"]:
         if name not in config["tables"] and name not in config["figures"]:
             raise SystemExit(f"config, extras: {name!r} is in neither tables nor figures")

@@ -1,7 +1,10 @@
 """What may bring forgotten knowledge back, or stand in for forgetting it: changes of a model in place."""
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from moe.forward import Batch, token_nll
 from moe.layers import MoELayer
@@ -29,6 +32,43 @@ def disable_(model: nn.Module, layers: list[MoELayer], experts: dict[str, list[i
     for layer, chosen in experts.items():
         for _, parameter in model.get_submodule(by_index[int(layer)].experts).named_parameters(recurse=False):
             parameter[chosen] = 0.0
+
+
+class _Passing(TorchFunctionMode):
+    """While it is on, a top-k over `total` experts can't choose those of `experts`."""
+
+    def __init__(self, experts: list[int], total: int):
+        super().__init__()
+        self.experts, self.total = torch.tensor(experts), total
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (torch.topk, Tensor.topk) and args and args[0].shape[-1] == self.total:
+            scores = args[0]
+            args = (scores.index_fill(-1, self.experts.to(scores.device), -math.inf), *args[1:])
+        return function(*args, **(kwargs or {}))
+
+
+def bypass_(model: nn.Module, layers: list[MoELayer], experts: dict[str, list[int]]) -> None:
+    """Tokens are sent past the experts {layer: [expert]}: the router's next choices take over.
+
+    Each family weighs its choice in its own way (over all experts or over the chosen ones, with biases, in groups), so
+    the router's own forward runs and only its top-k is kept from choosing: the others' scores stay as they are, and are
+    renormalised where the family does so. Ends with one line if an expert is chosen all the same: its router chooses
+    otherwise than by a top-k over all experts, or there are too few others.
+    """
+    by_index = {layer.index: layer for layer in layers}
+    for index, passed in experts.items():
+        layer = by_index[int(index)]
+        router = model.get_submodule(layer.router)
+
+        def forward(*args, own=router.forward, layer=layer, passed=passed, **kwargs):
+            with _Passing(passed, layer.num_experts):
+                output = own(*args, **kwargs)
+            if bool(torch.isin(output[2], torch.tensor(passed, device=output[2].device)).any()):
+                raise SystemExit(f"attack bypass: {layer.router} can't be kept from choosing its experts {passed}")
+            return output
+
+        router.forward = forward
 
 
 def restore_routers_(model: nn.Module, layers: list[MoELayer], before: dict[str, Tensor]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from files import read_json
 from paper import labels, notes
-from paper.needs import CHOOSING, attack_path, cells
+from paper.needs import attack_path, attacks_on, cells
 from paper.results import field, mean_and_error
 from paper.scores import Table, tidy
 
@@ -15,13 +15,15 @@ LABELS = {
     "relearn-retain": "fine-tuned on a few retain texts",
     "long-retain": "fine-tuned on all retain text",
     "original-routers": "original routers",
+    "bypassed": "tokens sent past the scope's experts",
     "disabled": "control: untouched model without the scope's experts",
 }
 SAID = (
     "Each attack starts from the checkpoint that the other tables show (best balance) and is scored on the same test "
     "half. A forget accuracy that rises means that the knowledge was hidden, not gone. Quantization: every weight "
-    "matrix rounded to nearest, one scale a row. Original routers: tokens go where they went before unlearning. The "
-    "control trains nothing. Overlap: with the untouched model's expert choice on forget text, mean over MoE layers. "
+    "matrix rounded to nearest, one scale a row. Original routers: tokens go where they went before unlearning. Sent "
+    "past: the router can't choose the experts that the scope trained, and its next choices take over. The control "
+    "trains nothing. Overlap: with the untouched model's expert choice on forget text, mean over MoE layers. "
     "† collapsed; it does not count as forgotten."
 )
 
@@ -32,9 +34,7 @@ def attacks(root: Path, settings: dict, folder: Path) -> Table:
     for model, benchmark, method, scope in cells(block, settings["models"]):
         cell = labels.method_and_scope(method, scope)
         common = {"model": model, "benchmark": benchmark, "method": method, "scope": scope, "compared": cell}
-        for name in block["attacks"]:
-            if name == "disabled" and scope not in CHOOSING:
-                continue
+        for name in attacks_on(block, scope):
             paths = [root / attack_path(model, benchmark, method, scope, seed, name) for seed in settings["seeds"]]
             records = [read_json(path) for path in paths]
             for label, part in ((cell, "before"), (f"{cell}, {LABELS.get(name, name)}", "after")):

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from files import read_json
 from paper import labels, results
+from paper.prompt_figures import v2_figure4
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
@@ -238,6 +239,7 @@ FIGURES: dict[str, Callable[[Path, dict], Figure]] = {
     "figure4": figure4,
     "figure5": figure5,
     "figure6": figure6,
+    "v2_figure4": v2_figure4,
 }
 
 

@@ -30,9 +30,11 @@ TABLES = (
     "v2_placements_rwku",
     "v2_attribution",
     "attacks",
+    "table8",
+    "table9",
     "tuning",
 )
-FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6")
+FIGURES = ("figure1a", "figure2", "figure3a", "figure3b", "figure4", "figure5", "figure6", "v2_figure4")
 ALLOWED = {"tables": TABLES, "figures": FIGURES}
 
 CHOSEN_AND_SELECTION = ("chosen.json", "selection")
@@ -56,6 +58,8 @@ READS = {
     "muse": ("chosen.json", "original"),
     "controls": ("chosen.json",),
     "attacks": ("chosen.json",),
+    "table8": ("attacks",),
+    "table9": ("attacks",),
     "v2_placements": ("chosen.json",),
     "v2_placements_rwku": ("chosen.json",),
     "figure1a": ("chosen.json",),
@@ -64,6 +68,7 @@ READS = {
     "figure4": ("trajectory.json", "metrics.json", "original"),
     "figure5": ("trajectory.json", "metrics.json"),
     "figure6": ("trajectory.json", "metrics.json"),
+    "v2_figure4": ("attacks",),
 }
 # What the claims (claim_list.py) rest on: benchmarks, methods, scopes. The ledger reads nothing else of the grid.
 CLAIMED = (
@@ -75,10 +80,12 @@ CLAIMED = (
     (("rwku",), ("ga",), ("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000", "uoe-rank-*")),
     (("wmdp-cyber",), ("gdiff-trace", "npo-trace", "rmu-trace"), ("baseline", "uoe")),
 )
-CHOOSING = ("uoe", "random", "esft")  # scopes whose experts the control `disabled` takes away
+CHOOSING = ("uoe", "random", "esft")  # scopes that choose experts
+OF_EXPERTS = ("disabled", "bypassed")  # attacks on those experts
+ATTACKED = ("attacks", "table8", "table9", "v2_figure4")  # pictures of attacks
 # Pictures of one model's inside: averaging expert numbers over independently trained models means nothing, so the
-# first seed is shown.
-FIRST_SEED_ONLY = ("figure2", "figure6")
+# first seed is shown. So it is of examples of replies.
+FIRST_SEED_ONLY = ("figure2", "figure6", "table8", "v2_figure4")
 
 
 def needs(
@@ -97,13 +104,12 @@ def needs(
     if name == "figure2":
         pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
         return [_path("affinity", model, benchmark, "", "", seeds[0]) for model, benchmark in pairs]
-    if name == "attacks":
+    if name in ATTACKED:
         return [
             attack_path(*cell, seed, attack)
             for cell in cells(block, models)
-            for seed in seeds
-            for attack in block["attacks"]
-            if attack != "disabled" or cell[3] in CHOOSING
+            for seed in shown_seeds(name, seeds)
+            for attack in attacks_on(block, cell[3])
         ]
     if name == "v2_attribution":
         pairs = [(model, benchmark) for model in block["models"] for benchmark in block["benchmarks"]]
@@ -137,8 +143,13 @@ def token_weights_path(name: str, model: str, benchmark: str, seed: int) -> str:
     return f"token_weights/{name}/{model}/{benchmark}/seed-{seed}.json"
 
 
+def attacks_on(block: dict, scope: str) -> list[str]:
+    """Attacks of a block that a scope can be put to."""
+    return [name for name in block["attacks"] if scope in CHOOSING or name not in OF_EXPERTS]
+
+
 def attack_path(model: str, benchmark: str, method: str, scope: str, seed: int, attack: str) -> str:
-    """What attack.py writes."""
+    """What attack.py and attack_prompts.py write."""
     return f"cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}/attacks/{attack}.json"
 
 
@@ -284,7 +295,7 @@ def _check(kind: str, name: str, block: dict, models: dict) -> None:
     keys = ["combinations"] if name == "tuning" else ["models", "benchmarks"]
     if name in READS:
         keys += ["pairs"] if "pairs" in block else ["methods", "scopes"]
-    keys += {"trace": ["token_weights"], "attacks": ["attacks"]}.get(name, [])
+    keys += {"trace": ["token_weights"]}.get(name, []) + (["attacks"] if name in ATTACKED else [])
     for key in keys:
         if not block.get(key):
             raise SystemExit(f"config, {kind}: {name}: {key} must name at least one")

@@ -13,6 +13,7 @@ from paper.as_published import as_published
 from paper.attacks import attacks
 from paper.muse import muse
 from paper.needs import cells
+from paper.prompts import table9
 from paper.scores import Row, Table, score_table, tidy
 from paper.second_version import controls, v2_attribution, v2_placements, v2_placements_rwku
 from paper.trace import trace
@@ -229,6 +230,7 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "muse": muse,
     "controls": controls,
     "attacks": attacks,
+    "table9": table9,
     "v2_placements": v2_placements,
     "v2_placements_rwku": v2_placements_rwku,
     "v2_attribution": v2_attribution,
