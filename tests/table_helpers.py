@@ -50,12 +50,20 @@ QWEN = "micro-qwen/wmdp-cyber"
 DEEPSEEK = "micro-deepseek/rwku"
 
 
-def layered_config() -> dict:
-    """config.yaml with config/extras.yaml laid over it, as Snakemake merges them: key by key."""
+def layered(*names: str) -> dict:
+    """Files of config/ laid over one another, as Snakemake merges them: key by key."""
 
     def merged(base, own):
         if not (isinstance(base, dict) and isinstance(own, dict)):
             return own
         return base | {key: merged(base[key], value) if key in base else value for key, value in own.items()}
 
-    return merged(load_config(), yaml.safe_load((REPO / "config" / "extras.yaml").read_text()))
+    config = {}
+    for name in names:
+        config = merged(config, yaml.safe_load((REPO / "config" / name).read_text()))
+    return config
+
+
+def layered_config() -> dict:
+    """config.yaml with config/extras.yaml laid over it."""
+    return layered("config.yaml", "extras.yaml")

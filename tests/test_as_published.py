@@ -3,17 +3,21 @@
 import pytest
 import synthetic_answers
 import torch
+import yaml
+from snakemake.utils import validate
+from stub_project import ROOT
 from synthetic_results import build
-from table_helpers import layered_config, make, value
+from table_helpers import layered, layered_config, make, value
 from tiny_models import random_tokens, tiny
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
+import study
 from methods import ga, gdiff, npo
 from moe.balance import balance_loss
 from moe.forward import Batch
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
-from paper import needs
+from paper import needs, notes
 from unlearn import anchor_loss
 
 
@@ -119,3 +123,34 @@ def test_the_table_shows_each_switch_beside_what_it_varies(tmp_path):
     assert abs(float(text.split()[0])) < 0.25  # both answer 70 % of 80 questions rightly
     overlap = value(table, "GA", "micro-qwen", "wmdp-cyber", "Overlap")["value"]
     assert 0.2 < overlap < 1.0
+
+
+def test_the_preset_is_the_papers_study_with_the_codes_settings():
+    """config/as_published.yaml over config/paper.yaml: a study of its own, chosen on what it reports."""
+    paper, code = layered("paper.yaml"), layered("paper.yaml", "as_published.yaml")
+    for config in (paper, code):
+        study.check_schema(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
+        validate(config, str(ROOT / "config/schema.yaml"))
+        study.check(config)
+    assert code["study"] != paper["study"] and needs.grid(code) == needs.grid(paper)
+    model = "deepseek-v2-lite"
+    assert study.method_block(code, model, "ga", "uoe")["negated_balance"] == 1e-3
+    assert study.method_block(code, model, "gdiff", "baseline")["retain_batch"] == "scrambled"
+    npo = study.method_block(code, model, "npo", "baseline")
+    assert (npo["reference"], npo["retain_weight"]) == ("policy", 0.0)
+    for scope in code["scopes"]:
+        if code["scopes"][scope]["kind"] in ("uoe", "random"):
+            anchor = study.scope_block(code, "ga", scope)
+            assert not (anchor["anchor_gradient"] or anchor["anchor_masked"]) and anchor["anchor_mean"], scope
+            assert study.training_block(code, scope)["batch_size"] == 128
+    assert code["tuning"]["learning_rates"]["uoe"] == [2e-4]
+    for name in ("wmdp-cyber", "rwku"):
+        assert "development_file" not in study.test_block(code, name)["utility_test"]
+        assert study.test_block(paper, name)["utility_test"]["development_file"] == "mmlu/all/validation.jsonl"
+    assert code["evaluation"]["test"] == "all"
+    for kind, name in (("tables", "table2"), ("tables", "table1"), ("figures", "figure1a")):
+        settings = needs.settings(kind, name, code)
+        assert settings["block"]["choice"] == "as_published" and "validation" not in notes.world(settings)
+        assert "on the test itself" in notes.rule(settings)
+        assert "choice" not in needs.settings(kind, name, paper)["block"]
+        assert "validation" in notes.world(needs.settings(kind, name, paper))

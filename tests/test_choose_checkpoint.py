@@ -147,6 +147,27 @@ def test_script_writes_the_three_choices_and_refuses_unfit_files(tmp_path, monke
         run(monkeypatch, choose_checkpoint, *arguments)
 
 
+def test_of_a_cell_that_trains_much_only_the_chosen_checkpoints_stay(tmp_path, monkeypatch):
+    """Their files alone are removed: every checkpoint's scores stay, and so does a cell that trains less."""
+    checkpoints = [entry(10 * i, 0.9 - 0.2 * i, 0.66 - 0.02 * i) for i in range(1, 5)]
+    (tmp_path / "original.json").write_text(json.dumps({"benchmark": "b", "checkpoints": [ORIGINAL]}))
+    for name, percent in (("all", 100.0), ("one", 0.06)):
+        folder = tmp_path / name / "checkpoints"
+        folder.mkdir(parents=True)
+        metrics = json.dumps({"benchmark": "b", "checkpoints": checkpoints})
+        (tmp_path / name / "metrics.json").write_text(metrics)
+        (tmp_path / name / "parameters.json").write_text(json.dumps({"percent": percent}))
+        for step in (10, 20, 30, 40):
+            (folder / f"step-{step:04d}.safetensors").write_text("")
+        files = ("--metrics", tmp_path / name / "metrics.json", "--original", tmp_path / "original.json")
+        run(monkeypatch, choose_checkpoint, *files, "--output", tmp_path / name / "chosen.json", "--prune-over", 10)
+        chosen = json.loads((tmp_path / name / "chosen.json").read_text())
+        kept = {int(path.stem[5:]) for path in folder.iterdir()}
+        assert kept == ({choice["step"] for choice in chosen.values()} if name == "all" else {10, 20, 30, 40})
+        assert len(kept) < 4 or name == "one"
+        assert (tmp_path / name / "metrics.json").read_text() == metrics
+
+
 def test_a_model_that_does_not_know_its_world_stops_with_one_line(tmp_path, monkeypatch):
     original = tmp_path / "models" / "micro-qwen" / "seed-0" / "original" / "wmdp-cyber.json"
     original.parent.mkdir(parents=True)

@@ -3,18 +3,21 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy
 import pytest
 import synthetic_answers
 import synthetic_results
 import yaml
+from scipy import stats
 from stub_project import ROOT, snakemake
 from table_helpers import layered_config
 
-from paper import needs
-from paper.bootstrap import Case, draws, interval
+from paper import bootstrap, needs
+from paper.bootstrap import Case, draws, interval, joint_interval, widening
 from paper.claim_list import CLAIMS
+from paper.claim_muse import firsts
 from paper.claims import Claim, Undecidable, World, judged
 from paper.matched import matched_steps
 
@@ -34,7 +37,7 @@ def test_pairing_by_question_takes_out_what_both_share():
     hard = generator.normal(0, 1, (3, 200))
     first, second = hard + 0.1, hard + generator.normal(0, 0.05, (3, 200))
     low, high = interval(draws([Case("", "m", "q", first - second)])[:, 0])
-    assert 0.08 < low < high < 0.12
+    assert 0.08 < low < high < 0.13
     drawn = draws([Case("", "m", "q", first), Case("", "m", "q", second)])
     assert interval(drawn[:, 0] - drawn[:, 1]) == pytest.approx((low, high))  # cases of one test share the draw
     assert interval(drawn[:, 0])[1] - interval(drawn[:, 0])[0] > 5 * (high - low)
@@ -43,8 +46,50 @@ def test_pairing_by_question_takes_out_what_both_share():
 def test_seeds_are_drawn_too():
     values = numpy.array([[0.0], [0.3], [0.6]]) + numpy.zeros((3, 50))
     low, high = interval(draws([Case("", "m", "q", values)])[:, 0])
-    assert low == pytest.approx(0.0) and high == pytest.approx(0.6)  # 1 of 27 draws is one seed alone
+    reach = 0.3 * widening(3)  # 1 of 27 draws is one seed alone
+    assert (low, high) == (pytest.approx(0.3 - reach), pytest.approx(0.3 + reach))
+    assert reach == pytest.approx(
+        4.303 * 0.3 / 3**0.5, rel=0.1
+    )  # Student's: two degrees of freedom, a deviation of 0.3
     assert interval(draws([Case("", "m", "q", values[:1])])[:, 0]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 11, 30])
+def test_widening_is_students(seeds):
+    quantiles = stats.t.ppf(0.975, seeds - 1) / stats.norm.ppf(0.975)
+    assert widening(seeds) == pytest.approx(quantiles * (seeds / (seeds - 1)) ** 0.5, rel=2e-3)
+    assert widening(1) == 1.0
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_intervals_over_few_seeds_hold_what_they_promise(seeds, monkeypatch):
+    """Differences whose truth is 0, seeds differing more than questions do: 95 of 100 intervals have to hold it.
+
+    300 of them: a standard error of 1.3 points at 95 %. Three of these below it is 91 %: without the widening there are
+    fewer.
+    """
+    cases, held = [], {}
+    generator = numpy.random.default_rng(5)
+    for _ in range(300):
+        values = generator.normal(0, 0.1, (seeds, 1)) + generator.normal(0, 0.2, (seeds, 60))
+        cases.append(Case("", "m", "q", values))
+    for name, factor in (("widened", widening), ("plain", lambda seeds: 1.0)):
+        monkeypatch.setattr(bootstrap, "widening", factor)
+        limits = [interval(column) for column in draws(cases).T]
+        held[name] = sum(low < 0 < high for low, high in limits) / len(cases)
+    assert held["plain"] < 0.91 <= held["widened"] <= 0.99
+
+
+def test_the_largest_of_many_equal_cases_is_no_effect():
+    """16 differences whose truth is 0: the own interval of the largest often excludes 0, the joint one seldom."""
+    generator, own, joint = numpy.random.default_rng(6), 0, 0
+    for _ in range(100):
+        cases = [Case("", "m", "q", generator.normal(0, 0.5, (1, 100))) for _ in range(16)]
+        drawn, means = draws(cases), numpy.array([case.mean for case in cases])
+        best = int(means.argmax())
+        own += interval(drawn[:, best])[0] > 0
+        joint += joint_interval(drawn, means, best)[0] > 0
+    assert own > 20 and joint <= 7  # 2.5 in 100 are allowed; 7 are 3 standard errors above
 
 
 def world(seeds: list[int], tmp_path) -> World:
@@ -138,11 +183,7 @@ def test_answers_decide(tree, right, verdict, tmp_path):
     root, config = tree
     block = config["tables"]["table2"]
     settings = needs.claims_settings(config)
-    other = tmp_path / "micro"
-    for path in needs.claims_needs(config):
-        if any(f"/{scope}/" in path for scope in ("baseline", "uoe")) or path.startswith("models/"):
-            (other / path).parent.mkdir(parents=True, exist_ok=True)
-            (other / path).symlink_to(root / path)
+    other = linked(root, tmp_path / "micro", config)
     for model, benchmark, method, scope in needs.cells(block, config["models"]):
         for seed in config["seeds"] if scope == "uoe" else ():
             path = other / "cells" / model / benchmark / method / scope / f"seed-{seed}" / "predictions.jsonl.gz"
@@ -151,6 +192,95 @@ def test_answers_decide(tree, right, verdict, tmp_path):
     rows = {claim.id: judged(claim, World(other, settings)) for claim in CLAIMS if claim.id.startswith("utility-")}
     assert rows["utility-on-average"]["verdict"] == rows["utility-at-equal-forgetting"]["verdict"] == verdict
     assert rows["utility-on-average"]["effect"] == pytest.approx(right - 0.7, abs=0.03)
+
+
+def linked(root: Path, folder: Path, config: dict) -> Path:
+    """The tree once more, as links, so that single files can be replaced."""
+    for path in needs.claims_needs(config):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).symlink_to(root / path)
+    return folder
+
+
+def replace(path: Path, change) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.unlink()
+    path.write_text(json.dumps(content))
+
+
+def test_a_collapsed_run_has_forgotten_nothing(tree, tmp_path):
+    """Its answers to the forget test are the untouched model's, which are 97 % right (its own: 70 %)."""
+    root, config = tree
+    other = linked(root, tmp_path / "micro", config)
+    cell = "micro-qwen", "wmdp-cyber", "ga", "uoe"
+    path = other.joinpath("cells", *cell, "seed-1", "chosen.json")
+    replace(path, lambda content: content["balance"].update(collapsed=True))
+    settings = needs.claims_settings(config)
+    before, after = (World(place, settings) for place in (root, other))
+    assert (after.score(cell, "forget")[[0, 2]] == before.score(cell, "forget")[[0, 2]]).all()
+    assert (after.score(cell, "forget")[1] == before.original(cell, "forget")[1]).all()
+    assert (after.score(cell, "utility") == before.score(cell, "utility")).all()
+    for seed in (0, 2):
+        path = other.joinpath("cells", *cell, f"seed-{seed}", "chosen.json")
+        replace(path, lambda content: content["balance"].update(collapsed=True))
+    rows = {claim.id: judged(claim, after) for claim in CLAIMS if claim.id in ("forget-unaffected", "selection-shifts")}
+    assert (
+        rows["forget-unaffected"]["of"] == "least: GA+UOE, Qwen (WMDP)" and rows["forget-unaffected"]["collapsed"] == 1
+    )
+    assert "GA+UOE, Qwen (WMDP)" in rows["forget-unaffected"]["note"]
+    assert rows["selection-shifts"]["collapsed"] == 0  # read off at the last checkpoint, which has not collapsed
+
+
+def test_at_fa_25_only_what_reached_it_is_compared(tree, tmp_path):
+    root, config = tree
+    settings, (claim,) = needs.claims_settings(config), [c for c in CLAIMS if c.id == "more-experts-cost"]
+    assert judged(claim, World(root, settings))["verdict"] in VERDICTS
+    for name, change in (("overshot", {"status": "overshot"}), ("collapsed", {"collapsed": True})):
+        other = linked(root, tmp_path / name, config)
+        path = other / "cells/micro-deepseek/wmdp-cyber/ga/uoe-6-experts/seed-2/chosen.json"
+        replace(path, lambda content, change=change: content["at_forget_accuracy"].update(change))
+        row = judged(claim, World(other, settings))
+        assert (row["verdict"], row["effect"]) == ("undecided", None) and row["note"].endswith(f"FA ≈ 0.25: {name}")
+
+
+def test_first_places_on_muse_books(tree, tmp_path):
+    """Four measures; a collapsed rival stands in nobody's way, a collapsed reconstruction is first nowhere."""
+    root, config = tree
+    other = linked(root, tmp_path / "micro", config)
+    settings = needs.claims_settings(config)
+    cells = [cell for cell in settings["cells"] if cell[1] == "muse-books"]
+    assert len(cells) == 9
+
+    def put(method: str, scope: str, seed: int, values: tuple, collapsed: bool = False) -> None:
+        def change(content: dict) -> None:
+            entry, (verbatim, forget, utility, auc) = content["balance"], values
+            entry |= {"collapsed": collapsed}
+            entry["forget"]["value"], entry["utility"]["value"] = forget, utility
+            entry["extra"]["verbmem"]["value"], entry["extra"]["privleak"]["value"] = verbatim, auc
+
+        replace(other / f"cells/micro-qwen-books/muse-books/{method}/{scope}/seed-{seed}/chosen.json", change)
+
+    for seed in range(3):
+        for _, _, method, scope in cells:
+            put(method, scope, seed, (0.5, 0.5, 0.5, 0.3))
+    put("gdiff-trace", "baseline", 0, (0.4, 0.4, 0.6, 0.2))  # first but in PrivLeak (retrained: 0.5)
+    put("gdiff-trace", "baseline", 1, (0.4, 0.4, 0.6, 0.4))
+    put("ga", "uoe", 1, (0.1, 0.1, 0.1, 0.5), collapsed=True)
+    put("gdiff-trace", "baseline", 2, (0.0, 0.0, 0.9, 0.5), collapsed=True)
+    (case,) = firsts(World(other, settings))
+    assert case.values[:, 0].tolist() == [3, 4, 0] and case.collapsed
+    put("npo", "uoe", 1, (0.1, 0.1, 0.9, 0.5))
+    (case,) = firsts(World(other, settings))
+    assert case.values[:, 0].tolist() == [3, 0, 0]
+
+
+def test_one_utility_test_of_two_benchmarks_is_drawn_once(tree):
+    root, config = tree
+    found = World(root, needs.claims_settings(config)).answers
+    assert found.questions("wmdp-cyber", "utility") == found.questions("rwku", "utility") == "mmlu/all/test.jsonl"
+    assert found.questions("wmdp-cyber", "forget") != found.questions("rwku", "forget")
+    assert found.questions("muse-books", "utility") != found.questions("rwku", "utility")
 
 
 def test_the_stage_writes_ledger_and_verdicts(tree, tmp_path):

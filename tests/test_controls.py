@@ -1,14 +1,18 @@
 """Controls and version 2's placements: what is chosen, what trains, what is printed beside."""
 
 import pytest
+import yaml
+from stub_project import ROOT
 from synthetic_results import build
 from table_helpers import layered_config, make, value
 from tiny_models import tiny
 
 from moe.delta import trained_tensors
 from moe.layers import find_moe_layers
+from paper.styling import widen
 from scopes import uoe
 from select_experts import select
+from study import method_block, scope_block
 
 # Two layers: by gate score layer 1 ranks first with expert 2, by token share layer 0 with expert 0.
 AFFINITY = {
@@ -103,12 +107,49 @@ def test_version_two_stands_beside(tmp_path, name):
 def test_the_table_of_controls(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
+    table, settings = make(root, config, "controls")
+    rows = [row for row in dict.fromkeys(table.frame["row"]) if ": " in row]
+    one = [
+        *("UOE", "UOE, expert chosen by token share", "UOE, router frozen", "Random"),
+        *("a random expert of another layer", *(f"UOE, layer of rank {rank}" for rank in (2, 3, 4))),
+    ]
+    assert rows == [f"{method}: {label}" for method in ("GA", "NPO") for label in one]  # a block of rows a method
+    assert value(table, "GA: UOE", "micro-deepseek", "wmdp-cyber", "UT")["published"] == "0.5100"
+    assert value(table, "NPO: UOE", "micro-deepseek", "wmdp-cyber", "UT")["published"] == "0.4790"
+    wide = widen(table, settings)
+    assert wide.starts == [2, 2 + len(one)]  # after Pretrained and Retrained, and between the methods
+    assert "best" in wide.styles.loc[[f"NPO: {label}" for label in one], ("Qwen (WMDP)", "UT ↑")].tolist()
+    config["tables"]["controls"]["methods"] = ["ga"]
     table, _ = make(root, config, "controls")
-    rows = set(table.frame["row"])
-    assert {
-        "UOE",
-        "UOE, router frozen",
-        "UOE, expert chosen by token share",
-        "a random expert of another layer",
-    } <= rows
-    assert value(table, "UOE", "micro-deepseek", "wmdp-cyber", "UT")["published"] == "0.5100"
+    assert "UOE" in set(table.frame["row"])
+
+
+def test_rmus_baseline_as_version_two_sets_it(tmp_path):
+    """The printed values stand at the row with version 2's settings; those are what reaches unlearn.py."""
+    config = layered_config()
+    root = build(tmp_path, config)
+    table, settings = make(root, config, "v2_rmu")
+    rows = [row for row in dict.fromkeys(table.frame["row"]) if row.startswith("RMU")]
+    assert rows == ["RMU", "RMU, version 2's settings", "RMU, all parameters", "RMU+UOE"]
+    printed = [value(table, row, "micro-qwen", "wmdp-cyber", "UT")["published"] for row in rows]
+    assert printed == ["", "0.3560", "", "0.5351"]
+    blocks = {
+        (model, method): (
+            method_block(config, model, method, "baseline"),
+            scope_block(config, method, "baseline")["kind"],
+        )
+        for model in ("micro-qwen", "micro-deepseek")
+        for method in ("rmu", "rmu-v2", "rmu-all")
+    }
+    paper = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    for model, real in (("micro-qwen", "qwen1.5-moe-a2.7b-chat"), ("micro-deepseek", "deepseek-v2-lite")):
+        (own, hooked), (second, same), (everything, kind) = (
+            blocks[model, method] for method in ("rmu", "rmu-v2", "rmu-all")
+        )
+        steering = paper["models"][real]["rmu_steering"]
+        assert second["steering"] == own["steering"] * steering["baseline"] / steering["others"]
+        assert second["retain_weight"] == paper["methods"]["rmu"]["retain_weight"] == 1200.0
+        assert (hooked, same, kind) == ("hook_mlps", "hook_mlps", "baseline") and everything == own
+    with pytest.raises(SystemExit, match="methods: rmu-v2: steering: there is none for model micro-mixtral"):
+        method_block(config, "micro-mixtral", "rmu-v2", "baseline")
+    assert settings["retrained"] == ["wmdp-cyber"]

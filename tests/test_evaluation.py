@@ -381,3 +381,10 @@ def test_bad_blocks_end_with_one_line(test, change, message, data):
     with pytest.raises(SystemExit, match=message) as stop:
         evaluate.read_tests(BENCHMARK | {test: BENCHMARK[test] | change}, data, ["development", "test"])
     assert "\n" not in str(stop.value)
+
+
+def test_a_checkpoint_that_was_removed_after_the_choice_is_named(data, tmp_path, monkeypatch):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"checkpoints": {"step-0010.safetensors": "0" * 64}}))
+    with pytest.raises(SystemExit, match=r"checkpoints/step-0010.safetensors: was removed after the choice; .*--force"):
+        run(monkeypatch, tmp_path, data, tmp_path / "metrics.json", BENCHMARK, "--manifest", manifest)

@@ -20,8 +20,9 @@ from safetensors import safe_open
 from files import read_json
 from moe.delta import applied, base_hash
 
+# One of the scopes that train over 10 % of the weights is sharded over processes here, too.
 ONE_PROCESS = {
-    "scopes": {"baseline": {"processes": 1}, "experts": {"processes": 1}, "experts-routers": {"processes": 1}},
+    "scopes": {"baseline": {"processes": 1}, "experts": {"processes": 1}, "experts-routers": {"processes": 2}},
 }
 PAPER = ("config/paper.yaml", "small.yaml", "one_process.yaml")
 # Every method, every kind of scope, every model and both benchmarks at least once.
@@ -74,6 +75,9 @@ def test_every_cell_is_chosen_and_tested(built):
             assert parts["neighbours"]["n"] > 0
         metrics = read_json(folder / "metrics.json")["checkpoints"]
         assert [entry["step"] for entry in metrics] == [1, 2]
+        left = {int(path.stem[5:]) for path in (folder / "checkpoints").iterdir()}
+        many = read_json(folder / "parameters.json")["percent"] > 10  # checkpoints: prune_over
+        assert left == ({choice["step"] for choice in chosen.values()} if many else {1, 2}), cell
         assert all(entry["utility"]["development"]["n"] == 12 for entry in metrics)  # MMLU's validation split
         assert "test" in metrics[-1]["utility"]
 
@@ -85,6 +89,8 @@ def test_settings_are_the_papers(built):
     full, one = manifest(f"{QWEN}/wmdp-cyber/ga/baseline"), manifest(f"{QWEN}/wmdp-cyber/ga/uoe")
     assert (full["learning_rate"], full["training"]["batch_size"]) == (5e-5, 4)
     assert (one["learning_rate"], one["training"]["batch_size"]) == (1e-4, 16)
+    sharded = manifest(f"{DEEPSEEK}/wmdp-cyber/ga/experts-routers")
+    assert (full["processes"], sharded["processes"], sharded["effective_batch"]) == (1, 2, 4)
     assert manifest(f"{QWEN}/rwku/npo/baseline")["method"]["beta"] == 0.001
     steering = {cell: manifest(cell)["method"]["steering"] for cell in CELLS if "/rmu/" in cell}
     assert steering == {

@@ -8,6 +8,7 @@ from snakemake.utils import validate
 from stub_project import ROOT
 
 import plan_costs
+from paper import needs
 
 GB = 1e9
 # One layer's worth of a made-up model: 4 MoE layers of 10 experts of 6 parameters, 1,000 in all.
@@ -75,5 +76,27 @@ def test_cells_that_are_there_are_left_out(tmp_path):
         done.write_text(json.dumps({}))
     assert sum(row["cells"] for row in plan_costs.plan(config, counts, tmp_path)) == cells - 2
     text = plan_costs.table(rows)
-    assert f"{cells} cells" in text and text.count("\n|") == len(rows) + 1
+    assert f"{cells} cells, 0 trials" in text and text.count("\n|") == len(rows) + 1  # one rate each: nothing is tried
     assert "nothing is to be built" in plan_costs.table([])
+
+
+def test_trials_of_learning_rates_are_counted_until_they_are_tuned(tmp_path):
+    """The study on OLMoE tries three rates for each method and scope: more than it has cells."""
+    config = yaml.safe_load((ROOT / "config/olmoe.yaml").read_text())
+    validate(config, str(ROOT / "config/schema.yaml"))
+    sizes = {"moe_layers": 16, "layers": 16, "experts": 64, "hidden": 2048, "expert": 6_291_456, "active": 1.3e9}
+    scopes = {"baseline": {"trained": 6.9e9}, "routers": {"trained": 2e6}, "lora": {"trained": 5e7}}
+    counts = {"olmoe-1b-7b": {"total": 6_919_161_856, "sizes": sizes, "scopes": scopes}}
+    tuned = needs.tuning_block(config)["combinations"]
+
+    def total(key: str) -> float:
+        return sum(row[key] for row in plan_costs.plan(config, counts, tmp_path))
+
+    assert total("trials") == 3 * len(tuned) and total("cells") == len(needs.grid(config))
+    before = total("hours"), total("disk_gb")
+    model, method, scope = tuned[0]
+    done = tmp_path / f"tuning/{model}/{method}/{scope}.json"
+    done.parent.mkdir(parents=True)
+    done.write_text("{}")
+    assert total("trials") == 3 * (len(tuned) - 1)
+    assert 0 < total("hours") < before[0] and 0 < total("disk_gb") < before[1]

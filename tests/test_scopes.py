@@ -214,3 +214,16 @@ def test_every_method_keeps_to_the_scope(method, tmp_path):
     first = trajectory["steps"][0]
     assert (first["retain_loss"] is None) == (method == "ga")
     assert first["anchor_loss"] > 0
+
+
+@pytest.mark.parametrize("family", ["qwen2moe", "deepseek"])
+def test_rmu_with_everything_trained(family, tmp_path):
+    """What lies above the hook layer gets no gradient and stays; embeddings, attention and experts below it move."""
+    settings = {"hook_layer": 1, "steering": 4.0, "seed": 0, "retain_weight": 1.0}
+    scope = {"kind": "baseline", "hook_layer": 1}
+    original, changed, parameters, _ = train(family, scope, NOTHING, tmp_path, "rmu", settings)
+    got = differing(original, changed)
+    assert not {name for name in got if name.startswith(("model.layers.2.", "lm_head", "model.norm"))}
+    assert {"model.embed_tokens.weight", "model.layers.0.input_layernorm.weight"} <= got
+    assert any(name.startswith("model.layers.1.mlp.") for name in got)
+    assert parameters["percent"] == 100.0

@@ -26,14 +26,17 @@ TITLE = "Ledger of claims"
 WORLDS = ("micro", "paper")
 REMARKS = (
     "Claims are in our words; the test says which results decide. Holds: the whole interval of the effect lies beyond "
-    "the margin that the test names, on the claimed side (of every case, where it says every); does not hold: on the "
-    "other side (of one case); else undecided. With one seed nothing is decided. Not run: the study has no such cells. "
-    "Nothing is corrected for the number of claims.",
+    "the margin that the test names, on the claimed side; does not hold: on the other side; else undecided. Where the "
+    "test asks for every case or for the largest, the effect is that of the least or largest one and its interval so "
+    "wide that those of all cases hold at once. With one seed nothing is decided. Not run: the study has no such "
+    "cells. Nothing is corrected for the number of claims.",
     f"Interval: middle {LEVEL:g} % of {DRAWS:,} bootstrap draws of seeds and of questions, paired by both; with one "
-    "seed of questions alone, so that training anew is not in it; with few seeds it is too narrow. Questions are drawn "
-    "as if independent, though some ask for one fact in two wordings.",
+    "seed of questions alone, so that training anew is not in it; seeds are widened as Student's t is for so few. "
+    "Questions are drawn as if independent, though some ask for one fact in two wordings.",
     "Scores at the checkpoint of the best balance, on the reported half of each test, as in Table 2; equal FA: within "
-    f"{100 * TOLERANCE:g} points on the other half. TRACE is a reconstruction (table trace).",
+    f"{100 * TOLERANCE:g} points on the other half; at FA ≈ 0.25: only of runs that reached it and did not overshoot. "
+    "† a checkpoint of these has collapsed: it counts as having forgotten nothing. TRACE is a reconstruction (table "
+    "trace).",
 )
 
 

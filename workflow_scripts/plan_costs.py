@@ -8,6 +8,7 @@ Nothing is measured: bytes follow from the counts, times from FLOPs at the speed
 import argparse
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import study
@@ -72,14 +73,13 @@ def checkpoint_gigabytes(number: int, scope: dict, training: dict) -> float:
     return number * width / 1e9
 
 
-def hours(counts: dict, training: dict, passes: int, benchmark: str, everything: bool, tflops: float) -> tuple:
+def hours(counts: dict, training: dict, passes: int, benchmark: str, shown: int, tflops: float) -> tuple:
     """(training, evaluation) of one cell on one GPU: 8 FLOPs an active parameter and trained token (with recomputed
-    activations), 2 a tested one, and decoding for RWKU."""
+    activations), 2 a tested one, and decoding for RWKU. shown: checkpoints that the whole test is asked of."""
     active = counts["sizes"]["active"]
     tokens = training["steps"] * training["batch_size"] * training["block_length"] * passes
     loading = LOADING_MINUTES_PER_GB * counts["total"] * 2 / 1e9 / 60
     checkpoints = training["steps"] // training["checkpoint_every"]
-    shown = checkpoints if everything else min(3, checkpoints)
     asked = checkpoints * QUESTIONS["mmlu validation"] + shown * QUESTIONS["mmlu test"]
     decoding = 0.0
     if benchmark == "rwku":
@@ -97,13 +97,24 @@ class Cell:
         self.model, self.benchmark, self.method, self.scope = model, benchmark, method, scope
 
 
+def missing(config: dict, root: Path) -> Iterator[tuple[Cell, str, int]]:
+    """What is still to be built: cells over their seeds, and the trials of learning rates that they are tuned by."""
+    for parts in needs.grid(config):
+        place = root.joinpath("cells", *parts)
+        yield Cell(*parts), "cells", sum(not (place / f"seed-{n}" / "chosen.json").is_file() for n in config["seeds"])
+    for model, method, scope in needs.tuning_block(config)["combinations"]:
+        rates, benchmark = config["tuning"]["learning_rates"][scope], config["tuning"]["benchmark"]
+        if len(rates) > 1 and not (root / "tuning" / model / method / f"{scope}.json").is_file():
+            place = root / "trials" / model / benchmark / method / scope
+            left = sum(not (place / f"lr-{rate:g}" / "metrics.json").is_file() for rate in rates)
+            yield Cell(model, benchmark, method, scope), "trials", left
+
+
 def plan(config: dict, counts: dict[str, dict], root: Path) -> list[dict]:
-    """One row a model and kind of scope: cells to be built, and the most that one of them needs."""
+    """One row a model and kind of scope: cells and trials to be built, and the most that one of them needs."""
     rows: dict[tuple[str, str], dict] = {}
     hardware = config["hardware"]
-    for cell in map(lambda parts: Cell(*parts), needs.grid(config)):
-        place = root / "cells" / cell.model / cell.benchmark / cell.method / cell.scope
-        left = sum(not (place / f"seed-{seed}" / "chosen.json").is_file() for seed in config["seeds"])
+    for cell, what, left in missing(config, root):
         if not left:
             continue
         training = study.training_block(config, cell.scope)
@@ -111,21 +122,21 @@ def plan(config: dict, counts: dict[str, dict], root: Path) -> list[dict]:
         number = trained(counts[cell.model], scope)
         percent = 100.0 * number / counts[cell.model]["total"]
         passes = 2 if study.method_block(config, cell.model, cell.method, cell.scope).get("retain_weight") else 1
-        train, test = hours(
-            *(counts[cell.model], training, passes, cell.benchmark, config["evaluation"]["test"] == "all"),
-            hardware["tflops"],
-        )
+        made = training["steps"] // training["checkpoint_every"]
+        shown = 0 if what == "trials" else made if config["evaluation"]["test"] == "all" else min(3, made)
+        train, test = hours(counts[cell.model], training, passes, cell.benchmark, shown, hardware["tflops"])
         shared, each = gpu_gigabytes(counts[cell.model], number, training)
         asked = study.needs(config, "unlearn", cell)["gpu"]
         checkpoint = checkpoint_gigabytes(number, scope, training)
-        made = training["steps"] // training["checkpoint_every"]
-        kept = 2 if percent > config["checkpoints"]["prune_over"] else made  # two choices: balance, and at FA ~ 0.25
+        pruned = what == "cells" and percent > config["checkpoints"]["prune_over"]
+        kept = min(2, made) if pruned else made  # two choices: balance, and at FA ~ 0.25
         most = {"percent": percent, "gpu_gb": shared + each, "asked": asked}
         most |= {"gpus": math.ceil(shared / (USABLE * hardware["gpu_gb"] - each))}
         most |= {"running_gb": checkpoint * made + number * 12 / 1e9}
-        row = rows.setdefault((cell.model, scope["kind"]), {"cells": 0, "disk_gb": 0.0, "hours": 0.0} | most)
+        start = {"cells": 0, "trials": 0, "disk_gb": 0.0, "hours": 0.0} | most
+        row = rows.setdefault((cell.model, scope["kind"]), start)
         row |= {key: max(row[key], value) for key, value in most.items()}
-        row["cells"] += left
+        row[what] += left
         row["disk_gb"] += left * checkpoint * kept
         row["hours"] += left * (train * max(1, asked) + test)
     return [{"model": model, "kind": kind} | row for (model, kind), row in sorted(rows.items())]
@@ -136,18 +147,26 @@ def table(rows: list[dict]) -> str:
     if not rows:
         return "Every cell of the study is there; nothing is to be built."
     lines = [
-        "| model | what trains | share, % | cells | GPU memory, GB | GPUs needed | GPUs asked | "
+        "| model | what trains | share, % | cells | trials | GPU memory, GB | GPUs needed | GPUs asked | "
         "disk while it runs, GB | disk kept, GB | GPU hours |",
-        "|:--|:--|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "|:--|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
         short = " (too few)" if row["gpus"] > row["asked"] else ""
-        written = [row["model"], KINDS.get(row["kind"], row["kind"]), f"{row['percent']:.3g}", row["cells"]]
-        written += [f"{row['gpu_gb']:.0f}", row["gpus"], f"{row['asked']}{short}", f"{row['running_gb']:.3g}"]
+        written = [row["model"], KINDS.get(row["kind"], row["kind"]), f"{row['percent']:.3g}"]
+        written += [
+            row["cells"],
+            row["trials"],
+            f"{row['gpu_gb']:.0f}",
+            row["gpus"],
+            f"{row['asked']}{short}",
+            f"{row['running_gb']:.3g}",
+        ]
         written += [f"{row['disk_gb']:.3g}", f"{row['hours']:.1f}"]
         lines.append(f"| {' | '.join(map(str, written))} |")
-    total = {key: sum(row[key] for row in rows) for key in ("cells", "disk_gb", "hours")}
-    lines.append(f"\n{total['cells']} cells, {total['disk_gb']:,.0f} GB kept, {total['hours']:,.0f} GPU hours.")
+    total = {key: sum(row[key] for row in rows) for key in ("cells", "trials", "disk_gb", "hours")}
+    counted = f"{total['cells']} cells, {total['trials']} trials of learning rates"
+    lines.append(f"\n{counted}, {total['disk_gb']:,.0f} GB kept, {total['hours']:,.0f} GPU hours.")
     lines.append(
         "Computed from the configuration, not measured. Share, memory and disk while it runs: of one cell, the most."
     )

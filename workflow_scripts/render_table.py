@@ -1,10 +1,11 @@
 """Render one table of the paper from a study's results.
 
 Reads the files of paper.needs.needs("tables", NAME, …) below --results and the published values; writes PREFIX.csv
-(tidy, one row a value), PREFIX.md, PREFIX.tex (booktabs) and PREFIX.html. python workflow_scripts/render_table.py
---table table2 --results results/micro --settings '{"study": "micro", …}' \\ --published config/published --commit
-"$(git describe --always --dirty)" --output-prefix results/micro/tables/table2 --settings is
-paper.needs.settings("tables", NAME, config) as JSON.
+(tidy, one row a value), PREFIX.md, PREFIX.tex (booktabs) and PREFIX.html.
+    python workflow_scripts/render_table.py --table table2 --results results/micro --settings '{"study": "micro", …}' \\
+        --published config/published --commit "$(git describe --always --dirty)" \\
+        --output-prefix results/micro/tables/table2
+--settings is paper.needs.settings("tables", NAME, config) as JSON.
 """
 
 import argparse

@@ -5,6 +5,7 @@ Standard library only: Snakemake imports this at every start.
 
 import ast
 import json
+import math
 from functools import cache
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def method_block(config: dict, model: str, method: str, scope: str) -> dict:
     left_out = ("scopes", "variant_of", "tuned_as", "token_weights")  # the weights are a file of their own
     settings = {key: value for key, value in _whole(config, method).items() if key not in left_out}
     block = {"name": file_of(config, method)} | settings
+    if isinstance(block.get("steering"), dict):
+        if model not in block["steering"]:
+            raise SystemExit(f"config, methods: {method}: steering: there is none for model {model}")
+        block["steering"] = block["steering"][model]
     wanted = ["rmu_hook_layer"] if block["name"] == "rmu" else []
     wanted += ["rmu_steering"] if block.get("steering_unit") == "absolute" else []
     for key in wanted:
@@ -155,8 +160,10 @@ def text_block(config: dict, benchmark: str) -> dict:
 
 def test_block(config: dict, benchmark: str) -> dict:
     """What evaluation reads of a benchmark: its tests, not its texts."""
-    block = config["benchmarks"][benchmark]
-    return {"name": benchmark} | {key: value for key, value in block.items() if key.endswith("_test")}
+    tests = {key: value for key, value in config["benchmarks"][benchmark].items() if key.endswith("_test")}
+    return {"name": benchmark} | {
+        key: {name: setting for name, setting in test.items() if setting is not None} for key, test in tests.items()
+    }
 
 
 def forget_test_block(config: dict, benchmark: str) -> dict:
@@ -328,6 +335,8 @@ def check(config: dict) -> None:
         if "token_weights" in block:
             known([block["token_weights"]], "token_weights", f"methods: {method}: token_weights")
         known(list(block.get("scopes", {})), "scopes", f"methods: {method}: scopes")
+        if isinstance(block.get("steering"), dict):
+            known(list(block["steering"]), "models", f"methods: {method}: steering")
     for scope, block in config["scopes"].items():
         if not (SCRIPTS / "scopes" / f"{block['kind']}.py").is_file():
             raise SystemExit(f"config, scopes: {scope}: kind: there is no workflow_scripts/scopes/{block['kind']}.py")
@@ -347,7 +356,10 @@ def check(config: dict) -> None:
         training, keep = training_block(config, scope), config["checkpoints"]["keep"]
         made = training["steps"] // training["checkpoint_every"]
         if made > keep:
-            raise SystemExit(f"config, checkpoints: keep: {keep}, but scope {scope} makes {made} (training: steps)")
+            raise SystemExit(
+                f"config, checkpoints: keep: {keep}, but scope {scope} makes {made}; a training: checkpoint_every of "
+                f"{math.ceil(training['steps'] / keep)} makes so few"
+            )
     known([config["tuning"]["benchmark"]], "benchmarks", "tuning: benchmark")
     known(list(config["must_know"]), "benchmarks", "must_know")
     known(list(config["expected_to_know"]), "benchmarks", "expected_to_know")

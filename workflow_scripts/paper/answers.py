@@ -38,10 +38,16 @@ def _read(path: Path, recall: str, average: str) -> dict[tuple[int, str], dict[t
 
 
 class Answers:
-    """A study's answers. tests: benchmark -> {"score": which recall, "average": …} of its forget test."""
+    """A study's answers. tests: benchmark -> {"score": which recall, "average": …} of its forget test, and
+    "utility": the file of its utility test."""
 
     def __init__(self, root: Path, seeds: list[int], tests: dict[str, dict]):
         self.root, self.seeds, self.tests = root, seeds, tests
+
+    def questions(self, benchmark: str, test: str) -> str:
+        """Name of the questions that a test asks: benchmarks may share their utility test."""
+        shared = self.tests.get(benchmark, {}).get("utility") if test == "utility" else None
+        return shared or f"{benchmark} {test}"
 
     def _scores(self, path: Path, benchmark: str, step: int, test: str) -> dict[tuple, float]:
         block = self.tests.get(benchmark, {}) if test == "forget" else {}

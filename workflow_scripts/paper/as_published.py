@@ -43,6 +43,7 @@ def as_published(root: Path, settings: dict, folder: Path) -> Table:
                 overlap_at(results.read_trajectory(root, model, benchmark, method, scope, run.seed), run.step)
                 for run in runs.itertuples()
             ]
+            marks = results.dagger(int(runs["collapsed"].sum()), len(runs))
             if (own_method, own_scope) != (method, scope):
                 place = model, benchmark
                 text = difference(root, settings, (*place, method, scope), (*place, own_method, own_scope))
@@ -53,19 +54,20 @@ def as_published(root: Path, settings: dict, folder: Path) -> Table:
             value, error = results.mean_and_error(found, [float("nan")])
             beside.append(
                 {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
-                | {"quantity": "Overlap", "value": value, "standard_error": error}
+                | {"quantity": "Overlap", "value": value, "standard_error": error, "marks": marks}
             )
     title = "As described and as published: what each difference of the released code does"
     return score_table("as_published", title, "Method", root, settings, folder, rows, [CODE], beside)
 
 
 def difference(root: Path, settings: dict, switched: tuple, described: tuple) -> str:
-    """UT of one cell less that of another, with its interval."""
+    """UT of one cell less that of another, with its interval; † where a run of one of the two has collapsed."""
     answers = Answers(root, settings["seeds"], settings["tests"])
     values = answers.shown(switched, "utility") - answers.shown(described, "utility")
-    case = Case("", switched[0], "utility", values)
+    case = Case("", switched[0], answers.questions(switched[1], "utility"), values)
     low, high = interval(draws([case])[:, 0])
-    return f"{case.mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    broken = any(entry["collapsed"] for cell in (switched, described) for entry in answers.chosen(cell))
+    return f"{case.mean:+.3f} [{low:+.3f}, {high:+.3f}]{'†' * broken}"
 
 
 def overlap_at(trajectory: dict, step: int) -> float:

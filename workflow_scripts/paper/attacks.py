@@ -5,7 +5,7 @@ from pathlib import Path
 from files import read_json
 from paper import labels, notes
 from paper.needs import attack_path, attacks_on, cells
-from paper.results import field, mean_and_error
+from paper.results import dagger, field, mean_and_error
 from paper.scores import Table, tidy
 
 LABELS = {
@@ -43,7 +43,7 @@ def attacks(root: Path, settings: dict, folder: Path) -> Table:
                 collapsed = sum(
                     field(record, path, part, "collapsed") for record, path in zip(records, paths, strict=True)
                 )
-                mark = "" if not collapsed else "†" if len(records) == 1 else f"†{collapsed}/{len(records)}"
+                mark = dagger(collapsed, len(records))
                 for quantity, key in (("FA", "forget"), ("UT", "utility")):
                     scores = [record[part][key] for record in records]
                     value, error = mean_and_error(*([s[k] for s in scores] for k in ("value", "stderr")))
@@ -55,6 +55,6 @@ def attacks(root: Path, settings: dict, folder: Path) -> Table:
                 if records[0][part]["overlap"] is not None:
                     value, error = mean_and_error([record[part]["overlap"] for record in records], [float("nan")])
                     rest = {"row": label, "quantity": "Overlap", "value": value, "standard_error": error}
-                    values.append(common | rest | {"seeds": len(records)})
+                    values.append(common | rest | {"seeds": len(records), "marks": mark})
     said = [notes.MEASURES, notes.world(settings), notes.errors(settings), SAID]
     return Table("attacks", "Attacks: does the knowledge come back?", "After", tidy(values), said)

@@ -1,7 +1,8 @@
 """What decides a claim: cases with an effect each, a quantifier over them, and a margin.
 
 The claims themselves are in claim_list.py. An effect is positive where it goes the claimed way. Every seed of the study
-takes part; with one seed nothing is decided.
+takes part; with one seed nothing is decided. A checkpoint that has collapsed has forgotten nothing: in its forget
+test the untouched model's answers stand for its own.
 """
 
 import math
@@ -14,7 +15,7 @@ import numpy
 from files import read_json
 from paper import labels, results
 from paper.answers import REPORTED, Answers
-from paper.bootstrap import Case, draws, interval
+from paper.bootstrap import Case, draws, interval, joint_interval
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
 ONE_SEED, NOT_RUN = "undecided (one seed)", "not run"
@@ -30,7 +31,8 @@ class Undecidable(Exception):
 
 @dataclass(frozen=True)
 class Claim:
-    """over: "mean" of the cases, "every" or "some" of them must exceed `margin`. unit: "points" or "" (as it is)."""
+    """over: "mean" of the cases, "every" or "some" of them must exceed `margin`. unit: "points" (hundredths are shown),
+    or what else the effect is shown in, as it is."""
 
     id: str
     source: str
@@ -75,30 +77,56 @@ class World:
         return cell
 
     def score(self, cell: tuple, test: str, choice: str = "balance") -> numpy.ndarray:
-        return self.answers.shown(cell, test, choice)
+        """`[seeds, questions]` at the chosen checkpoints; in the forget test the untouched model stands for a collapsed
+        one."""
+        values = self.answers.shown(cell, test, choice)
+        broken = [entry["collapsed"] for entry in self.answers.chosen(cell, choice)]
+        if test != "forget" or not any(broken):
+            return values
+        return numpy.where(numpy.array(broken)[:, None], self.original(cell, test), values)
 
     def original(self, cell: tuple, test: str) -> numpy.ndarray:
         return self.answers.original(cell[0], cell[1], test)
 
-    def collapsed(self, *cells: tuple) -> bool:
-        return any(entry["collapsed"] for cell in cells for entry in self.answers.chosen(cell))
+    def collapsed(self, *cells: tuple, choice: str = "balance") -> bool:
+        """Whether a chosen checkpoint of one of the cells has collapsed, in any seed."""
+        return any(entry["collapsed"] for cell in cells for entry in self.answers.chosen(cell, choice))
+
+    def checkpoints(self, cell: tuple) -> list[dict[int, dict]]:
+        """Of each seed: step -> entry of metrics.json."""
+        paths = [results.cell_folder(self.root, *cell, seed) / "metrics.json" for seed in self.seeds]
+        read = [results.field(read_json(path), path, "checkpoints") for path in paths]
+        return [{entry["step"]: entry for entry in entries} for entries in read]
+
+    def broken_at_the_end(self, *cells: tuple) -> bool:
+        """The same of their last checkpoints, where routing and losses are read off."""
+        return any(entries[max(entries)]["collapsed"] for cell in cells for entries in self.checkpoints(cell))
+
+    def development(self, cell: tuple, test: str) -> float:
+        """Score of the chosen checkpoints on the development half, mean over seeds: to pick by what is not reported."""
+        found = zip(self.answers.chosen(cell), self.checkpoints(cell), strict=True)
+        values = [entries[entry["step"]][test]["development"]["value"] for entry, entries in found]
+        return math.fsum(values) / len(values)
 
     def named(self, cell: tuple) -> str:
         group = f"{self.settings['models'][cell[0]].get('label') or cell[0]} ({labels.benchmark(cell[1])})"
         return f"{labels.method_and_scope(*cell[2:])}, {group}"
 
-    def case(self, cell: tuple, test: str, values: numpy.ndarray, *others: tuple) -> Case:
-        """values: `[seeds, questions]` of the cell's benchmark and test, or `[seeds]`."""
+    def case(self, cell: tuple, test: str, values: numpy.ndarray, collapsed: bool = False) -> Case:
+        """values: `[seeds, questions]` of the cell's benchmark and test, or `[seeds]`; collapsed: whether a checkpoint
+        that they come from has."""
         values = values if values.ndim == 2 else values[:, None]
-        return Case(self.named(cell), cell[0], f"{cell[1]} {test}", values, self.collapsed(cell, *others))
+        return Case(self.named(cell), cell[0], self.answers.questions(cell[1], test), values, collapsed)
 
     def difference(self, test: str, first: tuple, second: tuple, choice: str = "balance") -> Case:
         """Score of the first cell less that of the second."""
         for cell in (first, second) if choice == "at_forget_accuracy" else ():
-            if any(entry["status"] == "not reached" for entry in self.answers.chosen(cell, choice)):
-                raise Undecidable(f"{self.named(cell)} does not reach FA ≈ 0.25")
+            for entry in self.answers.chosen(cell, choice):
+                said = "collapsed" if entry["collapsed"] else entry["status"]
+                if said != "reached":  # as in the tables: only rows that reached it are compared
+                    raise Undecidable(f"{self.named(cell)}, FA ≈ 0.25: {said}")
         values = self.score(first, test, choice) - self.score(second, test, choice)
-        return self.case(first, test, values, second)
+        return self.case(first, test, values, self.collapsed(first, second, choice=choice))
 
     def loss(self, cell: tuple) -> numpy.ndarray:
         return self.original(cell, "utility") - self.score(cell, "utility")
@@ -113,13 +141,10 @@ class World:
 
     def last_steps(self, cell: tuple) -> list[int]:
         """Each seed's last checkpoint; it must have answered the reported half."""
-        found = []
-        for seed in self.seeds:
-            path = results.cell_folder(self.root, *cell, seed) / "metrics.json"
-            last = max(results.field(read_json(path), path, "checkpoints"), key=lambda entry: entry["step"])
-            if REPORTED not in last["utility"]:
-                raise Undecidable(f"step {last['step']} of {self.named(cell)} did not answer the {REPORTED} half")
-            found.append(last["step"])
+        found = [max(entries) for entries in self.checkpoints(cell)]
+        for step, entries in zip(found, self.checkpoints(cell), strict=True):
+            if REPORTED not in entries[step]["utility"]:
+                raise Undecidable(f"step {step} of {self.named(cell)} did not answer the {REPORTED} half")
         return found
 
     def percents(self, cell: tuple) -> numpy.ndarray:
@@ -139,17 +164,14 @@ def judged(claim: Claim, world: World) -> dict:
         verdict = ONE_SEED if len(world.seeds) == 1 else OPEN
         return row | {"verdict": verdict, "note": str(reason)}
     drawn, means = draws(cases), numpy.array([case.mean for case in cases])
-    limits = [interval(drawn[:, i]) for i in range(len(cases))]
     if claim.over == "mean":
         effect, (low, high), of = float(means.mean()), interval(drawn.mean(1)), f"mean of {len(cases)}"
-        holds, fails = low > claim.margin, high < claim.margin
     else:
         worst = claim.over == "every"
         i = int(means.argmin() if worst else means.argmax())
-        effect, (low, high), of = float(means[i]), limits[i], f"{'least' if worst else 'largest'}: {cases[i].name}"
-        above, below = [a > claim.margin for a, _ in limits], [b < claim.margin for _, b in limits]
-        holds, fails = (all(above), any(below)) if worst else (any(above), all(below))
-    verdict = HOLDS if holds else FAILS if fails else OPEN
+        effect, of = float(means[i]), f"{'least' if worst else 'largest'}: {cases[i].name}"
+        low, high = joint_interval(drawn, means, i)
+    verdict = HOLDS if low > claim.margin else FAILS if high < claim.margin else OPEN
     if len(world.seeds) == 1:
         verdict = ONE_SEED
         if all(case.values.shape[1] == 1 for case in cases):

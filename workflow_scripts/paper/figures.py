@@ -174,7 +174,7 @@ def figure4(root: Path, settings: dict) -> Figure:
             _utilities(root, model, benchmark, method, scope, seed, block["step"]) for seed in settings["seeds"]
         ]
         before, after = (_mean(values) for values in zip(*((first, last) for first, last, _ in utilities), strict=True))
-        sign = "†" if any(collapsed for _, _, collapsed in utilities) else ""
+        sign = " (collapsed)" if any(collapsed for _, _, collapsed in utilities) else ""
         described = f"{labels.group(settings, model, benchmark)}, step {probes[0]['step']}"
         described += f"\nUT {before:.3f} → {after:.3f}{sign}"
         values, errors = zip(*points, strict=True)

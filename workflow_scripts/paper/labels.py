@@ -2,6 +2,7 @@
 
 METHODS = {"ga": "GA", "gdiff": "GDIFF", "npo": "NPO", "rmu": "RMU"}
 METHODS |= {f"{name}-trace": f"{METHODS[name]}+TRACE (reconstruction)" for name in ("gdiff", "npo", "rmu")}
+METHODS |= {"rmu-v2": "RMU, version 2's settings", "rmu-all": "RMU, all parameters"}
 BENCHMARKS = {
     "wmdp-cyber": "WMDP",
     "rwku": "RWKU",

@@ -6,7 +6,7 @@ from benchmarks.scores import privacy_leakage
 from files import read_json
 from paper import labels
 from paper.needs import cells
-from paper.results import cell_folder, field, mean_and_error
+from paper.results import cell_folder, dagger, field, mean_and_error
 from paper.scores import ORIGINAL, RETRAINED, Row, Table, score_table
 from paper.trace import RECONSTRUCTION
 
@@ -39,7 +39,7 @@ def _values(root: Path, settings: dict, label: str, method: str = "", scope: str
     found = []
     for model in settings["block"]["models"]:
         for benchmark in settings["block"]["benchmarks"]:
-            verbatim, leakage = [], []
+            verbatim, leakage, broken = [], [], []
             for seed in settings["seeds"]:
                 retrained = _scores(root / "retrained" / model / benchmark / f"seed-{seed}" / "scores.json")
                 if label == ORIGINAL:
@@ -48,11 +48,14 @@ def _values(root: Path, settings: dict, label: str, method: str = "", scope: str
                     own = retrained
                 else:
                     path = cell_folder(root, model, benchmark, method, scope, seed) / "chosen.json"
-                    chosen = field(read_json(path), path, settings["block"].get("choice", "balance"), "extra")
-                    own = {name: field(chosen, path, name) for name in ("verbmem", "privleak")}
+                    chosen = field(read_json(path), path, settings["block"].get("choice", "balance"))
+                    own = {name: field(chosen["extra"], path, name) for name in ("verbmem", "privleak")}
+                    own["collapsed"] = field(chosen, path, "collapsed")
+                broken.append(own["collapsed"])
                 verbatim.append(own["verbmem"])
                 leakage.append(privacy_leakage(own["privleak"]["value"], retrained["privleak"]["value"]))
             common = {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
+            common["marks"] = dagger(sum(broken), len(broken))
             value, error = mean_and_error([s["value"] for s in verbatim], [s["stderr"] for s in verbatim])
             found.append(common | {"quantity": "VerbMem ↓", "value": value, "standard_error": error})
             value, error = mean_and_error(leakage, [float("nan")])
@@ -61,6 +64,7 @@ def _values(root: Path, settings: dict, label: str, method: str = "", scope: str
 
 
 def _scores(path: Path) -> dict:
-    """VerbMem and PrivLeak's AUC of one model, on the half that is reported."""
-    extra = field(read_json(path), path, "checkpoints")[0]["extra"]
-    return {name: field(extra, path, name, "test") for name in ("verbmem", "privleak")}
+    """VerbMem and PrivLeak's AUC of one model, on the half that is reported; whether it has collapsed."""
+    checkpoint = field(read_json(path), path, "checkpoints")[0]
+    scores = {name: field(checkpoint["extra"], path, name, "test") for name in ("verbmem", "privleak")}
+    return scores | {"collapsed": field(checkpoint, path, "collapsed")}

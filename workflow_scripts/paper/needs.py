@@ -29,6 +29,7 @@ TABLES = (
     "v2_placements",
     "v2_placements_rwku",
     "v2_attribution",
+    "v2_rmu",
     "attacks",
     "table8",
     "table9",
@@ -62,6 +63,7 @@ READS = {
     "table9": ("attacks",),
     "v2_placements": ("chosen.json",),
     "v2_placements_rwku": ("chosen.json",),
+    "v2_rmu": ("chosen.json",),
     "figure1a": ("chosen.json",),
     "figure3a": ("trajectory.json", "metrics.json"),
     "figure3b": ("trajectory.json", "metrics.json"),
@@ -79,6 +81,8 @@ CLAIMED = (
     (("wmdp-cyber",), ("ga",), ("uoe-3-experts", "uoe-6-experts", "uoe-3-layers")),
     (("rwku",), ("ga",), ("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000", "uoe-rank-*")),
     (("wmdp-cyber",), ("gdiff-trace", "npo-trace", "rmu-trace"), ("baseline", "uoe")),
+    (("muse-books",), ("ga", "gdiff", "npo", "rmu"), ("baseline", "uoe")),
+    (("muse-books",), ("gdiff-trace",), ("baseline",)),
 )
 CHOOSING = ("uoe", "random", "esft")  # scopes that choose experts
 OF_EXPERTS = ("disabled", "bypassed")  # attacks on those experts
@@ -221,6 +225,8 @@ def settings(kind: str, name: str, config: dict) -> dict:
         rendered["tests"] = tests_block(config)
     if name != "ranks" and kind == "tables" and "chosen.json" in READS.get(name, ()):
         rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in block["benchmarks"]]
+    if _validated(config, block.get("benchmarks", [])):
+        rendered["validation"] = True
     if block.get("choice") == "at_forget_accuracy":
         rendered["forget_accuracy"] = config["choice"]["forget_accuracy"]
     expected = config.get("expected_to_know", {})
@@ -229,13 +235,19 @@ def settings(kind: str, name: str, config: dict) -> dict:
     return rendered
 
 
+def _validated(config: dict, benchmarks: list[str]) -> bool:
+    """Whether checkpoints are chosen on a file of their own, as MMLU's validation split."""
+    return any(config["benchmarks"][name]["utility_test"].get("development_file") for name in benchmarks)
+
+
 def tests_block(config: dict) -> dict:
-    """How each benchmark's forget test is scored, as far as it says so."""
-    kept = ("score", "average")
-    return {
-        name: {key: block["forget_test"][key] for key in kept if key in block["forget_test"]}
-        for name, block in config["benchmarks"].items()
-    }
+    """How each benchmark's forget test is scored, as far as it says so, and which questions its utility test asks."""
+    kept, found = ("score", "average"), {}
+    for name, block in config["benchmarks"].items():
+        found[name] = {key: block["forget_test"][key] for key in kept if key in block["forget_test"]}
+        asked = block["utility_test"]
+        found[name]["utility"] = asked.get("file") or " ".join(asked["files"].values())
+    return found
 
 
 def claims_cells(config: dict) -> list[tuple[str, str, str, str]]:
@@ -265,6 +277,7 @@ def claims_settings(config: dict) -> dict:
         "seeds": config["seeds"],
         "models": {name: {key: model.get(key) for key in described} for name, model in config["models"].items()},
         "tests": tests_block(config),
+        "validation": _validated(config, list(config["benchmarks"])),
         "cells": [list(cell) for cell in claims_cells(config)],
         "checked_attributions": _checked_attributions(config),
     }
@@ -280,6 +293,8 @@ def claims_needs(config: dict) -> list[str]:
         for seed in seeds:
             paths += [_path(what, model, benchmark, "", "", seed) for what in ("original", "original_answers")]
             paths += [_path("affinity", model, benchmark, "", "", seed)] if "uoe" in scopes else []
+            if "privleak_test" in config["benchmarks"][benchmark]:  # measured against the retrained model
+                paths.append(_path("retrained", model, benchmark, "", "", seed))
     for model, benchmark, method, _ in cells:
         name = config["methods"][method].get("token_weights")
         paths += [token_weights_path(name, model, benchmark, seed) for seed in seeds if name]

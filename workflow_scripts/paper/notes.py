@@ -18,11 +18,11 @@ WORLDS = {
         "text of the options (chance 0.25)."
     ),
     "paper": (
-        "World: the real models and benchmarks; multiple-choice tests score the letters A-D (chance 0.25). MMLU: "
-        "checkpoints are chosen on its validation split, its whole test is reported. RWKU: recall as the benchmark "
-        "defines it (PyPI rouge, not rouge-score), the mean of the means of level 1 and level 2."
+        "World: the real models and benchmarks; multiple-choice tests score the letters A-D (chance 0.25). RWKU: "
+        "recall as the benchmark defines it (PyPI rouge, not rouge-score), the mean of the means of levels 1 and 2."
     ),
 }
+VALIDATION = " MMLU: checkpoints are chosen on its validation split, its whole test is reported."
 CORRECTED = (
     "with UT* and FA* = chance (0 for ROUGE-L), Keep = clip((UT - UT*)/(UT0 - UT*), 0, 1) and "
     "Left = clip((FA - FA*)/(FA0 - FA*), 0, 1)"
@@ -80,7 +80,8 @@ TUNING = (
 
 
 def world(settings: dict) -> str:
-    return WORLDS.get(settings["world"], f"World: {settings['world']}.")
+    text = WORLDS.get(settings["world"], f"World: {settings['world']}.")
+    return text + VALIDATION * settings.get("validation", False)
 
 
 def rule(settings: dict) -> str:

@@ -35,9 +35,9 @@ def read_chosen(root: Path, settings: dict) -> pandas.DataFrame:
 
     Columns: model, benchmark, method, scope, seed, step, status, note, collapsed, fa, fa_se, fa_n, fa_chance, ut,
     ut_se, ut_n and the untouched model's fa0, fa0_se, ut0, ut0_se on the same questions; the same of the model that was
-    retrained without the forget set, far … utr_se, and the distances to it: `distance` of the cell, `distance0` of the
-    untouched model (NaN where the benchmark has no retrained models). Raises SystemExit with one line if a file or key
-    is missing, or if two cells of one model disagree about the untouched model.
+    retrained without the forget set, far … utr_se, collapsedr, and the distances to it: `distance` of the cell,
+    `distance0` of the untouched model (NaN where the benchmark has no retrained models). Raises SystemExit with one
+    line if a file or key is missing, or if two cells of one model disagree about the untouched model.
     """
     choice = settings["block"].get("choice", "balance")
     if choice not in CHOICES:
@@ -71,11 +71,13 @@ def _retrained(root: Path, settings: dict, row: dict) -> dict:
     A distance is that of two points (FA, UT): sqrt((FA - FA_r)^2 + (UT - UT_r)^2).
     """
     missing = dict.fromkeys(("far", "far_se", "utr", "utr_se", "distance", "distance0"), math.nan)
+    missing["collapsedr"] = False
     if row["benchmark"] not in settings.get("retrained", ()):
         return missing
     path = root / "retrained" / row["model"] / row["benchmark"] / f"seed-{row['seed']}" / "scores.json"
     half = "all" if settings["block"].get("choice") == "as_published" else "test"
-    checkpoint, found = field(read_json(path), path, "checkpoints")[0], {}
+    checkpoint = field(read_json(path), path, "checkpoints")[0]
+    found = {"collapsedr": field(checkpoint, path, "collapsed")}
     for short, name in (("far", "forget"), ("utr", "utility")):
         score = field(checkpoint, path, name, half)
         error = field(score, path, "stderr")
@@ -107,6 +109,11 @@ def mean_and_error(values: list[float], errors: list[float]) -> tuple[float, flo
     return mean, math.sqrt(variance / len(values))
 
 
+def dagger(collapsed: int, runs: int) -> str:
+    """Mark of a value that comes from `runs` runs, so many of which have collapsed: nothing, † or †1/3."""
+    return "" if not collapsed else "†" if runs == 1 else f"†{collapsed}/{runs}"
+
+
 def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
     """One row per (model, benchmark, method, scope) of `read_chosen`: scores over seeds, counts of collapsed seeds,
     steps, statuses.
@@ -125,6 +132,7 @@ def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
         row |= {"fa_chance": group["fa_chance"].iloc[0], "steps": tuple(group["step"])}
         row |= {"statuses": tuple(group["status"]), "notes": tuple(group["note"])}
         row["collapsed_runs"] = tuple(group["collapsed"])
+        row["collapsedr"] = int(group["collapsedr"].sum())
         rows.append(row)
     return pandas.DataFrame(rows)
 

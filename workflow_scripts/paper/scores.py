@@ -117,6 +117,7 @@ def _retrained_values(cell: pandas.Series, place: dict) -> list[dict]:
     if math.isnan(cell["far"]):
         return []
     common = place | {"row": RETRAINED, "method": "retrained", "scope": "none", "seeds": cell["seeds"]}
+    common["marks"] = results.dagger(cell["collapsedr"], cell["seeds"])
     return [
         common
         | {
@@ -140,9 +141,7 @@ def _distance(common: dict, cell: pandas.Series | dict, name: str) -> list[dict]
 def _cell_values(row: Row, cell: dict, place: dict, folder: Path, at_threshold: bool, never_knew: str) -> list[dict]:
     runs = len(cell["statuses"])
     draws = cell.get("draws", 1)
-    marks = ""
-    if cell["collapsed"]:
-        marks += "†" if runs == 1 else f"†{cell['collapsed']}/{runs}"
+    marks = results.dagger(cell["collapsed"], runs)
     if "nothing measurable" in cell["statuses"]:
         marks += "§"
     marks += never_knew

@@ -1,10 +1,11 @@
 """Controls of UOE, and the tables that its second version (SEUF, arXiv 2411.18797v2) adds on several experts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from files import read_json
 from paper import labels, notes, published
-from paper.needs import attribution_checks_path
+from paper.needs import attribution_checks_path, cells
 from paper.results import field, mean_and_error
 from paper.scores import Row, Table, score_table, tidy
 
@@ -17,6 +18,14 @@ PLACEMENTS = {
     "uoe-3-anywhere": ("different-layers", "3"),
     "uoe-6-anywhere": ("different-layers", "6"),
 }
+RMU = (
+    "Version 2's settings: its retain weight, and c less than this study's by the ratio of the two values that it "
+    "gives, for RMU's baseline and with UOE; c counts in mean norms of the activations at the hook layer, which is not "
+    "UOE's layer. The paper's values stand beside this row (version 2 repeats version 1's) and beside RMU+UOE, which "
+    "keeps this study's settings. All parameters: whatever lies up to the hook layer trains, as in the other methods' "
+    "baselines. Version 2 says that RMU's original settings fail on MoE models; as quoted for Mixtral these train one "
+    "matrix of one expert in three layers, which is not run here. Each row has its own tuned learning rate."
+)
 CONTROLS = (
     "Each control changes one thing of UOE and keeps its tuned learning rate. Router frozen: no router trains, so "
     "there is no anchor. Layers are ranked by their top expert's affinity, rank 1 is UOE's own."
@@ -26,9 +35,22 @@ CONTROLS = (
 def controls(root: Path, settings: dict, folder: Path) -> Table:
     """UOE with another expert, another layer, another score to choose by, or a router that can't move."""
     rows = _rows(settings, "table2", lambda method, scope: {"method": method, "scope": scope})
+    if len(settings["block"]["methods"]) > 1:
+        rows = [replace(row, label=f"{labels.method(row.method)}: {row.label}") for row in rows]
     return score_table(
         "controls", "What of UOE does the work: controls", "Trained", root, settings, folder, rows, [CONTROLS]
     )
+
+
+def v2_rmu(root: Path, settings: dict, folder: Path) -> Table:
+    """RMU's baseline with the study's settings, with version 2's, and with everything trained, beside RMU+UOE."""
+    rows = []
+    for method, scope in dict.fromkeys(cell[2:] for cell in cells(settings["block"], settings["models"])):
+        printed = {("rmu-v2", "baseline"): "baseline", ("rmu", "uoe"): "uoe"}.get((method, scope), "not printed")
+        label = labels.method_and_scope(method, scope)
+        rows.append(Row(label, method, scope, "rmu", "table2", {"method": "rmu", "scope": printed}))
+    title = "RMU's baseline as version 2 sets it"
+    return score_table("v2_rmu", title, "Method", root, settings, folder, rows, [RMU])
 
 
 def v2_placements(root: Path, settings: dict, folder: Path) -> Table:

@@ -15,7 +15,7 @@ from paper.muse import muse
 from paper.needs import cells
 from paper.prompts import table9
 from paper.scores import Row, Table, score_table, tidy
-from paper.second_version import controls, v2_attribution, v2_placements, v2_placements_rwku
+from paper.second_version import controls, v2_attribution, v2_placements, v2_placements_rwku, v2_rmu
 from paper.trace import trace
 
 
@@ -68,15 +68,16 @@ def _given_probes(root: Path, settings: dict) -> list[str]:
     """
     model, benchmark, seed = settings["block"]["models"][0], settings["block"]["benchmarks"][0], settings["seeds"][0]
     untouched = read_json(root / "models" / model / f"seed-{seed}" / "original" / f"{benchmark}.json")
-    scores = {"pretrained": untouched["checkpoints"][0]["extra"].get("rwku", {}).get("test")}
+    scores, marks = {"pretrained": untouched["checkpoints"][0]["extra"].get("rwku", {}).get("test")}, {}
     block = settings["block"] | {"models": [model], "benchmarks": [benchmark]}
     for _, _, method, scope in cells(block, settings["models"]):
         chosen = read_json(results.cell_folder(root, model, benchmark, method, scope, seed) / "chosen.json")["balance"]
-        scores[labels.method_and_scope(method, scope)] = chosen["extra"].get("rwku")
+        name = labels.method_and_scope(method, scope)
+        scores[name], marks[name] = chosen["extra"].get("rwku"), results.dagger(int(chosen["collapsed"]), 1)
     found = {name: score for name, score in scores.items() if score}
     if not found:
         return []
-    listed = ", ".join(f"{name} {score['value']:.2f}" for name, score in found.items())
+    listed = ", ".join(f"{name} {score['value']:.2f}{marks.get(name, '')}" for name, score in found.items())
     count = next(iter(found.values()))["n"]
     return [
         f"Recall on the {count} given probes of the subject (test half), none worded as in the passages and none with "
@@ -234,6 +235,7 @@ TABLES: dict[str, Callable[[Path, dict, Path], Table]] = {
     "v2_placements": v2_placements,
     "v2_placements_rwku": v2_placements_rwku,
     "v2_attribution": v2_attribution,
+    "v2_rmu": v2_rmu,
 }
 
 

@@ -13,12 +13,12 @@ from paper.needs import cells
 from paper.styling import Wide
 
 INTERVAL = (
-    f"Brackets: middle {LEVEL:g} % of {DRAWS:,} bootstrap draws of questions, paired by question and seed{{seeds}}. "
+    f"Brackets: middle {LEVEL:g} % of {DRAWS:,} bootstrap draws of questions{{seeds}}, paired by question and seed. "
     "Questions are drawn as if independent, though some ask for one fact in two wordings."
 )
 SEEDS = {
     True: " (one seed: training anew is not in it)",
-    False: ", and of seeds (with few seeds the interval is too narrow)",
+    False: " and of seeds (these widened as Student's t is for so few)",
 }
 EQUAL = (
     "Two checkpoints are compared that have forgotten equally much: of all pairs whose FA differs by at most "
@@ -51,7 +51,8 @@ def uncertainty(root: Path, settings: dict) -> Shown:
             for short, test in (("fa", "forget"), ("ut", "utility")):
                 pair = [answers.at(c, [step[i] for step in steps], test) for i, c in enumerate((cell, other))]
                 row |= {short: pair[0].mean(), f"{short}_baseline": pair[1].mean()}
-                cases.append((len(rows), short, Case(test, model, f"{benchmark} {test}", pair[0] - pair[1])))
+                questions = answers.questions(benchmark, test)
+                cases.append((len(rows), short, Case(test, model, questions, pair[0] - pair[1])))
         rows.append(row)
     drawn = draws([case for _, _, case in cases]) if cases else numpy.empty((DRAWS, 0))
     for column, (number, short, case) in enumerate(cases):
@@ -109,7 +110,7 @@ def ranks(root: Path, settings: dict) -> Shown:
     places: dict[tuple, list] = {}
     for cell in cells(settings["block"], settings["models"]):
         places.setdefault(cell[:2], []).append(cell)
-    found = {place: _ranks_drawn(answers, every) for place, every in places.items()}
+    found = _ranks_drawn(answers, places)
     names = list(dict.fromkeys(cell[2:] for every in places.values() for cell in every))
     kept = {place: every for place, every in places.items() if len(every) == len(names)}
     found["overall", ""] = sum(found[place] for place in kept) / len(kept)
@@ -119,27 +120,37 @@ def ranks(root: Path, settings: dict) -> Shown:
         for i, (method, scope) in enumerate(names if model == "overall" else [c[2:] for c in places[model, benchmark]]):
             low, high = interval(drawn[:, i])
             row = {"model": model, "benchmark": benchmark, "method": method, "scope": scope}
-            row["collapsed"] = _collapsed(answers, (model, benchmark, method, scope)) if benchmark else ""
+            shown = [(model, benchmark)] if benchmark else kept
+            row["collapsed"] = sum(_collapsed(answers, (*place, method, scope)) for place in shown)
             rows.append(row | {"rank": drawn[:, i].mean(), "low": low, "high": high, "first": first[:, i].mean()})
     frame = pandas.DataFrame(rows)
     said = [RANKED + INTERVAL.format(seeds=SEEDS[len(seeds) == 1])]
     return _wide_ranks(frame, settings), frame, "Ranks of the methods and their uncertainty", said
 
 
-def _ranks_drawn(answers: Answers, every: list[tuple]) -> numpy.ndarray:
-    """`[DRAWS, cells]`: ranks by Keep - Left of cells of one model and benchmark; 1 is best."""
-    model, benchmark = every[0][:2]
-    scores = {}
-    for test in ("forget", "utility"):
-        values = [answers.original(model, benchmark, test), *(answers.shown(cell, test) for cell in every)]
-        drawn = draws([Case("", model, f"{benchmark} {test}", value) for value in values])
-        chance = answers.chosen(every[0])[0][test]["chance"]
-        above = numpy.maximum(drawn[:, :1] - chance, 1e-9)
-        scores[test] = numpy.clip((drawn[:, 1:] - chance) / above, 0, 1)
-    balance = scores["utility"] - scores["forget"]
-    collapsed = [bool(_collapsed(answers, cell)) for cell in every]
-    balance = numpy.where(collapsed, -2.0, balance)  # below the least possible, -1
-    return pandas.DataFrame(-balance.round(12)).rank(axis=1).to_numpy()
+def _ranks_drawn(answers: Answers, places: dict[tuple, list[tuple]]) -> dict[tuple, numpy.ndarray]:
+    """Model and benchmark -> `[DRAWS, cells]`: ranks of its cells by Keep - Left; 1 is best.
+
+    All are drawn at once, so that the places of one model share their seeds' draws, and those of two models do not.
+    """
+    cases = []
+    for (model, benchmark), every in places.items():
+        for test in ("forget", "utility"):
+            values = [answers.original(model, benchmark, test), *(answers.shown(cell, test) for cell in every)]
+            cases += [Case(test, model, answers.questions(benchmark, test), value) for value in values]
+    columns, ranked = iter(draws(cases).T), {}
+    for place, every in places.items():
+        shares = {}
+        for test in ("forget", "utility"):
+            before, *after = (next(columns) for _ in range(1 + len(every)))
+            chance = answers.chosen(every[0])[0][test]["chance"]
+            above = numpy.maximum(before - chance, 1e-9)
+            shares[test] = numpy.clip((numpy.stack(after, axis=1) - chance) / above[:, None], 0, 1)
+        collapsed = [bool(_collapsed(answers, cell)) for cell in every]
+        # collapsed rows below the least possible, -1
+        balance = numpy.where(collapsed, -2.0, shares["utility"] - shares["forget"])
+        ranked[place] = pandas.DataFrame(-balance.round(12)).rank(axis=1).to_numpy()
+    return ranked
 
 
 def _collapsed(answers: Answers, cell: tuple) -> int:

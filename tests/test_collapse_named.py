@@ -1,0 +1,114 @@
+"""A collapsed run is named wherever its numbers stand: in every table and every figure that shows it."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot
+import pytest
+import synthetic_answers
+from synthetic_results import build
+from table_helpers import PUBLISHED, layered_config
+
+from paper import needs
+from paper.figures import FIGURES
+from paper.results import read_tuning
+from paper.styling import Wide, widen
+from paper.tables import TABLES
+from paper.tuned import widen_tuning
+from paper.uncertainty import TABLES as UNCERTAIN
+
+matplotlib.use("agg")
+
+# What no run's answers go into: shares of parameters, attributions of untouched models, where an expert lies.
+NO_RUN = {"table3", "table3_architectures", "v2_attribution"}
+NO_ANSWER = {"Layer", "Affinity"}
+# Nothing collapsed takes part at all (its steps are matched among sound checkpoints only).
+SOUND_ONLY = {"uncertainty"}
+
+
+def broken(block: object) -> object:
+    """Every record of a run in a results file says that it has collapsed."""
+    if isinstance(block, dict):
+        new = {key: broken(value) for key, value in block.items()}
+        return new | ({"collapsed": True} if "collapsed" in new else {})
+    return [broken(value) for value in block] if isinstance(block, list) else block
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Results of all tables and figures in which every run of every cell has collapsed, retrained models among them."""
+    config = layered_config()
+    root = build(tmp_path_factory.mktemp("collapsed"), config)
+    tables = [name for name in config["tables"] if name != "tuning"]
+    paths = [
+        path
+        for name in tables
+        for path in needs.needs("tables", name, config["tables"][name], config["models"], config["seeds"])
+    ]
+    synthetic_answers.build(root, paths, config)
+    for part in ("cells", "retrained", "tuning"):
+        for path in (root / part).rglob("*.json"):
+            path.write_text(json.dumps(broken(json.loads(path.read_text()))))
+    return root, config
+
+
+def shown(root: Path, config: dict, name: str) -> tuple[Wide, list[str]]:
+    """A table as it is looked at, and its notes."""
+    settings = needs.settings("tables", name, config)
+    if name in UNCERTAIN:
+        wide, _, _, said = UNCERTAIN[name](root, settings)
+        return wide, said
+    table = TABLES[name](root, settings, PUBLISHED)
+    return widen(table, settings), table.notes
+
+
+def test_every_table_is_looked_at():
+    known = {*TABLES, *UNCERTAIN, "tuning"}
+    assert known == set(needs.TABLES)
+    assert set(layered_config()["tables"]) >= known - NO_RUN - {
+        "own_text",
+        "v2_table7",
+    }  # the last is table5's function
+
+
+@pytest.mark.parametrize("name", sorted(set(layered_config()["tables"]) - NO_RUN - SOUND_ONLY - {"tuning"}))
+def test_every_value_of_a_collapsed_run_carries_the_dagger(tree, name):
+    wide, notes = shown(*tree, name)
+    assert any("†" in note for note in notes)
+    looked_at = 0
+    for column in wide.texts.columns[1:]:
+        if column[1].removesuffix(" paper") in NO_ANSWER or column[1].endswith(" paper") or column[1] == "First":
+            continue
+        for row, text in wide.texts[column].items():
+            if not text or row == "Pretrained":
+                continue
+            if column[1] == "Distance ↓" and row == "Retrained":
+                continue
+            assert "†" in text or ", collapsed" in text or text == "all collapsed", (row, column, text)
+            looked_at += 1
+    assert looked_at > 5
+
+
+def test_tuning_marks_it(tree):
+    root, config = tree
+    frame = read_tuning(root, needs.settings("tables", "tuning", config)["block"]["combinations"])
+    texts = widen_tuning(frame, needs.settings("tables", "tuning", config)).texts
+    assert texts["", "Keep - Left"].str.endswith("†").all()
+
+
+def test_equal_forgetting_leaves_collapsed_checkpoints_out(tree):
+    wide, notes = shown(*tree, "uncertainty")
+    assert (wide.texts["", "UT difference"] == "no common FA").all()
+    assert any("none collapsed" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"figure2"}))  # figure 2 is of untouched models
+def test_every_figure_names_it(tree, name):
+    root, config = tree
+    figure = FIGURES[name](root, needs.settings("figures", name, config))
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+    words = [text.get_text() for legend in legends for text in legend.get_texts()]
+    words += [axes.get_title("left") for axes in figure.axes]
+    assert any("collapsed" in word for word in words)
+    matplotlib.pyplot.close(figure)
