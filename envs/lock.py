@@ -23,12 +23,21 @@ python -m pip install --quiet --no-deps --require-hashes {files}
 
 
 def compiled(source: Path, *options: str) -> dict[str, str]:
-    """Entries of the lock of `source`, by package: the pin with its marker and hashes."""
+    """Entries of the lock of `source`, by package: the pin with its marker and hashes.
+
+    One version of each package for every Python from 3.11 on: left to itself uv takes another one for later Pythons
+    where a package's newest version has given 3.11 up. Ends with one line where no set serves all.
+    """
     command = ["uv", "pip", "compile", str(source), *options, "--universal", "--python-version", "3.11"]
-    command += ["--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
-    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    entries = re.split(r"\n(?=\S)", text.strip())
-    return {entry.split("==")[0]: entry for entry in entries if "==" in entry.split()[0]}
+    command += ["--fork-strategy", "fewest", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if result.returncode:
+        raise SystemExit(f"{source}: uv found no set of versions (above); no lock was changed")
+    entries = [entry for entry in re.split(r"\n(?=\S)", result.stdout.strip()) if "==" in entry.split()[0]]
+    names = [entry.split("==")[0] for entry in entries]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SystemExit(f"{source}: {min(twice)} is wanted in two versions; bound it in an *.in file")
+    return dict(zip(names, entries, strict=True))
 
 
 def cpu_build(torch: str) -> str | None:

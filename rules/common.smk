@@ -226,7 +226,7 @@ def starter(wildcards):
     number = plan.processes(config, wildcards.method, wildcards.scope)
     if number == 1:
         return "python workflow_scripts/start.py"
-    return f"python -m torch.distributed.run --standalone --nproc-per-node {number}"
+    return f"python workflow_scripts/shard.py {number}"
 
 
 def shown_original(wildcards):

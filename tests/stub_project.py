@@ -31,8 +31,8 @@ def write_config(folder: Path, config: dict) -> None:
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
 
 
-def build(folder: Path) -> None:
-    """Copy the project to `folder` and build a small study there by stand-ins (stub_stage.py)."""
+def copy(folder: Path) -> None:
+    """Copy the project to `folder`, its costly stages and its downloads replaced by stand-ins (stub_stage.py)."""
     for part in PARTS:
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
@@ -43,10 +43,17 @@ def build(folder: Path) -> None:
         "select_experts",
         "choose_checkpoint",
         "tune",
+        "download_dataset",
+        "download_model",
     ):  # started without start.py: plain python, the same stand-in
         path = folder / f"workflow_scripts/{name}.py"
         imports = "\n".join(line for line in path.read_text().splitlines() if line.startswith(("from ", "import ")))
         path.write_text(f"{imports}\nimport runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({str(stage)!r})\n")
+
+
+def build(folder: Path) -> None:
+    """Copy the project to `folder` and build a small study there by stand-ins."""
+    copy(folder)
     config = yaml.safe_load((folder / "config/config.yaml").read_text())
 
     def grid() -> dict:  # lists of its own each time: a shared one would be written as a YAML alias

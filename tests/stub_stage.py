@@ -55,6 +55,11 @@ elif script == "build_micro_world":
 elif script == "pretrain_micro":
     for name in ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "pretraining.json"):
         write(Path(value["--output"], name))
+elif script == "download_dataset":
+    write(Path(value["--output"]))
+    write(Path(value["--output"]).with_suffix(".source.json"))
+elif script == "download_model":
+    write(Path(value["--output"], "source.json"))
 elif script == "unlearn":
     for name in ("checkpoints/step-0010.safetensors", "trajectory.json", "parameters.json", "manifest.json"):
         write(Path(value["--output"], name))

@@ -50,6 +50,8 @@ def test_the_schema_names_place_and_value(path, value, words):
         ("tables/table2/methods", ["ga", "gdif"], ("tables: table2: methods", "'gdif'", "gdiff")),
         ("tables/table2/models", ["micro-qwem"], ("tables: table2: models", "'micro-qwem'", "micro-qwen")),
         ("figures/figure4/scopes", ["uoe-all"], ("figures: figure4: scopes", "'uoe-all'", "uoe-all-layers")),
+        ("jobs", {"unlearn/uo": {}}, ("jobs: unlearn/uo", "'uo'", "uoe-rank-2")),
+        ("jobs", {"unlearn/gdif/uoe": {}}, ("jobs: unlearn/gdif/uoe", "'gdif'", "gdiff")),
         ("methods/simnpo", {}, ("methods: simnpo", "workflow_scripts/methods/simnpo.py")),
         ("scopes/uoe/kind", "seuf", ("scopes: uoe: kind", "workflow_scripts/scopes/seuf.py")),
         ("scopes/uoe-rank-2/tuned_as", "uo", ("learning_rates", "'uo'")),

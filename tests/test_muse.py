@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from records import unrecorded
 from synthetic_results import build
 from table_helpers import layered_config, make, value
 from tiny_models import tiny
@@ -17,7 +18,7 @@ from benchmarks.generation import Generator
 from benchmarks.halves import half
 from benchmarks.muse import KnowMem, PrivLeak, VerbMem, auc, min_k
 from benchmarks.scores import privacy_leakage
-from files import read_jsonl, write_jsonl
+from files import read_json, read_jsonl, write_jsonl
 from micro import books
 from study import BOOK_FILES
 
@@ -62,6 +63,17 @@ def test_the_same_arguments_give_the_same_bytes(data, tmp_path):
     build_micro_books.main(0, {}, tmp_path)
     for name in BOOK_FILES:
         assert (tmp_path / name).read_bytes() == (data / name).read_bytes(), name
+
+
+def test_books_and_world_have_a_record_each(data):
+    """Neither names the other's files, although the world is made anew beside books that are there already."""
+    assert unrecorded(data) == []
+    world, own = (read_json(data / f"provenance/{name}.json") for name in ("data", "books"))
+    assert set(own["outputs"]) >= set(BOOK_FILES) and not set(own["outputs"]) & set(world["outputs"])
+    assert (own["seed"], own["settings"]["copies"]) == (0, books.SIZES["copies"])
+    assert own["inputs"][f"{data}/pretraining/facts.jsonl"] == world["outputs"]["pretraining/facts.jsonl"]
+    build_micro_world.main(0, {}, data)
+    assert not set(own["outputs"]) & set(read_json(data / "provenance/data.json")["outputs"])
 
 
 def test_the_worlds_documents_stay_and_books_are_marked(data):

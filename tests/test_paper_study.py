@@ -15,6 +15,7 @@ import transformers
 import yaml
 from mini_hub import DEEPSEEK, MIXTRAL, QWEN
 from mini_study import project, snakemake
+from records import unrecorded
 from safetensors import safe_open
 
 from files import read_json
@@ -80,6 +81,16 @@ def test_every_cell_is_chosen_and_tested(built):
         assert left == ({choice["step"] for choice in chosen.values()} if many else {1, 2}), cell
         assert all(entry["utility"]["development"]["n"] == 12 for entry in metrics)  # MMLU's validation split
         assert "test" in metrics[-1]["utility"]
+
+
+def test_every_file_is_on_record(built):
+    """From the downloads to the exported models: whoever finds a file can ask what made it."""
+    assert unrecorded(built) == []
+    record = read_json(built / "exports" / EXPORTED[0] / "seed-0/provenance/unlearning.json")
+    cell = f"results/paper/cells/{EXPORTED[0]}/seed-0"
+    step = read_json(built / "exports" / EXPORTED[0] / "seed-0/unlearning.json")["step"]
+    assert {f"{cell}/chosen.json", f"{cell}/checkpoints/step-{step:04d}.safetensors"} <= set(record["inputs"])
+    assert f"results/paper/models/{QWEN}/seed-0/source.json" in record["inputs"] and record["seed"] == 0
 
 
 def test_settings_are_the_papers(built):

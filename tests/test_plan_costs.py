@@ -70,6 +70,8 @@ def test_cells_that_are_there_are_left_out(tmp_path):
     assert uoe["cells"] == 8 + 4 and uoe["gpus"] == uoe["asked"] == 1  # 8 of Table 2, 4 of version 2's Table 7
     full = next(row for row in rows if row["model"] == "deepseek-v2-lite" and row["kind"] == "baseline")
     assert full["gpus"] == full["asked"] == 4 and full["gpu_gb"] > 14.3 * 18
+    three = next(row for row in rows if row["model"] == "deepseek-v2-lite" and row["kind"] == "hook_mlps")
+    assert three["gpus"] == three["asked"] == 1 and three["gpu_gb"] < 85  # RMU's own baseline: one GPU holds it
     for method in ("ga", "npo"):
         done = tmp_path / f"cells/qwen1.5-moe-a2.7b-chat/wmdp-cyber/{method}/uoe/seed-0/chosen.json"
         done.parent.mkdir(parents=True)

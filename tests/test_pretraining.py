@@ -2,9 +2,11 @@
 
 import os
 import signal
+import time
 
 import pytest
 import torch
+from forks import FORKS
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import build_micro_world
@@ -69,6 +71,42 @@ def test_stopped_run_ends_in_the_same_bits(data, tmp_path, monkeypatch, terminat
     for name in ("model.safetensors", "pretraining.json", "config.json", "tokenizer.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "resumed" / name).read_bytes(), name
     assert not state.exists()
+
+
+def own_process(data, state, output, said) -> None:
+    """The stage in a process of its own, a state every third step."""
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    torch.set_num_threads(1)
+    pretrain_micro.main(data, TINY | {"steps": 60}, 0, 1, state, output, 3)
+
+
+def test_really_killed_processes_end_in_the_same_bits(data, tmp_path):
+    """SIGKILL, then SIGTERM, each when a new state is on the disk; then left alone."""
+    saved, said = tmp_path / "state/state.pt", tmp_path / "said.txt"
+    whole = FORKS.Process(
+        target=own_process, args=(data, tmp_path / "other", tmp_path / "whole", tmp_path / "whole.txt")
+    )
+    whole.start()
+    whole.join(60)
+    before = 0
+    for number in (signal.SIGKILL, signal.SIGTERM, None):
+        process = FORKS.Process(target=own_process, args=(data, tmp_path / "state", tmp_path / "cut", said))
+        process.start()
+        end = time.monotonic() + 60
+        while number and not (saved.exists() and saved.stat().st_mtime_ns > before):
+            assert process.is_alive() and time.monotonic() < end
+            time.sleep(0.001)
+        if number:
+            before = saved.stat().st_mtime_ns
+            os.kill(process.pid, number)
+        process.join(60)
+        assert process.exitcode == {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 1, None: 0}[number]
+        assert (tmp_path / "cut/pretraining.json").exists() == (number is None)
+    words = said.read_text()
+    assert words.count("going on from step") == 2 and words.count("stopped by SIGTERM at step") == 1
+    for name in ("model.safetensors", "pretraining.json", "config.json", "tokenizer.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes(), name
+    assert not (tmp_path / "state").exists()
 
 
 def test_saved_folder_is_an_ordinary_one(data, tmp_path, terminate):

@@ -119,7 +119,11 @@ def test_every_line_of_the_slurm_profile_is_commented():
 
 def test_the_more_special_block_of_jobs_wins_key_by_key():
     config = {
-        "jobs": {"unlearn": {"gpu": 1, "mem_mb": 10}, "unlearn/baseline": {"gpu": 4}},
+        "jobs": {
+            "unlearn": {"gpu": 1, "mem_mb": 10},
+            "unlearn/baseline": {"gpu": 4},
+            "unlearn/rmu/baseline": {"gpu": 1},
+        },
         "models": {"small": {}, "large": {"jobs": {"unlearn": {"gpu": 2}, "unlearn/baseline": {"runtime": 9}}}},
     }
 
@@ -130,6 +134,9 @@ def test_the_more_special_block_of_jobs_wins_key_by_key():
     assert needs("unlearn", model="small", scope="uoe") == {"gpu": 1, "mem_mb": 10, "runtime": 60}
     assert needs("unlearn", model="large", scope="uoe") == {"gpu": 2, "mem_mb": 10, "runtime": 60}
     assert needs("unlearn", model="large", scope="baseline") == {"gpu": 4, "mem_mb": 10, "runtime": 9}
+    assert needs("unlearn", model="large", method="ga", scope="baseline")["gpu"] == 4
+    assert needs("unlearn", model="large", method="rmu", scope="baseline") == {"gpu": 1, "mem_mb": 10, "runtime": 9}
+    assert needs("unlearn", model="large", method="rmu", scope="uoe")["gpu"] == 2
 
 
 def test_every_rule_whose_jobs_may_have_a_gpu_goes_to_the_gpu_partition(folder):

@@ -1,15 +1,20 @@
 """What stands beside a result about its making, and what `make verify` finds when a result was changed by hand."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from records import unrecorded
 from stub_project import ROOT
-from test_unlearn import arguments, bytes_of, place, script  # noqa: F401
+from test_unlearn import TRAINING, arguments, bytes_of, place, script  # noqa: F401
 
+import attack
+import cache_prefix
+import check_attribution
 import provenance
 from files import read_json, sha256
 
@@ -99,3 +104,98 @@ def test_settings_have_one_hash_in_any_order(tmp_path):
 def test_data_files_of_a_block():
     block = {"forget": "a.jsonl", "test": {"files": {"x": "b.jsonl"}, "targets": ["c.jsonl", "Name"]}, "n": 3}
     assert provenance.files_named(block, Path("data")) == [Path(f"data/{name}.jsonl") for name in "abc"]
+
+
+# Rules whose outputs have another record than a provenance, and where that is written.
+OTHERWISE = {
+    "download_dataset": ("download_dataset.py", "<file>.source.json: repository, commit, hashes"),
+    "download_model": ("download_model.py", "source.json: the same"),
+}
+
+
+def scripts_by_rule() -> dict[str, set[str]]:
+    """Rules with outputs, and the scripts that they start; `use rule` starts its origin's."""
+    found: dict[str, set[str]] = {}
+    for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]:
+        for block in re.split(r"\n(?=rule |use rule )", path.read_text())[1:]:
+            used = re.match(r"use rule (\w+) as (\w+)", block)
+            name = used.group(2) if used else re.match(r"rule (\w+)", block).group(1)
+            if used:
+                found[name] = found[used.group(1)]
+            elif "\n    output:" in block:
+                named = set(re.findall(r"workflow_scripts/(\w+\.py)", block.split("\n    shell:")[1])) - {"start.py"}
+                found[name] = named or {"build_micro_world.py", "build_own_text.py"}  # `data: script:` names one
+    return found
+
+
+def test_every_rule_that_writes_a_result_records_what_made_it():
+    """Read from the rules, so that a new one is not forgotten; that the records say the truth other tests show."""
+    rules = scripts_by_rule()
+    assert len(rules) > 25 and {"export", "attack", "build_books", "unlearn_trial", "audit"} <= set(rules)
+    for rule, scripts in rules.items():
+        for name in scripts:
+            text = (ROOT / "workflow_scripts" / name).read_text()
+            if rule in OTHERWISE:
+                assert OTHERWISE[rule][0] == name and "RECORD" in text, rule
+            else:
+                assert "provenance.record(" in text, f"rule {rule}: {name} records nothing"
+    assert set(OTHERWISE) <= set(rules)
+
+
+@pytest.fixture(scope="module")
+def study(made, place, tmp_path_factory) -> Path:  # noqa: F811
+    """The cell above, and beside it what the smaller stages make of it and of its model."""
+    folder = tmp_path_factory.mktemp("study")
+    shutil.copytree(made / "cell", folder / "cell")
+    probes = [{"subject": "x", "query": f"abc{n}", "answer": "de", "level": "1", "type": "simple"} for n in range(12)]
+    (place / "probes.jsonl").write_text("".join(json.dumps(probe) + "\n" for probe in probes))
+    test = {"kind": "generation", "files": {"level1": "probes.jsonl"}, "score": "rouge", "max_new_tokens": 2}
+    test |= {"chat_template": False}
+    benchmark = {"name": "b", "forget": "forget.jsonl", "retain": "retain.jsonl"}
+    benchmark |= {"forget_test": test, "utility_test": test}
+    chosen = dict.fromkeys(("collapsed", "forget", "utility", "original_forget", "original_utility")) | {"step": 4}
+    (folder / "cell/chosen.json").write_text(json.dumps({"balance": chosen}))
+    provenance.record(folder / "cell/chosen.json", {}, [], [folder / "cell/chosen.json"])
+    scores = {"layers": {str(n): {"gate_score": [0.1, 0.3 if n == 2 else 0.2]} for n in range(3)}}
+    (place / "affinity.json").write_text(json.dumps(scores))
+    common = {"model": place / "model", "data": place, "benchmark": json.dumps(benchmark)}
+    common |= {"training": json.dumps(TRAINING)}
+    attacked = {"cell": folder / "cell", "selection": place / "selection.json"}
+    attacked |= {"attack": json.dumps({"kind": "quantize", "bits": 8}), "output": folder / "cell/attacks/8-bits.json"}
+    kept = {"affinity": place / "affinity.json", "limit-gb": 1, "output": folder / "prefix/seed-0.safetensors"}
+    checked = {"share": 0.5, "seed": 3, "output": folder / "checks.json"}
+    before = sys.argv
+    for stage, given in ((attack, attacked), (check_attribution, checked), (cache_prefix, kept)):
+        words = [str(word) for name, value in (common | given).items() for word in (f"--{name}", value)]
+        sys.argv = [stage.__name__, *words]
+        stage.main()
+    sys.argv = before
+    return folder
+
+
+def test_the_smaller_stages_records(study, place):  # noqa: F811
+    assert unrecorded(study) == []
+    assert verified(study)[0] == 0
+    texts = {f"{place}/{name}.jsonl": sha256(place / f"{name}.jsonl") for name in ("forget", "retain")}
+    attacked = read_json(study / "cell/attacks/provenance/8-bits.json")
+    assert attacked["settings"]["attack"] == {"kind": "quantize", "bits": 8}
+    delta = study / "cell/checkpoints/step-0004.safetensors"
+    wanted = texts | {str(delta): sha256(delta), f"{place}/probes.jsonl": sha256(place / "probes.jsonl")}
+    assert wanted.items() <= attacked["inputs"].items()
+    checked = read_json(study / "provenance/checks.json")
+    assert (checked["seed"], checked["settings"]["share"]) == (3, 0.5) and texts.items() <= checked["inputs"].items()
+    kept = read_json(study / "prefix/provenance/seed-0.json")
+    assert kept["base"] == attacked["base"] == sha256(place / "model/model.safetensors")
+    assert texts.items() | {(f"{place}/affinity.json", sha256(place / "affinity.json"))} <= kept["inputs"].items()
+
+
+def test_an_attack_on_another_choice_is_found(study, tmp_path):
+    shutil.copytree(study, tmp_path / "copy")
+    for path in (tmp_path / "copy").rglob("provenance/*.json"):
+        path.write_text(path.read_text().replace(str(study), str(tmp_path / "copy")))
+    chosen = tmp_path / "copy/cell/chosen.json"
+    chosen.write_text(chosen.read_text() + " ")
+    provenance.record(chosen, {}, [], [chosen])
+    code, lines = verified(tmp_path / "copy")
+    attacked = tmp_path / "copy/cell/attacks/8-bits.json"
+    assert code == 1 and lines[0] == f"{attacked}: made from another {chosen} than the one there"

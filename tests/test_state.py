@@ -11,12 +11,14 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
 from forks import FORKS
+from small_disk import SmallDisk, enter
 from test_unlearn import TRAINING, arguments, bytes_of, place  # noqa: F401 (a fixture)
 
 import unlearn
@@ -35,10 +37,20 @@ MUST_STOP = 90  # s; a start takes about 2
 class Job:
     """One run of the stage in a process of its own."""
 
-    def __init__(self, place: Path, output: Path, state: Path, limit: int | None = None, **cell):
+    def __init__(
+        self,
+        place: Path,
+        output: Path,
+        state: Path,
+        limit: int | None = None,
+        disk: SmallDisk | None = None,
+        **cell: object,
+    ):
         given = {"training": json.dumps(LONG), "state": state, "state-every": 7} | cell
-        self.state, self.said = state, state.with_name(f"{state.name}-{time.monotonic_ns()}.txt")
-        self.process = FORKS.Process(target=stage, args=(arguments(place, output, **given), self.said, limit))
+        self.state = disk.seen(state) if disk else state
+        self.said = output.with_name(f"{output.name}-{time.monotonic_ns()}.txt")
+        words, holder = arguments(place, output, **given), disk.holder.pid if disk else None
+        self.process = FORKS.Process(target=stage, args=(words, self.said, limit, holder))
         self.process.start()
 
     def signalled(self, number: signal.Signals, newer_than: int = 0) -> "Job":
@@ -58,7 +70,10 @@ class Job:
         return self.said.read_text()
 
 
-def stage(argv: list[str], said: Path, limit: int | None) -> None:
+def stage(argv: list[str], said: Path, limit: int | None = None, holder: int | None = None) -> None:
+    """limit: bytes that a file may have; holder: of the small disk on which the state lies."""
+    if holder:
+        enter(holder)
     os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -111,19 +126,30 @@ def test_a_second_writer_ends_with_one_line(place, tmp_path):
     assert not output.exists()
 
 
-def test_a_full_disk_gives_one_line_and_keeps_the_state(place, tmp_path):
-    """A limit on the size of files makes the same calls fail, for real, that a full disk does."""
-    output, state = tmp_path / "cell", tmp_path / "state"
-    Job(place, output, state).signalled(signal.SIGKILL)
-    kept = (state / "state.pt").read_bytes()
-    job = Job(place, output, state, limit=3000)  # room for a line of log, not for a state
-    said = job.words().strip().splitlines()
-    assert job.process.exitcode == 1
-    assert len(said) == 2 and said[0].startswith("going on from step 7 ")
-    assert "could not be written" in said[1] and "the state of step 7 is kept" in said[1]
-    assert (state / "state.pt").read_bytes() == kept
-    assert not list(state.rglob("*.part"))
-    Job(place, output, state).words()
+@pytest.mark.parametrize("full", ["a disk", "the size that a file may have"])
+def test_a_full_disk_gives_one_line_and_keeps_the_state(place, tmp_path, full):
+    """A tmpfs with no room left; and, where none can be mounted too, a limit that makes the same calls fail."""
+    output = tmp_path / "cell"
+    with SmallDisk(tmp_path / "disk", 4096) if full == "a disk" else nullcontext() as disk:
+        if disk and disk.refused:
+            pytest.skip(f"no file system can be mounted here: {disk.refused}")
+        state = tmp_path / ("disk/state" if disk else "state")
+        seen = disk.seen(state) if disk else state
+        Job(place, output, state, disk=disk).signalled(signal.SIGKILL)
+        kept = (seen / "state.pt").read_bytes()
+        if disk:
+            disk.fill()
+        job = Job(place, output, state, limit=None if disk else 3000, disk=disk)  # bytes: room for a log, not a state
+        said = job.words().strip().splitlines()
+        assert job.process.exitcode == 1
+        assert len(said) == 2 and said[0].startswith("going on from step 7 ")
+        assert "could not be written" in said[1] and "the state of step 7 is kept" in said[1]
+        assert (seen / "state.pt").read_bytes() == kept
+        assert not list(seen.rglob("*.part"))
+        if disk:
+            disk.free()
+        assert Job(place, output, state, disk=disk).words().startswith("going on from step 7 ")
+        assert not seen.exists()
     Job(place, tmp_path / "fresh", tmp_path / "fresh-state").words()
     assert bytes_of(output) == bytes_of(tmp_path / "fresh")
 

@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--benchmark", type=json.loads, required=True, help="the benchmark's config block and its name")
     parser.add_argument("--cell", type=Path, required=True, help="folder of the cell")
-    parser.add_argument("--selection", required=True)
+    parser.add_argument("--selection", type=Path, required=True)
     parser.add_argument("--attack", type=json.loads, required=True, help="kind and settings, as JSON")
     parser.add_argument("--training", type=json.loads, required=True, help="block_length, batch_size, probe_blocks")
     parser.add_argument("--batch-size", type=int, default=64)
@@ -101,7 +101,8 @@ def main() -> None:
     untouched = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     delta = args.cell / "checkpoints" / f"step-{chosen['step']:04d}.safetensors"
     control = args.attack["kind"] == "disable"  # of the untouched model
-    with nullcontext() if control else applied(model, delta, base_hash(args.model)):
+    base = base_hash(args.model)
+    with nullcontext() if control else applied(model, delta, base):
         selection = read_json(args.selection)
         overlaps = [mean_overlap(routed, choices(model, probe), probe)]
         said = attack(model, tokenizer, args.attack, selection, untouched, texts, args.training)
@@ -114,9 +115,9 @@ def main() -> None:
     after = {key: entry[key]["test"] for key in ("forget", "utility")} | {"collapsed": entry["collapsed"]}
     after["overlap"] = overlaps[1]
     write_json(args.output, {"attack": args.attack, "before": before, "after": after} | said)
-    read = [args.model, delta, args.cell / "chosen.json", args.selection]
+    read = [args.model, args.selection, args.cell / "chosen.json", *([] if control else [delta])]
     read += provenance.files_named(args.benchmark, args.data)
-    provenance.record(args.output, vars(args), read, [args.output])
+    provenance.record(args.output, vars(args), read, [args.output], base=base)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--training", required=True, type=json.loads, help="block_length, batch_size")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", required=True)
+    parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     texts = forget_texts(args.benchmark, args.data)

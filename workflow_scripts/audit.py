@@ -55,7 +55,8 @@ def main() -> None:
     styling.write_wide(wide, "audit", TITLE, remarks, args.output_prefix)
     write_text(f"{args.output_prefix}.csv", frame.to_csv(index=False, lineterminator="\n"))
     outputs = [Path(f"{args.output_prefix}.{end}") for end in ("csv", "html", "md", "tex")]
-    provenance.record(outputs[0], vars(args), [], outputs)
+    read = [args.architectures, *args.published.glob("*.csv")]
+    provenance.record(outputs[0], vars(args), read, outputs)
 
 
 if __name__ == "__main__":

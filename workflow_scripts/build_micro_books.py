@@ -13,11 +13,13 @@ import json
 import random
 from pathlib import Path
 
+import provenance
 from files import read_jsonl, write_jsonl
 from micro import books
 from micro.tokenizer import save_tokenizer, train_tokenizer
 
 EXAMPLES = 5  # questions of the icl splits
+FOLDERS = ("muse-books", "pretraining-books")  # written here alone
 
 
 def main(seed: int, settings: dict, data: Path) -> None:
@@ -51,6 +53,9 @@ def main(seed: int, settings: dict, data: Path) -> None:
     write_jsonl(data / "pretraining-books/documents.jsonl", rows)
     names = taken | {word for own in facts.values() for fact in own for word in f"{fact.entity} {fact.value}".split()}
     save_tokenizer(train_tokenizer([row["text"] for row in rows], sorted(names)), data / "pretraining-books/tokenizer")
+    read = [data / "pretraining/documents.jsonl", data / "pretraining/facts.jsonl"]
+    written = [path for name in FOLDERS for path in (data / name).rglob("*") if path.is_file()]
+    provenance.record(data / "books.json", {"seed": seed, "settings": settings}, read, written)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from files import write_jsonl
 from micro import world
 from micro.tokenizer import save_tokenizer, train_tokenizer
 
+FOLDERS = ("wmdp-corpora", "wmdp", "mmlu", "rwku", "wikitext", "pretraining")  # books stand beside them
 MULTIPLE_CHOICE_WMDP = ("question", "choices", "answer")
 
 
@@ -67,7 +68,7 @@ def main(seed: int, settings: dict, output: Path) -> None:
     names = [word for fact in facts for word in (*fact.entity.split(), *fact.value.split())]
     tokenizer = train_tokenizer([row["text"] for row in documents], sorted(set(names)))
     save_tokenizer(tokenizer, output / "pretraining/tokenizer")
-    outputs = [path for path in output.rglob("*") if path.is_file() and "provenance" not in path.parts]
+    outputs = [path for name in FOLDERS for path in (output / name).rglob("*") if path.is_file()]
     provenance.record(output / "data.json", {"seed": seed, "settings": settings}, [], outputs)
 
 

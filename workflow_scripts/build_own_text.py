@@ -169,7 +169,8 @@ def main(seed: int, settings: dict, output: Path) -> None:
     tokenizer = train_tokenizer([row["text"] for row in rows], vocabulary=settings["vocabulary"])
     save_tokenizer(tokenizer, output / "pretraining/tokenizer")
     outputs = [path for path in output.rglob("*") if path.is_file() and "provenance" not in path.parts]
-    provenance.record(output / "data.json", {"seed": seed, "settings": settings}, [], outputs)
+    read = [path for role in settings["files"] for path in matching_files(settings["root"], settings["files"][role])]
+    provenance.record(output / "data.json", {"seed": seed, "settings": settings}, read, outputs)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
+import provenance
 from benchmarks.texts import forget_texts, retain_texts
 from files import read_json
 from moe.delta import base_hash
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--benchmark", required=True, type=json.loads, help="the benchmark's config block, as JSON")
-    parser.add_argument("--affinity", required=True)
+    parser.add_argument("--affinity", required=True, type=Path)
     parser.add_argument("--training", required=True, type=json.loads, help="block_length, batch_size")
     parser.add_argument("--limit-gb", required=True, type=float)
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
@@ -49,6 +50,8 @@ def main() -> None:
         prefix.save(args.output, sets, base)
     else:  # the target layer is the first: nothing lies below it
         save_file({}, args.output, {"prefix": json.dumps({"base": base, "layer": layer, "sets": []})})
+    read = [args.model, args.affinity, *provenance.files_named(args.benchmark, args.data)]
+    provenance.record(args.output, vars(args), read, [args.output], base=base)
 
 
 if __name__ == "__main__":

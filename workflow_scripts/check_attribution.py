@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer
 
+import provenance
 from attribute_experts import attribute
 from benchmarks.texts import forget_texts
 from files import write_json
@@ -129,7 +130,7 @@ def main() -> None:
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", required=True)
+    parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     texts = forget_texts(args.benchmark, args.data)
@@ -140,6 +141,8 @@ def main() -> None:
     blocks = pack(texts, AutoTokenizer.from_pretrained(args.model), args.training["block_length"])
     blocks = blocks.to(first_device(model))
     write_json(args.output, check(model, layers, blocks, args.training["batch_size"], args.share, args.seed))
+    texts = provenance.files_named(args.benchmark, args.data)
+    provenance.record(args.output, vars(args), [args.model, *texts], [args.output])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
+import provenance
 from files import read_json, write_json
 from moe.delta import applied, base_hash
 from moe.loading import PRECISIONS, load_model
@@ -43,6 +44,9 @@ def main() -> None:
     scores = {key: chosen[key] for key in ("step", "status", "note", "collapsed", "forget", "utility")}
     record = {"base": base, "choice": args.choice, "settings": settings} | scores
     write_json(part / "unlearning.json", record)
+    read = [args.model, checkpoint, args.cell / "chosen.json", args.cell / "manifest.json"]
+    written = [path for path in part.iterdir() if path.is_file()]
+    provenance.record(part / "unlearning.json", vars(args) | {"seed": manifest["seed"]}, read, written, base=base)
     if args.output.exists():
         shutil.rmtree(args.output)
     os.replace(part, args.output)

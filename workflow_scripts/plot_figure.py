@@ -20,6 +20,7 @@ from matplotlib import pyplot, style  # noqa: E402
 
 import provenance
 from paper.figures import FIGURES  # noqa: E402
+from paper.needs import files_read  # noqa: E402
 
 STYLE = Path(__file__).parent / "paper" / "figures.mplstyle"
 # Without dates and versions the same numbers give the same bytes.
@@ -54,7 +55,8 @@ def main() -> None:
         figure = FIGURES[args.figure](args.results, args.settings)
         save(figure, args.output_prefix)
         outputs = [Path(f"{args.output_prefix}.{end}") for end in METADATA]
-        provenance.record(outputs[0], vars(args), [], outputs)
+        read = files_read("figures", args.figure, args.settings, args.results)
+        provenance.record(outputs[0], vars(args), read, outputs)
         pyplot.close(figure)
 
 

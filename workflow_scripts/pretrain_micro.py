@@ -51,14 +51,15 @@ def main(
     tokenizer = AutoTokenizer.from_pretrained(data / recipe.corpus / "tokenizer")
     inputs = [rows, sha256(data / recipe.corpus / "tokenizer/tokenizer.json")]
     with State(state or output / "state", stamp_of(settings=settings, seed=seed, inputs=inputs), state_every) as held:
-        pretrain(recipe, rows, tokenizer, seed, output, held)
+        written = pretrain(recipe, rows, tokenizer, seed, output, held)
         held.complete()
     known = {"settings": settings, "seed": seed, "batch_size": recipe.rows}
-    read = [data / "pretraining/documents.jsonl", data / "pretraining/tokenizer/tokenizer.json"]
-    provenance.record(output / "pretraining.json", known, read, [path for path in output.iterdir() if path.is_file()])
+    read = [data / recipe.corpus / name for name in ("documents.jsonl", "tokenizer/tokenizer.json")]
+    provenance.record(output / "pretraining.json", known, read, written)
 
 
-def pretrain(recipe: Recipe, rows: list[dict], tokenizer, seed: int, output: Path, state: State) -> None:
+def pretrain(recipe: Recipe, rows: list[dict], tokenizer, seed: int, output: Path, state: State) -> list[Path]:
+    """Train, and write the model; returns its files."""
     model = build_model(recipe, tokenizer, seed)
     trainer = Trainer(model, recipe, tokenizer.pad_token_id)
     if saved := state.load():
@@ -87,9 +88,11 @@ def pretrain(recipe: Recipe, rows: list[dict], tokenizer, seed: int, output: Pat
         record["tokens"] = recipe.steps * recipe.rows * recipe.row_length
         record["parameters"] = sum(parameter.numel() for parameter in model.parameters())
         write_json(part / "pretraining.json", record)
-        for file in sorted(part.iterdir(), key=lambda file: file.name == "pretraining.json"):  # the record comes last
+        files = sorted(part.iterdir(), key=lambda file: file.name == "pretraining.json")  # the record comes last
+        for file in files:
             os.replace(file, output / file.name)
         part.rmdir()
+    return [output / file.name for file in files]
 
 
 if __name__ == "__main__":

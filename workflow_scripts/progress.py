@@ -19,8 +19,9 @@ class progress:
     5 seconds, so that a log stays readable; its last line always stands in the log.
     """
 
-    def __init__(self, items: Sequence, label: str, unit: str = "step"):
-        self.items, self.label, self.unit = items, label, unit
+    def __init__(self, items: Sequence, label: str, unit: str = "step", quiet: bool = False):
+        """quiet: another process reports the same loop."""
+        self.items, self.label, self.unit, self.quiet = items, label, unit, quiet
         self.figures: dict[str, str] = {}
         self.bar = None
 
@@ -33,6 +34,9 @@ class progress:
             self.bar.set_postfix(self.figures, refresh=False)
 
     def __iter__(self) -> Iterator:
+        if self.quiet:
+            yield from self.items
+            return
         watched = SOCKET in os.environ
         if sys.stderr.isatty() and not watched:
             from tqdm import tqdm

@@ -15,6 +15,7 @@ from pathlib import Path
 import provenance
 from files import write_text
 from paper import notes, results, styling
+from paper.needs import files_read
 from paper.prompts import table8
 from paper.tables import TABLES
 from paper.tuned import at_the_end, widen_tuning
@@ -26,7 +27,8 @@ TUNING_TITLE = "All that was tried in tuning"
 
 def record(args: argparse.Namespace) -> None:
     outputs = [Path(f"{args.output_prefix}.{end}") for end in ("csv", "html", "md", "tex")]
-    provenance.record(outputs[0], vars(args), [], outputs)
+    read = [*files_read("tables", args.table, args.settings, args.results), *args.published.glob("*.csv")]
+    provenance.record(outputs[0], vars(args), read, outputs)
 
 
 def main() -> None:

@@ -6,6 +6,10 @@ results/<study>/state/. The folder holds
     stamp      hash of settings, inputs, code and library versions; under another hash nothing here is used
     state.pt   what the job gave to `save`, written by rename: weights, optimizer, position, random state
 and files that belong to the state (checkpoints already written). It is removed when the job is complete.
+
+A job of several processes (moe/group.py) has one such folder. The first process holds the lock; each of the others
+writes its own part-<step>-<rank>.pt, and state.pt, which names the step, is written last, once all parts are on the
+disk: a state is there whole or not at all. All processes stop at the same step, whichever of them was told to.
 """
 
 import errno
@@ -26,6 +30,7 @@ import torch
 import transformers
 
 from files import sha256
+from moe.group import Group
 
 SCRIPTS = Path(__file__).resolve().parent
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # batch systems send them before a time limit or a pre-emption
@@ -41,15 +46,24 @@ def stamp_of(**parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _gpus() -> list[int]:
+    """The GPUs that this process computes on: its own one in a job of several processes, else all of them."""
+    several = torch.distributed.is_available() and torch.distributed.is_initialized()
+    every = range(torch.cuda.device_count())
+    return [torch.cuda.current_device()] if several and every else list(every)
+
+
 def random_state() -> dict:
     """State of every generator that is not rebuilt from a seed."""
-    return {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all(), "python": list(random.getstate())}
+    cuda = [torch.cuda.get_rng_state(gpu) for gpu in _gpus()]
+    return {"torch": torch.get_rng_state(), "cuda": cuda, "python": list(random.getstate())}
 
 
 def set_random_state(state: dict) -> None:
     torch.set_rng_state(state["torch"])
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if len(state["cuda"]) == len(_gpus()):
+        for gpu, numbers in zip(_gpus(), state["cuda"], strict=True):
+            torch.cuda.set_rng_state(numbers, gpu)
     version, numbers, following = state["python"]
     random.setstate((version, tuple(numbers), following))
 
@@ -57,19 +71,28 @@ def set_random_state(state: dict) -> None:
 class State:
     """The state folder of one job, a context manager: holds the lock and listens for SIGTERM and SIGUSR1.
 
-    stamp: from `stamp_of`; every: steps between two saved states; signals: none where nothing is saved, so that they
-    end the job as usual. `__enter__` ends with one line if another process
-    holds the folder. What a job of another stamp left behind is deleted.
+    stamp: from `stamp_of`; every: steps between two saved states; group: the processes of the job, each of which makes
+    the same calls (left out: this one alone). `__enter__` ends with one line if another job holds the folder. What a
+    job of another stamp left behind is deleted.
     """
 
-    def __init__(self, folder: Path, stamp: str, every: int, signals: tuple = SIGNALS):
-        self.folder, self.stamp, self.every, self.signals = Path(folder), stamp, every, signals
+    def __init__(self, folder: Path, stamp: str, every: int, group: Group | None = None):
+        self.folder, self.stamp, self.every, self.group = Path(folder), stamp, every, group or Group()
         self.saved = self.folder / "state.pt"
-        self.stopped_by: int | None = None
+        self.told = 0  # signal that this process got
+        self.stopped_by = 0  # signal that one of the processes got, as all of them know
         self.step = 0  # of the last state saved
         self.files: dict[str, str] = {}  # finished files that belong to the state, by hash
 
     def __enter__(self) -> "State":
+        with self.group.together():
+            if not self.group.rank:
+                self._take()
+        self._handlers = {number: signal.signal(number, self._stop) for number in SIGNALS}
+        return self
+
+    def _take(self) -> None:
+        """Lock the folder, and clear it of what another job left."""
         self._lock = _locked(self.folder)
         mark = self.folder / "stamp"
         if not mark.is_file() or mark.read_text() != self.stamp:
@@ -80,37 +103,55 @@ class State:
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
             with self.writing(mark):
                 _write(mark, lambda file: file.write(self.stamp.encode()))
-        self._handlers = {number: signal.signal(number, self._stop) for number in self.signals}
-        return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        os.close(self._lock)
+        if self.group.size == 1:  # of several, those that end first have the launcher send SIGTERM to the rest
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+        if not self.group.rank:
+            os.close(self._lock)
 
     def _stop(self, number: int, frame: object) -> None:
-        self.stopped_by = number
+        self.told = number
+
+    def _part(self, step: int) -> Path:
+        """The file with this process's part of a state."""
+        return self.folder / f"part-{step}-{self.group.rank}.pt" if self.group.rank else self.saved
 
     def load(self) -> dict | None:
         """What was saved last, on the CPU; None at a first start. One line on a damaged file, which stays."""
-        if not self.saved.exists():
+        with self.group.together():
+            payload = self._read(self.saved) if not self.group.rank and self.saved.exists() else None
+        step = self.group.said(payload and payload["step"])[0]
+        if step is None:
             return None
+        with self.group.together():
+            if self.group.rank:
+                payload = self._read(self._part(step))
+        if not self.group.rank:
+            print(f"going on from step {step} ({self.saved})", file=sys.stderr)
+        self.step = step
+        return payload
+
+    def _read(self, path: Path) -> dict:
+        """One process's part, and whether the finished files that belong to it are whole."""
         try:
-            payload = torch.load(self.saved, map_location="cpu", weights_only=True)
-            self.step, self.files = payload["step"], payload["files"]
+            payload = torch.load(path, map_location="cpu", weights_only=True)
+            self.files = payload["files"]
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
-            raise SystemExit(f"{self.saved}: damaged ({reason}); delete it to start this job anew") from None
+            raise SystemExit(f"{path}: damaged ({reason}); delete {self.saved} to start this job anew") from None
         for name, digest in self.files.items():
-            path = self.folder / name
-            if not path.is_file() or sha256(path) != digest:
-                raise SystemExit(f"{path}: missing or damaged; delete {self.saved} to start this job anew")
-        print(f"going on from step {self.step} ({self.saved})", file=sys.stderr)
+            file = self.folder / name
+            if not file.is_file() or sha256(file) != digest:
+                raise SystemExit(f"{file}: missing or damaged; delete {self.saved} to start this job anew")
         return payload
 
     def due(self, step: int) -> bool:
-        """Whether the state is to be saved now: every so many steps, and when a signal asked for it."""
-        return self.stopped_by is not None or step % self.every == 0
+        """Whether the state is to be saved now: every so many steps, and when a signal asked one of the processes for
+        it. To be asked after every step."""
+        self.stopped_by = self.group.largest(self.told)
+        return bool(self.stopped_by) or step % self.every == 0
 
     def keep(self, path: Path) -> None:
         """A finished file in the folder: a resumed job does not write it again, and checks that it is whole."""
@@ -118,10 +159,17 @@ class State:
 
     def save(self, step: int, payload: dict) -> None:
         """Write the state of `step` (tensors, numbers, texts, lists, dicts), then stop if a signal asked for it."""
-        with self.writing(self.saved):
-            _write(self.saved, lambda file: torch.save(payload | {"step": step, "files": self.files}, file))
+        part = self._part(step)
+        for first in (False, True):  # the first process's last: from then on this state counts
+            with self.group.together():
+                if first == (not self.group.rank):
+                    with self.writing(part):
+                        _write(part, lambda file: torch.save(payload | {"step": step, "files": self.files}, file))
         self.step = step
-        if self.stopped_by is not None:
+        for old in self.folder.glob(f"part-*-{self.group.rank}.pt"):
+            if old != part:
+                old.unlink()
+        if self.stopped_by:
             name = signal.Signals(self.stopped_by).name
             raise SystemExit(f"stopped by {name} at step {step}; the same command goes on from there")
 
@@ -138,6 +186,8 @@ class State:
 
     def complete(self) -> None:
         """Remove the folder, the lock last."""
+        if self.group.rank:
+            return
         for path in self.folder.iterdir():
             if path.name != "lock":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -167,8 +217,9 @@ def _locked(folder: Path) -> int:
         except FileNotFoundError:
             ours = False
         if ours:  # else the lock of a folder that is gone: its name may be held by another process by now
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+            with suppress(OSError):  # the disk may be full; whose lock it is is said for people alone
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
             return lock
         os.close(lock)
 

@@ -230,11 +230,12 @@ def pretraining_block(config: dict, model: str, forgotten: str | None = None) ->
 def needs(config: dict, rule: str, wildcards: object) -> dict:
     """What the first attempt of a job asks of a batch system: GPUs, memory (MB), time (minutes).
 
-    Blocks `jobs: RULE`, then `models: MODEL: jobs: RULE`, then both again for RULE/SCOPE; the later wins, key by key.
+    Blocks `jobs: RULE`, then `models: MODEL: jobs: RULE`, then both again for RULE/SCOPE and for RULE/METHOD/SCOPE; the
+    later wins, key by key.
     """
-    model, scope = getattr(wildcards, "model", None), getattr(wildcards, "scope", None)
+    model, method, scope = (getattr(wildcards, name, None) for name in ("model", "method", "scope"))
     found = {"gpu": 0, "mem_mb": 4000, "runtime": 60}
-    for name in (rule, f"{rule}/{scope}"):
+    for name in (rule, f"{rule}/{scope}", f"{rule}/{method}/{scope}"):
         for jobs in (config["jobs"], config["models"].get(model, {}).get("jobs", {})):
             found |= jobs.get(name, {})
     return found
@@ -345,7 +346,8 @@ def check(config: dict) -> None:
             raise SystemExit(f"config, tuning: learning_rates: no grid for scope {tuned!r}")
     for jobs in (config["jobs"], *(block.get("jobs", {}) for block in config["models"].values())):
         for name in jobs:
-            known(name.split("/")[1:], "scopes", f"jobs: {name}")
+            known(name.split("/")[1:][-1:], "scopes", f"jobs: {name}")
+            known(name.split("/")[1:-1], "methods", f"jobs: {name}")
     for model, block in config["models"].items():
         if ("pretrain" in block) == ("source" in block):
             raise SystemExit(f"config, models: {model}: exactly one of pretrain and source is needed")

@@ -24,15 +24,16 @@ from benchmarks.texts import forget_texts, retain_texts
 from files import read_json, sha256, write_json
 from moe.delta import base_hash, save_delta, trained_tensors
 from moe.forward import Batch, token_nll
+from moe.group import Group
 from moe.layers import MoELayer, find_moe_layers
 from moe.loading import checkpoint_activations_, load_model, settle_
 from moe.precision import hand_over_gradients, make_masters, master, write_back
 from moe.routing import Routing, overlap, record_routing, token_share
-from moe.sharding import Group, whole
+from moe.sharding import load_optimizer_slices, optimizer_slices, own_rows, own_slice, reshard_, shard_, whole
 from moe.suffix import Reuse, lowest_trained, reuse_prefix_
 from packing import batches, pack, shuffled
 from progress import progress
-from state import SIGNALS, State, publish, random_state, set_random_state, stamp_of
+from state import State, publish, random_state, set_random_state, stamp_of
 
 BETAS, CLIP = (0.9, 0.999), 1.0  # the published runs' AdamW and gradient clipping (LLaMA-Factory's defaults)
 
@@ -130,8 +131,9 @@ def unlearn(
     model.eval()  # no dropout: unlearning compares the model with itself
     model.requires_grad_(False)
     importlib.import_module(f"scopes.{scope['kind']}").prepare(model, layers, selection, scope)
-    group.shard_(model)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    shard_(model, group)
+    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    trained = list(named.values())
     if not trained:
         raise SystemExit(f"scope {scope['kind']}: nothing to train in a {type(model).__name__}; is it a dense model?")
     trained_count = {name: tensor.numel() for name, tensor in trained_tensors(model).items()}
@@ -175,14 +177,15 @@ def unlearn(
     optimizer = torch.optim.AdamW(masters, lr=learning_rate, betas=BETAS, weight_decay=0.0, fused=fused or None)
     forget_batches = shuffled(forget, size, seed)
     retain_batches = retain is not None and shuffled(retain, size, seed + 1, token_weights)
-    weights = {name: master(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
+    weights = {name: own_slice(master(parameter).detach()) for name, parameter in named.items()}
     saved = state.load() if state else None
     if saved:  # the references and the first probe above are those of the untouched model, as at the first start
         with torch.no_grad():
             for name, parameter in weights.items():
                 parameter.copy_(saved["weights"][name])
         write_back(trained)
-        optimizer.load_state_dict(saved["optimizer"])
+        reshard_(model)
+        load_optimizer_slices(optimizer, saved["optimizer"], masters)
         trajectory = saved["trajectory"]
         for _ in range(saved["step"]):
             next(forget_batches)
@@ -190,11 +193,12 @@ def unlearn(
                 next(retain_batches)
         set_random_state(saved["random"])
     first_step = saved["step"] + 1 if saved else 1
-    bar = progress(range(first_step, training["steps"] + 1), label or f"{method_name} x {scope['kind']}")
+    steps = range(first_step, training["steps"] + 1)
+    bar = progress(steps, label or f"{method_name} x {scope['kind']}", quiet=group.rank > 0)
     began = time.monotonic()
     for step in bar:
         sums = dict.fromkeys(("forget_loss", "retain_loss", "anchor_loss"))
-        for part, share in group.own(next(forget_batches)).parts(at_once):
+        for part, share in own_rows(next(forget_batches), group).parts(at_once):
             with record_routing(model, anchored) as routing:
                 loss = losses.forget_loss(model, part, forget_reference, method)
             add(sums, "forget_loss", share * loss)
@@ -204,15 +208,14 @@ def unlearn(
                 loss = loss + scope["alpha"] * anchor
             (share * loss).backward()
         if retain is not None and method["retain_weight"]:
-            for part, share in group.own(next(retain_batches)).parts(at_once):
+            for part, share in own_rows(next(retain_batches), group).parts(at_once):
                 loss = share * losses.retain_loss(model, part, retain_reference, method)
                 add(sums, "retain_loss", loss)
                 (method["retain_weight"] * loss).backward()
         hand_over_gradients(trained)
         norm = whole(torch.nn.utils.clip_grad_norm_(masters, CLIP))
         sums = group.mean(sums)
-        named = (("forget_loss", "the forget loss"), ("retain_loss", "the retain loss"))
-        for key, what in named:
+        for key, what in (("forget_loss", "the forget loss"), ("retain_loss", "the retain loss")):
             if sums[key] is not None:
                 finite(sums[key], what, step)
         row = {"step": step} | sums | {"gradient_norm": finite(norm.item(), "the gradient norm", step)}
@@ -226,9 +229,8 @@ def unlearn(
             save(step)
             trajectory["probes"].append({"step": step} | probe(model, layers, probe_batch, before)[0])
         if state and state.due(step):
-            tensors = {name: parameter.detach() for name, parameter in weights.items()}
-            payload = {"weights": tensors, "optimizer": optimizer.state_dict(), "trajectory": trajectory}
-            state.save(step, payload | {"random": random_state()})
+            payload = {"weights": weights, "optimizer": optimizer_slices(optimizer.state_dict())}
+            state.save(step, payload | {"trajectory": trajectory, "random": random_state()})
     count = sum(trained_count.values())
     return trajectory, {"trained": count, "total": total, "percent": 100.0 * count / total, "tensors": trained_count}
 
@@ -257,42 +259,29 @@ def main() -> None:
 
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    learning_rate = args.learning_rate or read_json(args.tuned)["learning_rate"]
-    selection = read_json(args.selection)
-    texts = forget_texts(args.benchmark, args.data), retain_texts(args.benchmark, args.data)
-    base = base_hash(args.model)
-    small = {file.name: sha256(file) for file in args.model.glob("*.json")}  # configuration and tokenizer
-    importlib.import_module(f"methods.{args.method['name']}")  # their code is part of the stamp
-    importlib.import_module(f"scopes.{args.scope['kind']}")
-    settings = [args.method, args.scope, args.training, learning_rate, args.seed, args.benchmark]
-    if args.token_weights and not args.token_weights.is_file():
-        raise SystemExit(f"--token-weights {args.token_weights}: no such file; weigh_retain_tokens.py writes it")
-    inputs = [selection, texts, base, small, args.token_weights and sha256(args.token_weights)]
-    stamp = stamp_of(settings=settings, inputs=inputs)
-    group = Group()
-    if group.rank:  # the first process keeps the state and writes
-        run_cell(args, texts, selection, learning_rate, base, None, group)
-    else:
-        listened = SIGNALS if group.size == 1 else ()
-        with State(args.state or args.output / "state", stamp, args.state_every, listened) as state:
+    with Group() as group:
+        with group.together():
+            learning_rate = args.learning_rate or read_json(args.tuned)["learning_rate"]
+            selection = read_json(args.selection)
+            texts = forget_texts(args.benchmark, args.data), retain_texts(args.benchmark, args.data)
+            base = base_hash(args.model)
+            small = {file.name: sha256(file) for file in args.model.glob("*.json")}  # configuration and tokenizer
+            if args.token_weights and not args.token_weights.is_file():
+                raise SystemExit(f"{args.token_weights}: no such token weights; weigh_retain_tokens.py writes them")
+        importlib.import_module(f"methods.{args.method['name']}")  # their code is part of the stamp
+        importlib.import_module(f"scopes.{args.scope['kind']}")
+        settings = [args.method, args.scope, args.training, learning_rate, args.seed, args.benchmark, group.size]
+        inputs = [selection, texts, base, small, args.token_weights and sha256(args.token_weights)]
+        stamp = stamp_of(settings=settings, inputs=inputs)
+        with State(args.state or args.output / "state", stamp, args.state_every, group) as state:
             run_cell(args, texts, selection, learning_rate, base, state, group)
             state.complete()
-    group.close()
 
 
 def run_cell(
-    args: argparse.Namespace,
-    texts: tuple,
-    selection: dict,
-    learning_rate: float,
-    base: str,
-    state: State | None,
-    group: Group,
-):
-    """Unlearn and write the outputs. Checkpoints lie with the state until the end, so that a stop loses none.
-
-    state: None in all processes of a sharded run but the first. A sharded run starts anew when it was stopped.
-    """
+    args: argparse.Namespace, texts: tuple, selection: dict, learning_rate: float, base: str, state: State, group: Group
+) -> None:
+    """Unlearn and write the outputs. Checkpoints lie with the state until the end, so that a stop loses none."""
     reuse = Reuse(1e9 * args.limit_gb, args.prefix, base)
     # Where all that enters the trained layers is on file, what lies below them is not brought to the GPU (`settle_`).
     on_cpu = group.size > 1 or (torch.cuda.device_count() == 1 and reuse.complete())
@@ -302,18 +291,15 @@ def run_cell(
         method["hook_layer"] = max(map(int, selection["experts"]))  # RMU+UOE steers the target layer itself
     scope = args.scope | {key: method[key] for key in ("hook_layer",) if key in method}
     rank = scope.get("rank") if scope["kind"] == "lora" else None
-    if state:
-        waiting = state.folder / "checkpoints"
-        waiting.mkdir(exist_ok=True)
+    waiting = state.folder / "checkpoints"
+    waiting.mkdir(exist_ok=True)
 
     def save(step: int) -> None:
-        if not state:
-            save_delta(model, None, base, rank)
-            return
         path = waiting / f"step-{step:04d}.safetensors"
-        with state.writing(path):
-            save_delta(model, path, base, rank)
-            state.keep(path)
+        with group.together(), state.writing(path):
+            save_delta(model, None if group.rank else path, base, rank)
+            if not group.rank:
+                state.keep(path)
 
     trajectory, parameters = unlearn(
         model,
@@ -328,36 +314,37 @@ def run_cell(
         args.seed,
         save,
         load_file(args.token_weights)["weights"] if args.token_weights else None,
-        state if group.size == 1 else None,
+        state,
         reuse,
         label=f"unlearning {args.output}",
         group=group,
     )
-    if not state:
-        return
-    hashes = {file.name: sha256(file) for file in sorted(waiting.glob("*.safetensors"))}
-    manifest = {  # an input of evaluations: versions and the like stand in the provenance, which is none
-        "base": base,
-        "method": args.method,
-        "scope": args.scope,
-        "training": args.training,
-        "learning_rate": learning_rate,
-        "seed": args.seed,
-        "selection": selection,
-        "processes": group.size,
-        "effective_batch": args.training["batch_size"],  # rows a step, over all processes
-        "checkpoints": hashes,
-    }
-    with state.writing(args.output):
-        publish(waiting, args.output / "checkpoints")
-        write_json(args.output / "trajectory.json", trajectory)
-        write_json(args.output / "parameters.json", parameters)
-        write_json(args.output / "manifest.json", manifest)
-    outputs = [args.output / f"{name}.json" for name in ("manifest", "parameters", "trajectory")]
-    inputs = [args.model, args.selection, *provenance.files_named(args.benchmark, args.data)]
-    inputs += [path for path in (args.tuned, args.token_weights) if path]
-    settings = vars(args) | {"learning_rate": learning_rate}
-    provenance.record(outputs[0], settings, inputs, outputs, base=base, checkpoints=hashes)
+    with group.together():
+        if group.rank:
+            return  # the first process writes
+        hashes = {file.name: sha256(file) for file in sorted(waiting.glob("*.safetensors"))}
+        manifest = {  # an input of evaluations: versions and the like stand in the provenance, which is none
+            "base": base,
+            "method": args.method,
+            "scope": args.scope,
+            "training": args.training,
+            "learning_rate": learning_rate,
+            "seed": args.seed,
+            "selection": selection,
+            "processes": group.size,
+            "effective_batch": args.training["batch_size"],  # rows a step, over all processes
+            "checkpoints": hashes,
+        }
+        with state.writing(args.output):
+            publish(waiting, args.output / "checkpoints")
+            write_json(args.output / "trajectory.json", trajectory)
+            write_json(args.output / "parameters.json", parameters)
+            write_json(args.output / "manifest.json", manifest)
+        outputs = [args.output / f"{name}.json" for name in ("manifest", "parameters", "trajectory")]
+        inputs = [args.model, args.selection, *provenance.files_named(args.benchmark, args.data)]
+        inputs += [path for path in (args.tuned, args.token_weights) if path]
+        settings = vars(args) | {"learning_rate": learning_rate}
+        provenance.record(outputs[0], settings, inputs, outputs, base=base, checkpoints=hashes)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ config's `models:`.
 """
 
 from fnmatch import fnmatch
+from pathlib import Path
 
 TABLES = (
     "quick",
@@ -140,6 +141,12 @@ def needs(
             for seed in seeds
         ]
     return list(dict.fromkeys(paths))
+
+
+def files_read(kind: str, name: str, settings: dict, root: Path) -> list[Path]:
+    """What a table or figure reads below `root` (results/<study>), from the `settings` that it was given."""
+    given = (settings["block"], settings["models"], settings["seeds"], settings.get("retrained", ()))
+    return [root / path for path in needs(kind, name, *given)]
 
 
 def token_weights_path(name: str, model: str, benchmark: str, seed: int) -> str:
