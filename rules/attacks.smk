@@ -1,16 +1,6 @@
 # Attacks on a cell's chosen checkpoint: by changing the model, or by its prompts.
 
 
-def attacks(prompts):
-    """Pattern of the names of the attacks by prompts, or of all others."""
-    found = [
-        name
-        for name, block in config["attacks"].items()
-        if (block["kind"] == "gcg") == prompts
-    ]
-    return "|".join(map(re.escape, found)) or "none"
-
-
 rule attack:
     input:
         model_files,

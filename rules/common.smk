@@ -285,3 +285,13 @@ def other_verdicts(wildcards):
     """What other studies found, where they did: the ledger shows the verdicts of every world."""
     found = sorted(Path("results").glob("*/claims.json"))
     return [str(path) for path in found if path.parent.name != config["study"]]
+
+
+def attacks(prompts):
+    """Pattern of the names of the attacks by prompts, or of all others."""
+    found = [
+        name
+        for name, block in config["attacks"].items()
+        if (block["kind"] == "gcg") == prompts
+    ]
+    return "|".join(map(re.escape, found)) or "none"
