@@ -12,6 +12,7 @@ from table_helpers import PUBLISHED, layered_config
 
 from paper import needs
 from paper.figures import FIGURES
+from paper.prompts import table8
 from paper.results import read_tuning
 from paper.styling import Wide, widen
 from paper.tables import TABLES
@@ -22,7 +23,7 @@ matplotlib.use("agg")
 
 # What no run's answers go into: shares of parameters, attributions of untouched models, where an expert lies.
 NO_RUN = {"table3", "table3_architectures", "v2_attribution"}
-NO_ANSWER = {"Layer", "Affinity"}
+NO_ANSWER = {"Layer", "Affinity", "FA untouched model"}
 # Nothing collapsed takes part at all (its steps are matched among sound checkpoints only).
 SOUND_ONLY = {"uncertainty"}
 
@@ -64,7 +65,7 @@ def shown(root: Path, config: dict, name: str) -> tuple[Wide, list[str]]:
 
 
 def test_every_table_is_looked_at():
-    known = {*TABLES, *UNCERTAIN, "tuning"}
+    known = {*TABLES, *UNCERTAIN, "tuning", "table8"}
     assert known == set(needs.TABLES)
     assert set(layered_config()["tables"]) >= known - NO_RUN - {
         "own_text",
@@ -72,7 +73,7 @@ def test_every_table_is_looked_at():
     }  # the last is table5's function
 
 
-@pytest.mark.parametrize("name", sorted(set(layered_config()["tables"]) - NO_RUN - SOUND_ONLY - {"tuning"}))
+@pytest.mark.parametrize("name", sorted(set(layered_config()["tables"]) - NO_RUN - SOUND_ONLY - {"tuning", "table8"}))
 def test_every_value_of_a_collapsed_run_carries_the_dagger(tree, name):
     wide, notes = shown(*tree, name)
     assert any("†" in note for note in notes)
@@ -88,6 +89,13 @@ def test_every_value_of_a_collapsed_run_carries_the_dagger(tree, name):
             assert "†" in text or ", collapsed" in text or text == "all collapsed", (row, column, text)
             looked_at += 1
     assert looked_at > 5
+
+
+def test_examples_of_replies_mark_it(tree):
+    root, config = tree
+    _, frame, _, notes = table8(root, needs.settings("tables", "table8", config))
+    assert frame["Question"].str.contains("†: ").all()
+    assert any("†" in note for note in notes)
 
 
 def test_tuning_marks_it(tree):

@@ -27,10 +27,12 @@ def v2_figure4(root: Path, settings: dict) -> Figure:
     for model, benchmark, method, scope in cells(settings["block"], settings["models"]):
         for name in settings["block"]["attacks"]:
             path = root / attack_path(model, benchmark, method, scope, seed, name)
-            found = field(read_json(path), path, "affinity")
+            record = read_json(path)
+            found = field(record, path, "affinity")
             if not found:
                 raise SystemExit(f"config, figures: v2_figure4: scopes: {scope} selects no expert")
             where = f"{labels.group(settings, model, benchmark)}, {labels.method_and_scope(method, scope)}"
+            where += " (collapsed)" if field(record, path, "collapsed") else ""
             panels += [(f"{where}, layer {layer}", scores) for layer, scores in sorted(found.items())]
     figure, grid = plt.subplots(len(panels), 1, figsize=(3.3, 0.45 + 1.85 * len(panels)), squeeze=False)
     for axes, (title, scores) in zip(grid[:, 0], panels, strict=True):

@@ -7,7 +7,7 @@ import pandas
 from files import read_json
 from paper import labels, notes, published
 from paper.needs import attack_path, cells
-from paper.results import field, mean_and_error
+from paper.results import dagger, field, mean_and_error
 from paper.scores import Table, tidy
 from paper.styling import Wide, sentences
 
@@ -42,7 +42,7 @@ def table9(root: Path, settings: dict, folder: Path) -> Table:
             paths = [root / attack_path(model, benchmark, method, scope, seed, name) for seed in settings["seeds"]]
             records = [read_json(path) for path in paths]
             collapsed = sum(field(record, path, "collapsed") for record, path in zip(records, paths, strict=True))
-            mark = "" if not collapsed else "†" if len(records) == 1 else f"†{collapsed}/{len(records)}"
+            mark = dagger(collapsed, len(records))
             common = keys | {"model": model, "stands_for": stands_for, "compared": method, "seeds": len(records)}
             common |= {"row": labels.method_and_scope(method, scope)}
             common["row"] += f", {name}" if len(block["attacks"]) > 1 else ""
@@ -57,7 +57,8 @@ def table9(root: Path, settings: dict, folder: Path) -> Table:
                 errors = [float("nan") if score["stderr"] is None else score["stderr"] for score in scores]
                 value, error = mean_and_error([score["value"] for score in scores], errors)
                 counts = "/".join(dict.fromkeys(str(score["n"]) for score in scores))
-                values.append(entry | {"value": value, "standard_error": error, "n": counts, "marks": mark})
+                marks = "" if when == "original" else mark
+                values.append(entry | {"value": value, "standard_error": error, "n": counts, "marks": marks})
             shares = {
                 "Rises %": [100.0 * record["risen"] for record in records],
                 "Kept %": [100.0 * record["kept"]["probes"] / len(record["probes"]) for record in records],
@@ -66,7 +67,7 @@ def table9(root: Path, settings: dict, folder: Path) -> Table:
             }
             for quantity, found in shares.items():
                 value, error = mean_and_error(found, [float("nan")])
-                values.append(common | {"quantity": quantity, "value": value, "standard_error": error})
+                values.append(common | {"quantity": quantity, "value": value, "standard_error": error, "marks": mark})
             described.append(_described(name, records[0]))
     said = [notes.MEASURES, notes.world(settings), notes.errors(settings), SAID, *dict.fromkeys(described), BESIDE]
     return Table("table9", "Table 9. Questions attacked by a suffix (GCG)", "Method", tidy(values), said)
@@ -89,12 +90,14 @@ def table8(root: Path, settings: dict) -> tuple[Wide, pandas.DataFrame, str, lis
     for model, benchmark, method, scope in cells(settings["block"], settings["models"]):
         for name in settings["block"]["attacks"]:
             path = root / attack_path(model, benchmark, method, scope, seed, name)
-            for probe in field(read_json(path), path, "probes")[:EXAMPLES]:
-                where = f"{labels.group(settings, model, benchmark)}, {labels.method_and_scope(method, scope)}"
+            record = read_json(path)
+            mark = "†" * field(record, path, "collapsed")
+            for probe in field(record, path, "probes")[:EXAMPLES]:
+                where = f"{labels.group(settings, model, benchmark)}, {labels.method_and_scope(method, scope)}{mark}"
                 texts = [probe["replies"][when] for when in ("original", "without", "with")]
                 shown = [f"{where}: {probe['query']}", probe["answer"], *texts, probe["suffix"].strip()]
                 rows.append([text or "(nothing)" for text in shown])
     heads = ["Question", "Answer", "Untouched model", "Without attack", "With attack", "Suffix"]
     frame = pandas.DataFrame(rows, columns=heads)
-    said = [f"The first {EXAMPLES} questions of each cell, in the order of a hash; seed {seed}. See Table 9."]
+    said = [f"The first {EXAMPLES} questions of each cell, in the order of a hash; seed {seed}. See Table 9. † collapsed."]
     return sentences(frame, WIDTHS), frame, "Table 8. Replies to questions attacked by a suffix (GCG)", said
