@@ -7,21 +7,28 @@ import pytest
 from synthetic_results import build, load_config
 from table_helpers import make, value
 
-from paper import styling
+from paper import needs, notes, styling
 
 
 def test_version_2s_table_7_shows_both_placements(tmp_path):
     config = copy.deepcopy(load_config())
     config["tables"] = {
         "v2_table7": {"models": ["micro-qwen"], "benchmarks": ["rwku"], "methods": ["ga"]}
-        | {"scopes": ["uoe", "uoe-3-experts", "uoe-3-layers"], "choice": "at_forget_accuracy"}
+        | {"scopes": ["uoe", "uoe-3-experts", "uoe-3-layers", "uoe-shared"], "choice": "at_forget_accuracy"}
     }
+    config["scopes"]["uoe-shared"] = {"kind": "uoe", "alpha": 1.0, "shared": True}
     table, _ = make(build(tmp_path, config), config, "v2_table7")
     printed = {
         row: value(table, row, "micro-qwen", "rwku", "UT")["published"]
-        for row in ("1 expert, one layer", "3 experts, one layer", "3 experts, 3 layers")
+        for row in (
+            "1 expert, one layer",
+            "3 experts, one layer",
+            "3 experts, 3 layers",
+            "1 expert, one layer, and its shared experts",
+        )
     }
-    assert list(printed.values()) == ["0.5709", "0.3695", "0.4224"]
+    assert list(printed.values()) == ["0.5709", "0.3695", "0.4224", "0.2445"]
+    assert "rouge-score" in notes.world(needs.settings("tables", "v2_table7", config))
 
 
 def test_table_3_on_architectures(tmp_path):

@@ -234,6 +234,9 @@ def settings(kind: str, name: str, config: dict) -> dict:
         rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in block["benchmarks"]]
     if _validated(config, block.get("benchmarks", [])):
         rendered["validation"] = True
+    tests = (config["benchmarks"][name]["forget_test"] for name in block.get("benchmarks", []))
+    if recall := sorted({test["score"] for test in tests if test["kind"] == "generation" and "score" in test}):
+        rendered["recall"] = recall
     if block.get("choice") == "at_forget_accuracy":
         rendered["forget_accuracy"] = config["choice"]["forget_accuracy"]
     expected = config.get("expected_to_know", {})

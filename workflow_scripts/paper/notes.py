@@ -19,8 +19,12 @@ WORLDS = {
     ),
     "paper": (
         "World: the real models and benchmarks; multiple-choice tests score the letters A-D (chance 0.25). RWKU: "
-        "recall as the benchmark defines it (PyPI rouge, not rouge-score), the mean of the means of levels 1 and 2."
+        "the mean of the means of levels 1 and 2."
     ),
+}
+RECALLS = {
+    "rouge": " Recall as RWKU defines it (PyPI rouge, not rouge-score).",
+    "rouge_score": " Recall by PyPI rouge-score, which is not RWKU's definition.",
 }
 VALIDATION = " MMLU: checkpoints are chosen on its validation split, its whole test is reported."
 CORRECTED = (
@@ -81,6 +85,7 @@ TUNING = (
 
 def world(settings: dict) -> str:
     text = WORLDS.get(settings["world"], f"World: {settings['world']}.")
+    text += "".join(RECALLS[name] for name in settings.get("recall", ()))
     return text + VALIDATION * settings.get("validation", False)
 
 

@@ -111,11 +111,12 @@ def table10(root: Path, settings: dict, folder: Path) -> Table:
 
 
 def table5(root: Path, settings: dict, folder: Path) -> Table:
-    """Utility at FA ~ 0.25 when more experts train, in one layer; version 2 adds rows over several layers."""
+    """Utility at FA ~ 0.25 when more experts train, in one layer; version 2 adds rows over several layers and with
+    shared experts."""
     rows = _more_experts(root, settings, "table5", "v2_table2")
     title = "Table 5. Utility at FA ≈ 0.25 when different numbers of experts train (gradient ascent)"
     second = any(row.published_in != "table5" for row in rows)
-    extra = ["Published value of the row over several layers: version 2, Table 2."] if second else []
+    extra = ["Published, over several layers or with shared experts: version 2, Table 2."] if second else []
     return score_table("table5", title, "Trained", root, settings, folder, rows, extra)
 
 
@@ -135,6 +136,8 @@ def _more_experts(root: Path, settings: dict, one_layer: str, several: str) -> l
             place = "one layer" if layers == 1 else f"{layers} layers"
             label = f"{experts} expert{'s' if experts > 1 else ''}, {place}"
             source, keys = one_layer if layers == 1 else several, {"method": method, "experts": str(experts)}
+            if settings["scopes"][scope].get("shared"):  # version 2 alone has it
+                label, source, keys["experts"] = f"{label}, and its shared experts", several, f"{experts}+shared"
             if source.startswith("v2_"):  # version 2 prints both
                 keys["placement"] = "same-layer" if layers == 1 else "different-layers"
             rows.append(Row(label, method, scope, method, source, keys))
