@@ -6,6 +6,7 @@ from pathlib import Path
 from files import read_json
 
 NO_RESULTS = ("logs", "benchmarks", "state")  # of Snakemake and of unfinished jobs
+MARK = ".snakemake_timestamp"  # Snakemake's own, in an output that is a folder
 
 
 def unrecorded(study: Path) -> list[str]:
@@ -19,7 +20,11 @@ def unrecorded(study: Path) -> list[str]:
         named |= {str(path), *(str(path.parent / name) for name in read_json(path)["files"])}
     for path in study.rglob("?*.source.json"):  # of a data file
         named |= {str(path), str(path).removesuffix(".source.json") + ".jsonl"}
-    files = [path for path in study.rglob("*") if path.is_file() and path.relative_to(study).parts[0] not in NO_RESULTS]
+    files = [
+        path
+        for path in study.rglob("*")
+        if path.is_file() and path.name != MARK and path.relative_to(study).parts[0] not in NO_RESULTS
+    ]
     return sorted(
         str(path.relative_to(study)) for path in files if path.parent.name != "provenance" and str(path) not in named
     )

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from synthetic_results import REPO, build, load_config, trajectory
+from synthetic_results import REPO, build, trajectory
+from table_helpers import layered_config
 
 import plot_figure
 from paper import needs
@@ -26,7 +27,7 @@ STYLE = REPO / "workflow_scripts" / "paper" / "figures.mplstyle"
 
 @pytest.fixture
 def tree(tmp_path):
-    config = load_config()
+    config = layered_config()
     return build(tmp_path, config), config
 
 
@@ -128,7 +129,7 @@ def test_token_shares_keep_the_original_models_order(draw):
 
 
 def test_several_seeds_are_averaged(tmp_path):
-    config = load_config() | {"seeds": [0, 1]}
+    config = layered_config() | {"seeds": [0, 1]}
     root = build(tmp_path, config)
     for name in FIGURES:
         settings = needs.settings("figures", name, config)

@@ -70,7 +70,7 @@ def test_books_and_world_have_a_record_each(data):
     assert unrecorded(data) == []
     world, own = (read_json(data / f"provenance/{name}.json") for name in ("data", "books"))
     assert set(own["outputs"]) >= set(BOOK_FILES) and not set(own["outputs"]) & set(world["outputs"])
-    assert (own["seed"], own["settings"]["copies"]) == (0, books.SIZES["copies"])
+    assert (own["seed"], own["settings"]["settings"]["copies"]) == (0, books.SIZES["copies"])
     assert own["inputs"][f"{data}/pretraining/facts.jsonl"] == world["outputs"]["pretraining/facts.jsonl"]
     build_micro_world.main(0, {}, data)
     assert not set(own["outputs"]) & set(read_json(data / "provenance/data.json")["outputs"])

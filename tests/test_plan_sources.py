@@ -36,7 +36,7 @@ def downloads(dataset: str, *files: str) -> set[str]:
     return jobs(*(f"download_dataset {dataset}/{file}" for file in files))
 
 
-def tested(benchmark: str) -> set[str]:
+def asked(benchmark: str) -> set[str]:
     """What follows from another test: scores, choices, the table; nothing is trained."""
     cells = [f"{QWEN}/{benchmark}/ga/{scope}/0" for scope in SCOPES]
     own = [f"{rule} {cell}" for cell in cells for rule in ("evaluate", "choose_checkpoint")]
@@ -46,7 +46,7 @@ def tested(benchmark: str) -> set[str]:
 def trained(benchmark: str) -> set[str]:
     """What follows from another retain text."""
     cells = [f"unlearn {QWEN}/{benchmark}/ga/{scope}/0" for scope in SCOPES]
-    return jobs(f"cache_prefix {QWEN}/{benchmark}/0", *cells) | tested(benchmark) - jobs(
+    return jobs(f"cache_prefix {QWEN}/{benchmark}/0", *cells) | asked(benchmark) - jobs(
         f"evaluate_original {QWEN}/{benchmark}/0"
     )
 
@@ -76,10 +76,10 @@ def project(tmp_path_factory) -> Path:
 def test_a_new_revision_of_one_dataset_rebuilds_what_reads_it(project):
     """Each by itself: a test, a forget text, a set that is both, the retain text that both benchmarks share."""
     other = {"revision": "0" * 40}
-    assert revised(project, "datasets", "wmdp", **other) == downloads("wmdp", "wmdp-cyber/test") | tested("wmdp-cyber")
+    assert revised(project, "datasets", "wmdp", **other) == downloads("wmdp", "wmdp-cyber/test") | asked("wmdp-cyber")
     corpus = downloads("wmdp-corpora", "cyber-forget-corpus")
     assert revised(project, "datasets", "wmdp-corpora", **other) == corpus | attributed("wmdp-cyber")
-    rwku = downloads("rwku", *RWKU) | attributed("rwku") | tested("rwku")
+    rwku = downloads("rwku", *RWKU) | attributed("rwku") | asked("rwku")
     assert revised(project, "datasets", "rwku", **other) == rwku
     retain = downloads("wikitext", "wikitext-2-raw-v1/test")
     assert revised(project, "datasets", "wikitext", **other) == retain | trained("wmdp-cyber") | trained("rwku")
@@ -88,7 +88,7 @@ def test_a_new_revision_of_one_dataset_rebuilds_what_reads_it(project):
 def test_a_new_revision_of_a_model_rebuilds_all_but_the_data(project):
     found = revised(project, "models", QWEN, revision="0" * 40)
     wanted = jobs(f"download_model {QWEN}") | attributed("wmdp-cyber") | attributed("rwku")
-    assert found == wanted | tested("wmdp-cyber") | tested("rwku")
+    assert found == wanted | asked("wmdp-cyber") | asked("rwku")
 
 
 def test_where_a_dataset_lies_and_what_is_said_of_it_plans_nothing(project):

@@ -70,6 +70,7 @@ def main() -> None:
     if args.only is not None:
         note = "the grid has a single learning rate; nothing was tried"
         write_json(args.output, {"learning_rate": args.only, "tried": [], "note": note})
+        provenance.record(args.output, vars(args), [], [args.output])
         return
     if args.original is None:
         raise SystemExit("--trials needs --original")

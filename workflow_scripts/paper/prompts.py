@@ -99,5 +99,7 @@ def table8(root: Path, settings: dict) -> tuple[Wide, pandas.DataFrame, str, lis
                 rows.append([text or "(nothing)" for text in shown])
     heads = ["Question", "Answer", "Untouched model", "Without attack", "With attack", "Suffix"]
     frame = pandas.DataFrame(rows, columns=heads)
-    said = [f"The first {EXAMPLES} questions of each cell, in the order of a hash; seed {seed}. See Table 9. † collapsed."]
+    said = [
+        f"The first {EXAMPLES} questions of each cell, in the order of a hash; seed {seed}. See Table 9. † collapsed."
+    ]
     return sentences(frame, WIDTHS), frame, "Table 8. Replies to questions attacked by a suffix (GCG)", said
