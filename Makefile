@@ -5,7 +5,7 @@
 # make claims          the papers' claims judged by the results of tables and extras, and the audit
 # make audit           what does not fit together in the papers' printed numbers (no model needed)
 # make plan            GPUs, memory, disk and time that the study of the papers still needs (STUDY=config/paper.yaml)
-# make bench           what one expert costs, in time and memory, against naive runs (about 8 minutes, wants a quiet machine)
+# make bench           what one expert costs, in time and memory, against naive runs (about 6 minutes, wants a quiet machine)
 # make report          one HTML file with all tables and figures, extras and claims among them
 # make test            the test suite
 # make lint            formatting and linting

@@ -87,7 +87,7 @@ def shared_prefixes(rows: list[dict]) -> list[str]:
     for row in rows:
         if row["part"] == "limits":
             cells = f"cell {math.ceil(row['shared_cells'])}" if row["shared_cells"] else "never"
-            shares = f"{row['shared_passes']:.0%} | {row['shared_saved']:.0%}"
+            shares = f"{row['shared_passes']:.0%} | {round(row['shared_saved'], 2) + 0.0:.0%}"
             lines.append(f"| {row['what']}, WMDP and MMLU | {shares} | {cells} | {row['shared_gigabytes']:.1f} |")
     for row in rows:
         if row["part"] == "shared":
