@@ -295,3 +295,15 @@ def attacks(prompts):
         if (block["kind"] == "gcg") == prompts
     ]
     return "|".join(map(re.escape, found)) or "none"
+
+
+def forget_tests(wildcards):
+    """Files of a benchmark's forget test."""
+    return data(*plan.test_files(plan.forget_test_block(config, wildcards.benchmark)))
+
+
+def suffixes(wildcards):
+    """All parts of the suffixes that an attack by prompts asks with."""
+    folder = f"{R}/cells/{CELL}/attacks/{wildcards.attack}".format(**wildcards)
+    parts = config["attacks"][wildcards.attack]["parts"]
+    return [f"{folder}/suffixes-{part}.json" for part in range(parts)]

@@ -1,6 +1,7 @@
 """Attacks by prompts: what is asked and measured, on a tiny model; tables and figure; what the config may ask for."""
 
 import json
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -12,8 +13,10 @@ from table_helpers import layered_config, make, value
 from transformers import Qwen2MoeConfig, Qwen2MoeForCausalLM
 
 import attack_prompts
+import search_suffixes
 import study
-from attack_prompts import affinity, allowed_tokens, question_of, summary
+from attack_prompts import affinity, summary
+from benchmarks.attacked import question_of
 from benchmarks.generation import Generator, user_turn
 from benchmarks.halves import half
 from benchmarks.rouge import rouge_recall
@@ -25,6 +28,7 @@ from moe.routing import record_routing
 from paper import needs
 from paper.prompt_figures import rank, v2_figure4
 from paper.prompts import table8
+from search_suffixes import allowed_tokens
 
 NAMES = ["Abel Tor", "Bora Lun", "Cleo Mar", "Dian Sel", "Egon Rix", "Fara Nol", "Gero Pim", "Hedi Vas"]
 PLACES = ["Oslo", "Riga", "Turin", "Ghent"]
@@ -33,7 +37,7 @@ PROBES = [
     for i, name in enumerate(NAMES)
 ]
 SETTINGS = {"kind": "gcg", "target": "Answer:", "word": "answer", "start": "x x x x x", "probes": 3}
-SETTINGS |= {"steps": 4, "width": 12, "top_k": 20}
+SETTINGS |= {"parts": 1, "steps": 4, "width": 12, "top_k": 20}
 BLOCK = {"kind": "generation", "files": {"level2": "level2.jsonl"}, "score": "rouge", "max_new_tokens": 5}
 BLOCK |= {"chat_template": False}
 
@@ -72,15 +76,31 @@ def cell(words, tmp_path_factory):
     return folder
 
 
-def run(monkeypatch, cell, output, block=BLOCK) -> dict:
+def call(monkeypatch, script, cell, output, block, settings, **more) -> dict:
     arguments = {
-        "--model": cell / "model", "--data": cell, "--cell": cell / "cell", "--selection": cell / "selection.json",
-        "--benchmark": json.dumps({"name": "rwku", "forget_test": block}), "--attack": json.dumps(SETTINGS),
-        "--batch-size": 5, "--output": output,
-    }  # fmt: skip
-    monkeypatch.setattr(sys, "argv", ["x", *(str(word) for pair in arguments.items() for word in pair)])
-    attack_prompts.main()
+        "--model": cell / "model", "--data": cell, "--cell": cell / "cell", "--attack": json.dumps(settings),
+        "--benchmark": json.dumps({"name": "rwku", "forget_test": block}), "--batch-size": 5, "--output": output,
+    } | {f"--{name}": value for name, value in more.items()}  # fmt: skip
+    words = [
+        str(word) for name, value in arguments.items() for word in (name, *(value if type(value) is list else [value]))
+    ]
+    monkeypatch.setattr(sys, "argv", ["x", *words])
+    script.main()
     return json.loads(output.read_text())
+
+
+def suffixes(monkeypatch, cell, folder, block=BLOCK, parts=1) -> list:
+    """The search, part by part."""
+    paths = [folder / f"suffixes-{part}.json" for part in range(parts)]
+    for part, path in enumerate(paths):
+        call(monkeypatch, search_suffixes, cell, path, block, SETTINGS | {"parts": parts}, part=part)
+    return paths
+
+
+def run(monkeypatch, cell, output, block=BLOCK) -> dict:
+    found = suffixes(monkeypatch, cell, output.parent / output.stem, block)
+    more = {"selection": cell / "selection.json", "suffixes": found}
+    return call(monkeypatch, attack_prompts, cell, output, block, SETTINGS, **more)
 
 
 @pytest.mark.parametrize("kind", ["bytes", "bytes-bos", "pieces", "micro"])
@@ -177,6 +197,42 @@ def test_a_run_twice_gives_the_same_bytes_and_says_what_it_did(cell, words, tmp_
         assert probe["recall"]["with"] == rouge_recall(probe["answer"], text)
 
 
+def test_parts_find_what_one_job_finds_and_a_stopped_job_goes_on(cell, tmp_path, monkeypatch):
+    (whole,) = suffixes(monkeypatch, cell, tmp_path / "one")
+    parts = suffixes(monkeypatch, cell, tmp_path / "two", parts=2)
+    found = [json.loads(path.read_text())["found"] for path in (whole, *parts)]
+    assert len(found[0]) == 2 and found[1] == found[0][::2] and found[2] == found[0][1::2]
+    assert not list(tmp_path.rglob("*.state"))
+
+    searched, really = [], search_suffixes.find_suffix
+
+    def stopped(model, prompt, *rest):
+        searched.append(prompt)
+        if len(searched) == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return really(model, prompt, *rest)
+
+    monkeypatch.setattr(search_suffixes, "find_suffix", stopped)
+    again = tmp_path / "again"
+    with pytest.raises(SystemExit, match="stopped by SIGTERM at step 1"):
+        suffixes(monkeypatch, cell, again)
+    suffixes(monkeypatch, cell, again)
+    assert len(searched) == 2  # the one that was done is not searched again
+    assert (again / whole.name).read_bytes() == whole.read_bytes()
+
+
+def test_questions_without_a_suffix_are_one_line(cell, tmp_path, monkeypatch):
+    first, second = suffixes(monkeypatch, cell, tmp_path, parts=2)
+    more = {"selection": cell / "selection.json", "suffixes": [first]}
+    with pytest.raises(SystemExit, match="suffixes-0.json: no suffix for .* in it or the other parts"):
+        call(monkeypatch, attack_prompts, cell, tmp_path / "x.json", BLOCK, SETTINGS, **more)
+    second.write_text(second.read_text().replace('"step": 20', '"step": 40'))
+    with pytest.raises(
+        SystemExit, match="suffixes-1.json: suffixes for the checkpoint of step 40; the chosen one is 20"
+    ):
+        call(monkeypatch, attack_prompts, cell, tmp_path / "x.json", BLOCK, SETTINGS, **more | {"suffixes": [second]})
+
+
 def test_options_are_no_replies(cell, tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="rwku: forget_test is of kind multiple_choice; replies in free text"):
         run(monkeypatch, cell, tmp_path / "x.json", {"kind": "multiple_choice"})
@@ -201,7 +257,7 @@ def test_pictures_of_attacks_that_cannot_be_are_one_line(table, change, words):
 
 def test_an_edit_of_the_search_touches_attacks_by_prompts_alone():
     search = "workflow_scripts/moe/gcg.py"
-    assert search in study.code_of("attack_prompts.py")
+    assert search in study.code_of("search_suffixes.py") and search in study.code_of("attack_prompts.py")
     for script in ("attack.py", "evaluate.py", "unlearn.py", "render_table.py", "plot_figure.py"):
         assert search not in study.code_of(script)
     assert not any("multiple_choice" in path for path in study.code_of("attack_prompts.py"))

@@ -1,26 +1,22 @@
-"""Attack one cell's chosen checkpoint through its prompts: a suffix for each question, found by gradients (GCG).
+"""Attack one cell's chosen checkpoint through its prompts: with the suffixes that search_suffixes.py found (GCG).
 
-Reads a model folder, the cell's checkpoints, chosen.json and selection, and its benchmark's forget test, which must be
-answered in free text (kind generation, as RWKU's): a suffix is to make a reply begin with an affirmative target, and
-options that are scored are no reply. Writes the attack's json: recall of the attacked questions without suffix, with
-the one that the search starts from and with the one that it finds, in all and among the replies that then hold the
-target's word (which is how the papers filter); of the untouched model without suffix; the share of questions whose
-recall rises; the target's loss; gate scores of the layers with selected experts.
+Reads a model folder, the cell's checkpoints, chosen.json and selection, its benchmark's forget test and the suffixes.
+Writes the attack's json: recall of the attacked questions without suffix, with the one that the search starts from and
+with the one that it finds, in all and among the replies that then hold the target's word (which is how the papers
+filter); of the untouched model without suffix; the share of questions whose recall rises; the target's loss; gate
+scores of the layers with selected experts.
 
 What is attacked: `probes` questions of the test half, the same for every model. A question is asked as in the test,
 with the suffix behind it, before "Answer:". The target does not depend on the answer. All replies, also those without
 suffix, get as many more tokens as the target has.
     python workflow_scripts/attack_prompts.py --model MODEL --data DATA --benchmark '{"name": "rwku", ...}' \\
-        --cell CELL --selection sel.json --attack '{"kind": "gcg", ...}' --batch-size 64 --output gcg.json
+        --cell CELL --selection sel.json --attack '{"kind": "gcg", ...}' --suffixes suffixes-0.json --output gcg.json
 """
 
 import argparse
-import hashlib
 import json
 import math
 import os
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # models and data are local files; nothing may wait for a network
@@ -30,74 +26,29 @@ import transformers
 from transformers import AutoTokenizer
 
 import provenance
+from benchmarks.attacked import attacked, question_of
 from benchmarks.generation import Generation, Generator
 from benchmarks.rouge import RECALLS
 from benchmarks.scores import mean_recall
 from files import read_json, write_json
 from moe.delta import applied, base_hash
-from moe.gcg import Found, Prompt, find_suffix
+from moe.gcg import Found
 from moe.layers import find_moe_layers
 from moe.loading import PRECISIONS, first_device, load_model
 from moe.routing import record_routing
-from progress import progress
 
 
-def digest(probe: dict) -> bytes:
-    """Of the question alone: orders the probes, and seeds each one's search, in the same way for every model."""
-    return hashlib.sha256(probe["query"].encode()).digest()
-
-
-def decode(tokenizer, ids: list[int]) -> str:
-    """Letter for letter."""
-    return tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-
-
-@dataclass(frozen=True)
-class Question:
-    """A probe and its prompt as token ids; at: where the question begins in the prompt's text."""
-
-    probe: dict
-    prompt: Prompt
-    at: int
-
-    def typed(self, tokenizer, suffix: list[int]) -> str:
-        """The question with a suffix, as one would type it."""
-        return decode(tokenizer, [*self.prompt.before, *suffix])[self.at :]
-
-    def survive(self, generator: Generator, chat: bool, suffixes: list[list[int]]) -> list[bool]:
-        """Which suffixes make, typed behind the question, the very token ids that are optimised."""
-        typed = [self.typed(generator.tokenizer, suffix) for suffix in suffixes]
-        again = [generator.encode(self.probe | {"query": query}, chat) for query in typed]
-        return [ids == self.prompt.around(suffix) for ids, suffix in zip(again, suffixes, strict=True)]
-
-
-def question_of(generator: Generator, probe: dict, chat: bool, settings: dict) -> Question:
-    """The probe with the suffix `start` behind its question, cut there; and the target as it would follow "Answer:"."""
-    tokenizer, start = generator.tokenizer, settings["start"]
-    ids = generator.encode(probe | {"query": f"{probe['query']} {start}"}, chat)
-    lengths = [len(decode(tokenizer, ids[:count])) for count in range(len(ids) + 1)]
-    text = decode(tokenizer, ids)
-    at, begins = text.rfind(f"{probe['query']} {start}"), text.rfind(start)
-    first = max(count for count, length in enumerate(lengths) if length <= begins)
-    end = min(count for count, length in enumerate(lengths) if length >= begins + len(start))
-    answer, whole = (
-        tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("Answer:", f"Answer: {settings['target']}")
-    )
-    prompt = Prompt(ids[:first], ids[first:end], ids[end:], whole[len(answer) :])
-    question = Question(probe, prompt, at)
-    if at < 0 or whole[: len(answer)] != answer or not all(question.survive(generator, chat, [prompt.suffix])):
-        raise SystemExit(f"attack gcg: the tokenizer reads the text of its own token ids otherwise: {text!r}")
-    return question
-
-
-def allowed_tokens(model, tokenizer) -> torch.Tensor:
-    """`[V]`: printable ASCII that is no special token, as GCG has it."""
-    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
-    good = [token for token, text in enumerate(texts) if text and text.isascii() and text.isprintable()]
-    allowed = torch.zeros(len(model.get_input_embeddings().weight), dtype=torch.bool)
-    allowed[[token for token in good if token not in special]] = True
-    return allowed
+def suffixes_of(paths: list[Path], probes: list[dict], step: int) -> dict[str, dict]:
+    """What search_suffixes.py found, by question. One line if one has none, or if another checkpoint was attacked."""
+    found = {}
+    for path in paths:
+        part = read_json(path)
+        if part["step"] != step:
+            raise SystemExit(f"{path}: suffixes for the checkpoint of step {part['step']}; the chosen one is {step}")
+        found |= {one["query"]: {key: one[key] for key in one if key != "query"} for one in part["found"]}
+    if missing := [probe["query"] for probe in probes if probe["query"] not in found]:
+        raise SystemExit(f"{paths[0]}: no suffix for {missing[0]!r} in it or the other parts; run search_suffixes.py")
+    return found
 
 
 @torch.no_grad()
@@ -119,19 +70,6 @@ def replies(generator: Generator, prompts: list[list[int]], more: int, test: Gen
     texts = [text.split("\n")[0].strip() for text in generator.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
     recall = RECALLS[test.block["score"]]
     return texts, [recall(probe["answer"], text) for probe, text in zip(probes, texts, strict=True)]
-
-
-def search(generator: Generator, questions: list[Question], chat: bool, settings: dict, what: str) -> list[Found]:
-    """A suffix for each question."""
-    allowed, found = allowed_tokens(generator.model, generator.tokenizer), []
-    bar = progress(questions, f"suffixes for {what}", unit="prompt")
-    for question in bar:
-        draw = torch.Generator().manual_seed(int.from_bytes(digest(question.probe)[:7]))
-        survive = partial(question.survive, generator, chat)
-        size = generator.batch_size
-        found.append(find_suffix(generator.model, question.prompt, allowed, survive, settings, draw, size))
-        bar.set(loss=found[-1].last)
-    return found
 
 
 def summary(rows: list[dict], word: str) -> dict:
@@ -160,6 +98,7 @@ def main() -> None:
     parser.add_argument("--cell", type=Path, required=True, help="folder of the cell")
     parser.add_argument("--selection", type=Path, required=True)
     parser.add_argument("--attack", type=json.loads, required=True, help="kind and settings, as JSON")
+    parser.add_argument("--suffixes", type=Path, nargs="+", required=True, help="of search_suffixes.py, all parts")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--threads", type=int, default=1)
@@ -167,23 +106,22 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     transformers.utils.logging.disable_progress_bar()
-    settings, block, name = args.attack, args.benchmark["forget_test"], args.benchmark["name"]
-    if block["kind"] != "generation":
-        raise SystemExit(f"attack gcg: {name}: forget_test is of kind {block['kind']}; replies in free text are needed")
-    test = Generation(f"{name}: forget_test", block, args.data, ["test"])
-    probes = sorted(test.probes, key=digest)[: settings["probes"]]
+    settings, block = args.attack, args.benchmark["forget_test"]
+    test, probes = attacked(args.benchmark, args.data, settings)
     chosen, selected = read_json(args.cell / "chosen.json")["balance"], read_json(args.selection)["experts"]
+    known = suffixes_of(args.suffixes, probes, chosen["step"])
     model, tokenizer = load_model(args.model, args.precision), AutoTokenizer.from_pretrained(args.model)
     model.requires_grad_(False)
     generator, chat = Generator(model, tokenizer, args.batch_size), block["chat_template"]
 
     plain = [generator.encode(probe, chat) for probe in probes]
     questions = [question_of(generator, probe, chat, settings) for probe in probes]
+    found = [Found(**known[probe["query"]]) for probe in probes]
     more = len(questions[0].prompt.target)
     said = {"original": replies(generator, plain, more, test, probes)}
     delta = args.cell / "checkpoints" / f"step-{chosen['step']:04d}.safetensors"
-    with applied(model, delta, base_hash(args.model)):
-        found = search(generator, questions, chat, settings, str(args.output))
+    base = base_hash(args.model)
+    with applied(model, delta, base):
         asked = {
             "without": plain,
             "start": [question.prompt.around(question.prompt.suffix) for question in questions],
@@ -203,10 +141,11 @@ def main() -> None:
         layer: {"experts": experts} | {when: of_layers[layer] for when, of_layers in scores.items()}
         for layer, experts in selected.items()
     }
-    known = {"attack": settings, "step": chosen["step"], "collapsed": chosen["collapsed"], "affinity": layers}
-    write_json(args.output, known | summary(rows, settings["word"]))
-    read = [args.model, delta, args.cell / "chosen.json", args.selection, *provenance.files_named(block, args.data)]
-    provenance.record(args.output, vars(args), read, [args.output])
+    about = {"attack": settings, "step": chosen["step"], "collapsed": chosen["collapsed"], "affinity": layers}
+    write_json(args.output, about | summary(rows, settings["word"]))
+    read = [args.model, delta, args.cell / "chosen.json", args.selection, *args.suffixes]
+    read += provenance.files_named(block, args.data)
+    provenance.record(args.output, vars(args), read, [args.output], base=base)
 
 
 if __name__ == "__main__":

@@ -171,6 +171,11 @@ def forget_test_block(config: dict, benchmark: str) -> dict:
     return {"name": benchmark, "forget_test": config["benchmarks"][benchmark]["forget_test"]}
 
 
+def attack_block(config: dict, attack: str, left_out: str) -> dict:
+    """An attack without the key that the stage does not read."""
+    return {key: value for key, value in config["attacks"][attack].items() if key != left_out}
+
+
 def forget_files(block: dict) -> list[str]:
     return _files(
         {key: value for key, value in block.items() if not key.endswith("_test") and not key.startswith("retain")}
