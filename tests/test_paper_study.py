@@ -24,6 +24,7 @@ from moe.delta import applied, base_hash
 # One of the scopes that train over 10 % of the weights is sharded over processes here, too.
 ONE_PROCESS = {
     "scopes": {"baseline": {"processes": 1}, "experts": {"processes": 1}, "experts-routers": {"processes": 2}},
+    "attacks": {"gcg": {"probes": 3, "parts": 2, "steps": 2, "width": 4, "top_k": 8}},
 }
 PAPER = ("config/paper.yaml", "small.yaml", "one_process.yaml")
 # Every method, every kind of scope, every model and both benchmarks at least once.
@@ -40,7 +41,9 @@ CELLS = [
     "phi-3.5-mini/wmdp-cyber/gdiff/baseline",
 ]
 EXPORTED = [f"{QWEN}/wmdp-cyber/ga/uoe", f"{MIXTRAL}/rwku/ga/lora"]
+ATTACKED = f"{DEEPSEEK}/rwku/rmu/uoe"
 TARGETS = [
+    f"results/paper/cells/{ATTACKED}/seed-0/attacks/gcg.json",
     *(f"results/paper/cells/{cell}/seed-0/chosen.json" for cell in CELLS),
     *(f"results/paper/exports/{cell}/seed-0" for cell in EXPORTED),
 ]
@@ -81,6 +84,16 @@ def test_every_cell_is_chosen_and_tested(built):
         assert left == ({choice["step"] for choice in chosen.values()} if many else {1, 2}), cell
         assert all(entry["utility"]["development"]["n"] == 12 for entry in metrics)  # MMLU's validation split
         assert "test" in metrics[-1]["utility"]
+
+
+def test_questions_are_attacked_in_parts(built):
+    folder = built / "cells" / ATTACKED / "seed-0/attacks"
+    found = [read_json(folder / f"gcg/suffixes-{part}.json")["found"] for part in (0, 1)]
+    record = read_json(folder / "gcg.json")
+    assert sorted(one["query"] for part in found for one in part) == sorted(one["query"] for one in record["probes"])
+    assert [len(part) for part in found] == [2, 1] and record["attack"]["target"] == "Sure, here is the answer:"
+    assert record["loss"]["last"] <= record["loss"]["first"] and len(record["affinity"]) == 1
+    assert not list((built / "state").rglob("state.pt"))
 
 
 def test_every_file_is_on_record(built):
