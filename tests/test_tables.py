@@ -6,7 +6,7 @@ import math
 import pandas
 import pytest
 from synthetic_results import build, load_config
-from table_helpers import DEEPSEEK, PAPER_TABLES, PUBLISHED, QWEN, edit, make, value
+from table_helpers import DEEPSEEK, PAPER_TABLES, PUBLISHED, QWEN, edit, layered, layered_config, make, value
 
 from paper import needs, notes, published, styling
 from paper.scores import Table
@@ -290,3 +290,12 @@ def test_a_benchmark_without_retrained_models_has_neither_row_nor_column(tree):
     table, _ = make(root, config, "table2")
     assert "Retrained" not in set(table.frame["row"]) and "Distance" not in set(table.frame["quantity"])
     assert not any("exact unlearning" in note for note in table.notes)
+
+
+def test_extras_laid_over_change_no_other_picture():
+    """`make tables` and `make extras` share a study: neither may render anew what the other has rendered."""
+    alone, beside = layered("config.yaml"), layered_config()
+    for kind in ("tables", "figures"):
+        for name in alone[kind]:
+            if name != "tuning":  # lists what was tried for all cells, extras' too
+                assert needs.settings(kind, name, alone) == needs.settings(kind, name, beside), name

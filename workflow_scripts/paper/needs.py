@@ -229,7 +229,7 @@ def settings(kind: str, name: str, config: dict) -> dict:
         "block": block,
     }
     if "predictions.jsonl.gz" in READS.get(name, ()):
-        rendered["tests"] = tests_block(config)
+        rendered["tests"] = tests_block(config, block["benchmarks"])
     if name != "ranks" and kind == "tables" and "chosen.json" in READS.get(name, ()):
         rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in block["benchmarks"]]
     if _validated(config, block.get("benchmarks", [])):
@@ -250,10 +250,11 @@ def _validated(config: dict, benchmarks: list[str]) -> bool:
     return any(config["benchmarks"][name]["utility_test"].get("development_file") for name in benchmarks)
 
 
-def tests_block(config: dict) -> dict:
+def tests_block(config: dict, benchmarks: list[str]) -> dict:
     """How each benchmark's forget test is scored, as far as it says so, and which questions its utility test asks."""
     kept, found = ("score", "average"), {}
-    for name, block in config["benchmarks"].items():
+    for name in benchmarks:
+        block = config["benchmarks"][name]
         found[name] = {key: block["forget_test"][key] for key in kept if key in block["forget_test"]}
         asked = block["utility_test"]
         found[name]["utility"] = asked.get("file") or " ".join(asked["files"].values())
@@ -286,7 +287,7 @@ def claims_settings(config: dict) -> dict:
         "world": config.get("world") or config["study"],
         "seeds": config["seeds"],
         "models": {name: {key: model.get(key) for key in described} for name, model in config["models"].items()},
-        "tests": tests_block(config),
+        "tests": tests_block(config, list(config["benchmarks"])),
         "validation": _validated(config, list(config["benchmarks"])),
         "cells": [list(cell) for cell in claims_cells(config)],
         "checked_attributions": _checked_attributions(config),
