@@ -64,7 +64,7 @@ def project(tmp_path_factory) -> Path:
     stub_project.copy(folder)
     config = yaml.safe_load((folder / "config/paper.yaml").read_text())
     table = {"models": [QWEN], "benchmarks": ["wmdp-cyber", "rwku"], "methods": ["ga"], "scopes": [*SCOPES]}
-    config |= {"tables": {"table2": table}, "figures": {}, "threads": 1}
+    config |= {"tables": {"table2": table}, "figures": {}, "extras": [], "threads": 1}
     config["scopes"]["baseline"].pop("processes")  # the stand-in is one process
     (folder / "config/small.yaml").write_text(yaml.safe_dump(config))
     result = stub_project.snakemake(folder, "--quiet", "all", *STUDY)
