@@ -96,7 +96,8 @@ def main() -> None:
         questions = [question_of(generator, probe, chat, settings) for probe in probes]
         with applied(model, delta, base):
             found = search(generator, questions, chat, settings, str(args.output), state)
-        write_json(args.output, {"attack": settings, "part": args.part, "step": chosen["step"], "found": found})
+        with state.writing(args.output):
+            write_json(args.output, {"attack": settings, "part": args.part, "step": chosen["step"], "found": found})
         state.complete()
     read = [args.model, delta, args.cell / "chosen.json", *provenance.files_named(block, args.data)]
     provenance.record(args.output, vars(args), read, [args.output], base=base)
