@@ -20,7 +20,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS := 1
 SEED_LIST := $(shell seq -s, 0 $$(( $(SEEDS) - 1 )))
-BUILD := python workflow_scripts/build.py --cores $(CORES)
+BUILD := python workflow_scripts/launch/build.py --cores $(CORES)
 LAYERED := --config-file config/config.yaml config/extras.yaml
 EVERYTHING := all_tables all_figures all_extras all_claims
 
@@ -49,7 +49,7 @@ plan: $(VENV)/installed
 	snakemake plan --configfile $(STUDY) --cores 1 --quiet all
 
 bench: $(VENV)/installed
-	python workflow_scripts/measure.py --output-prefix results/bench/one_expert
+	python workflow_scripts/bench/measure.py --output-prefix results/bench/one_expert
 	cp results/bench/one_expert.png results/pictures/one_expert.png
 
 report: $(VENV)/installed
@@ -66,7 +66,7 @@ format: $(VENV)/installed
 	ruff check --fix . ; ruff format . && snakefmt Snakefile rules
 
 verify: $(VENV)/installed
-	python workflow_scripts/verify.py results
+	python workflow_scripts/launch/verify.py results
 
 lock: $(VENV)/installed
 	python envs/lock.py --upgrade

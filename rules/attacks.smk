@@ -42,7 +42,7 @@ rule attack:
         batch=config["evaluation"]["batch_size"],
         precision=config["precision"],
     shell:
-        "python workflow_scripts/start.py workflow_scripts/attack.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/attack.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --cell {params.cell} --selection {input.selection} --attack '{params.attack}' --training '{params.training}'"
         " --batch-size {params.batch} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
 
@@ -79,7 +79,7 @@ rule search_suffixes:
         precision=config["precision"],
         state=f"{R}/state/attacks/{CELL}/{{attack}}-{{part}}",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/search_suffixes.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/search_suffixes.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --cell {params.cell} --attack {params.attack:q} --part {wildcards.part} --state {params.state}"
         " --batch-size {params.batch} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
 
@@ -116,6 +116,6 @@ rule attack_prompts:
         batch=config["evaluation"]["batch_size"],
         precision=config["precision"],
     shell:
-        "python workflow_scripts/start.py workflow_scripts/attack_prompts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/attack_prompts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --cell {params.cell} --selection {input.selection} --attack {params.attack:q} --suffixes {input.suffixes}"
         " --batch-size {params.batch} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"

@@ -49,7 +49,7 @@ rule weigh_retain_tokens:
         data=f"{R}/data",
         precision=config["precision"],
     shell:
-        "python workflow_scripts/start.py workflow_scripts/weigh_retain_tokens.py --model {params.model} --data {params.data}"
+        "python workflow_scripts/launch/start.py workflow_scripts/weigh_retain_tokens.py --model {params.model} --data {params.data}"
         " --benchmark '{params.benchmark}' --training '{params.training}' --settings '{params.settings}' --precision {params.precision} --threads {threads}"
         " --output {output.record} 2>&1 | tee {log}"
 
@@ -80,7 +80,7 @@ rule cache_prefix:
         data=f"{R}/data",
         precision=config["precision"],
     shell:
-        "python workflow_scripts/start.py workflow_scripts/cache_prefix.py --model {params.model} --data {params.data}"
+        "python workflow_scripts/launch/start.py workflow_scripts/cache_prefix.py --model {params.model} --data {params.data}"
         " --benchmark '{params.benchmark}' --affinity {input.affinity} --training '{params.training}'"
         " --limit-gb {resources.prefix_gb} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
 
@@ -208,7 +208,7 @@ rule evaluate:
         batch=config["evaluation"]["batch_size"],
         precision=config["precision"],
     shell:
-        "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --checkpoints {input.checkpoints}/step-*.safetensors --manifest {input.manifest} --halves {params.halves} --batch-size {params.batch} --precision {params.precision}"
         " --limit-gb {resources.prefix_gb} --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 

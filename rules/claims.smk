@@ -12,7 +12,7 @@ rule audit:
             f"{R}/tables/audit.html",
             category="Claims",
             labels={"table": "audit"},
-            caption="../workflow_scripts/paper/claims.rst",
+            caption="../workflow_scripts/claims/claims.rst",
         ),
         [f"{R}/tables/audit.{end}" for end in ("csv", "md", "tex")],
     log:
@@ -22,7 +22,7 @@ rule audit:
     params:
         prefix=lambda w: f"{R}/tables/audit",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/audit.py --published config/published"
+        "python workflow_scripts/launch/start.py workflow_scripts/audit.py --published config/published"
         " --architectures {input.architectures} --output-prefix {params.prefix} 2>&1 | tee {log}"
 
 
@@ -43,7 +43,7 @@ rule check_claims:
             f"{R}/tables/claims.html",
             category="Claims",
             labels={"table": "claims"},
-            caption="../workflow_scripts/paper/claims.rst",
+            caption="../workflow_scripts/claims/claims.rst",
         ),
         [f"{R}/tables/claims.{end}" for end in ("csv", "md", "tex")],
         verdicts=f"{R}/claims.json",
@@ -56,6 +56,6 @@ rule check_claims:
         results=lambda w: R,
         prefix=lambda w: f"{R}/tables/claims",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/check_claims.py --results {params.results} --settings '{params.settings}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/check_claims.py --results {params.results} --settings '{params.settings}'"
         ' --others {input.others} --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'
         " --verdicts {output.verdicts} --output-prefix {params.prefix} 2>&1 | tee {log}"

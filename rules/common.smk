@@ -5,11 +5,11 @@ import yaml
 from snakemake.utils import validate
 
 sys.path[:0] = [f"{workflow.basedir}/{name}" for name in ("workflow_scripts", "slurm")]
-import own_files  # noqa: E402
+from planning import own_files  # noqa: E402
 import site_names  # noqa: E402
-import sources  # noqa: E402
-import study as plan  # noqa: E402
-from paper import needs as paper  # noqa: E402
+from planning import sources  # noqa: E402
+from planning import study as plan  # noqa: E402
+from planning import needs as paper  # noqa: E402
 
 # Jobs after the download rules never touch the network, and tell their progress in the project's own lines.
 for name, value in {
@@ -225,8 +225,8 @@ def starter(wildcards):
     """How unlearning is started: a process, or one for each slice that the model is sharded into."""
     number = plan.processes(config, wildcards.method, wildcards.scope)
     if number == 1:
-        return "python workflow_scripts/start.py"
-    return f"python workflow_scripts/shard.py {number}"
+        return "python workflow_scripts/launch/start.py"
+    return f"python workflow_scripts/launch/shard.py {number}"
 
 
 def shown_original(wildcards):

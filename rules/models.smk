@@ -26,7 +26,7 @@ rule evaluate_original:
         batch=config["evaluation"]["batch_size"],
         precision=config["precision"],
     shell:
-        "python workflow_scripts/start.py workflow_scripts/evaluate.py --model {params.folder} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/evaluate.py --model {params.folder} --data {params.data} --benchmark '{params.benchmark}'"
         " --halves development test --batch-size {params.batch} --precision {params.precision} --threads {threads}"
         " --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
 
@@ -71,7 +71,7 @@ rule check_knows_world:
     params:
         minimum=plan.canonical(config["must_know"]),
     shell:
-        "python workflow_scripts/start.py workflow_scripts/check_knows_world.py --original {input.original} --minimum '{params.minimum}' --output {output} 2>&1 | tee {log}"
+        "python workflow_scripts/launch/start.py workflow_scripts/check_knows_world.py --original {input.original} --minimum '{params.minimum}' --output {output} 2>&1 | tee {log}"
 
 
 rule attribute_experts:
@@ -100,7 +100,7 @@ rule attribute_experts:
         precision=config["precision"],
         data=f"{R}/data",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/attribute_experts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/attribute_experts.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --training '{params.training}' --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
 
 
@@ -131,5 +131,5 @@ rule check_attribution:
         share=config["attribution_checks"]["share"],
         data=f"{R}/data",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/check_attribution.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/check_attribution.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
         " --training '{params.training}' --share {params.share} --seed {wildcards.seed} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"

@@ -13,7 +13,7 @@ rule render_table:
             f"{R}/tables/{{name}}.html",
             category="Tables",
             labels={"table": "{name}"},
-            caption="../workflow_scripts/paper/captions.rst",
+            caption="../workflow_scripts/tables/captions.rst",
         ),
         [f"{R}/tables/{{name}}.{end}" for end in ("csv", "md", "tex")],
     log:
@@ -27,7 +27,7 @@ rule render_table:
         results=lambda w: R,
         prefix=f"{R}/tables/{{name}}",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/render_table.py --table {wildcards.name} --results {params.results} --settings '{params.settings}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/render_table.py --table {wildcards.name} --results {params.results} --settings '{params.settings}'"
         ' --published config/published --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'
         " --output-prefix {params.prefix} 2>&1 | tee {log}"
 
@@ -38,13 +38,13 @@ rule plot_figure:
         known=known("figures"),
         code=plan.code_of("plot_figure.py"),
         lock=LOCKS["rendering"],
-        style="workflow_scripts/paper/figures.mplstyle",
+        style="workflow_scripts/figures/figures.mplstyle",
     output:
         report(
             f"{R}/figures/{{name}}.svg",
             category="Figures",
             labels={"figure": "{name}"},
-            caption="../workflow_scripts/paper/captions.rst",
+            caption="../workflow_scripts/tables/captions.rst",
         ),
         [f"{R}/figures/{{name}}.{end}" for end in ("pdf", "png")],
     log:
@@ -58,5 +58,5 @@ rule plot_figure:
         results=lambda w: R,
         prefix=f"{R}/figures/{{name}}",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/plot_figure.py --figure {wildcards.name} --results {params.results} --settings '{params.settings}'"
+        "python workflow_scripts/launch/start.py workflow_scripts/plot_figure.py --figure {wildcards.name} --results {params.results} --settings '{params.settings}'"
         " --output-prefix {params.prefix} 2>&1 | tee {log}"

@@ -95,4 +95,4 @@ rule plan:
         settings=plan.canonical(config),
         results=R,
     shell:
-        "python workflow_scripts/plan_costs.py --settings {params.settings:q} --counts {input.counts} --results {params.results}"
+        "python workflow_scripts/plan.py --settings {params.settings:q} --counts {input.counts} --results {params.results}"

@@ -20,12 +20,12 @@ rule build_world:
         script=lambda w: f"workflow_scripts/{config['data']['script']}",
         folder=lambda w: f"{R}/data",
     shell:
-        "python workflow_scripts/start.py {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
+        "python workflow_scripts/launch/start.py {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
 
 
 rule build_books:
     input:
-        code=plan.code_of("build_micro_books.py"),
+        code=plan.code_of("build_books.py"),
         lock=LOCKS["gpu"],
         world=data("pretraining/documents.jsonl", "pretraining/facts.jsonl"),
     output:
@@ -41,7 +41,7 @@ rule build_books:
         seed=config.get("books", {}).get("seed"),
         folder=lambda w: f"{R}/data",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/build_micro_books.py --seed {params.seed}"
+        "python workflow_scripts/launch/start.py workflow_scripts/build_books.py --seed {params.seed}"
         " --settings '{params.settings}' --data {params.folder} 2>&1 | tee {log}"
 
 
@@ -75,7 +75,7 @@ rule pretrain_micro:
         folder=lambda w, output: os.path.dirname(output.config),
         state=f"{R}/state/models/{{model}}/seed-{{seed}}",
     shell:
-        "python workflow_scripts/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
+        "python workflow_scripts/launch/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
         " --threads {threads} --state {params.state} --state-every {resources.state_every} --output {params.folder} 2>&1 | tee {log}"
 
 

@@ -28,7 +28,7 @@ def project(folder: Path) -> Path:
 
 
 def snakemake(folder: Path, *words: str, study: tuple[str, ...]) -> subprocess.CompletedProcess:
-    start = [sys.executable, "workflow_scripts/start.py", "--warm", sys.executable, "-m", "snakemake"]
+    start = [sys.executable, "workflow_scripts/launch/start.py", "--warm", sys.executable, "-m", "snakemake"]
     command = [*start, *words, "--cores", "2", "--configfile", *study]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, env=environment)

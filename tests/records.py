@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from files import read_json
+from jobs.files import read_json
 
 NO_RESULTS = ("logs", "benchmarks", "state")  # of Snakemake and of unfinished jobs
 MARK = ".snakemake_timestamp"  # Snakemake's own, in an output that is a folder

@@ -64,7 +64,7 @@ def build(folder: Path) -> None:
     """Build, on this machine, what the cells start from, and nothing of a cell."""
     targets = ["all_tables"] + [f"{cell(scope)}/manifest.json" for scope in SCOPES]
     command = [*PYTHON, *targets, "--cores", "2", "--omit-from", "unlearn", "--quiet", "rules"]
-    warm = [sys.executable, "workflow_scripts/start.py", "--warm", *command]
+    warm = [sys.executable, "workflow_scripts/launch/start.py", "--warm", *command]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where `python` is the one that runs the tests
     environment = os.environ | {"PATH": path}
     result = subprocess.run(warm, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)

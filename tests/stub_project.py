@@ -37,8 +37,8 @@ def copy(folder: Path) -> None:
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
     stage = shutil.copy(ROOT / "tests/stub_stage.py", folder / "workflow_scripts/stub_stage.py")
-    (folder / "workflow_scripts/start.py").rename(folder / "workflow_scripts/real_start.py")
-    (folder / "workflow_scripts/start.py").write_text(START)
+    (folder / "workflow_scripts/launch/start.py").rename(folder / "workflow_scripts/launch/real_start.py")
+    (folder / "workflow_scripts/launch/start.py").write_text(START)
     for name in (
         "select_experts",
         "choose_checkpoint",

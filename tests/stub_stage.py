@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-import study
+from planning import study
 
 DATA_FILES = (
     "wmdp-corpora/cyber-forget-corpus.jsonl",

@@ -14,7 +14,7 @@ import yaml
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPO / "workflow_scripts"))
-from paper import needs  # noqa: E402
+from planning import needs  # noqa: E402
 
 SHAPES = {  # model -> MoE layers, experts, top-K
     "micro-qwen": ([0, 1, 2, 3], 16, 2),

@@ -7,9 +7,9 @@ import pandas
 import yaml
 from synthetic_results import REPO, load_config
 
-from paper import needs
-from paper.scores import Table
-from paper.tables import TABLES
+from planning import needs
+from rendering.scores import Table
+from tables.tables import TABLES
 
 PUBLISHED = REPO / "config" / "published"
 # own_text belongs to a study of its own (test_own_text.py), and config/extras.yaml names further ones.

@@ -11,13 +11,13 @@ from table_helpers import layered, layered_config, make, value
 from tiny_models import random_tokens, tiny
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
-import study
 from methods import ga, gdiff, npo
 from moe.balance import balance_loss
 from moe.forward import Batch
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
-from paper import needs, notes
+from planning import needs, study
+from rendering import notes
 from unlearn import anchor_loss
 
 

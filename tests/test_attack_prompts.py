@@ -14,21 +14,20 @@ from transformers import Qwen2MoeConfig, Qwen2MoeForCausalLM
 
 import attack_prompts
 import search_suffixes
-import study
 from attack_prompts import affinity, summary
 from benchmarks.attacked import question_of
 from benchmarks.generation import Generator, user_turn
 from benchmarks.halves import half
 from benchmarks.rouge import rouge_recall
+from figures.prompt_figures import rank, v2_figure4
 from micro.tokenizer import train_tokenizer
 from moe.delta import applied, base_hash, save_delta
 from moe.gcg import target_losses
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
-from paper import needs
-from paper.prompt_figures import rank, v2_figure4
-from paper.prompts import table8
+from planning import needs, study
 from search_suffixes import allowed_tokens
+from tables.prompts import table8
 
 NAMES = ["Abel Tor", "Bora Lun", "Cleo Mar", "Dian Sel", "Egon Rix", "Fara Nol", "Gero Pim", "Hedi Vas"]
 PLACES = ["Oslo", "Riga", "Turin", "Ghent"]

@@ -15,8 +15,8 @@ from attack import attack, choices, mean_overlap
 from moe.attacks import bypass_, disable_, quantize_, relearn_, restore_routers_
 from moe.forward import token_nll
 from moe.layers import MoELayer, find_moe_layers
+from moe.packing import batches, pack
 from moe.routing import record_routing
-from packing import batches, pack
 
 
 def parameters(model) -> dict[str, torch.Tensor]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from synthetic_results import REPO
 
-from paper.audit import audit
-from paper.audit_scores import Line
+from claims.audit import audit
+from claims.audit_scores import Line
 
 PUBLISHED = REPO / "config" / "published"
 QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral-8x7b-instruct-v0.1"

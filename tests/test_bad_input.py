@@ -7,7 +7,7 @@ import yaml
 from snakemake.utils import validate
 from stub_project import ROOT, snakemake
 
-import study
+from planning import study
 
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 validate(CONFIG, str(ROOT / "config/schema.yaml"))  # fills in the defaults

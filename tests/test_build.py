@@ -16,10 +16,10 @@ import pytest
 import stub_project
 import yaml
 
-from run_snakemake import one_timer
+from launch.run_snakemake import one_timer
 
 SCRIPTS = Path(__file__).parent.parent / "workflow_scripts"
-BUILD = [sys.executable, "workflow_scripts/build.py", "--cores", "2", "all_tables", "all_figures"]
+BUILD = [sys.executable, "workflow_scripts/launch/build.py", "--cores", "2", "all_tables", "all_figures"]
 
 
 @pytest.fixture

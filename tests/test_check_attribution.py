@@ -10,7 +10,7 @@ from torch.nn.functional import linear, silu
 
 from check_attribution import agreement, check, contributions, spearman
 from moe.layers import find_moe_layers
-from paper import styling
+from rendering import styling
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -14,12 +14,13 @@ from scipy import stats
 from stub_project import ROOT, snakemake
 from table_helpers import layered_config
 
-from paper import bootstrap, needs
-from paper.bootstrap import Case, draws, interval, joint_interval, widening
-from paper.claim_list import CLAIMS
-from paper.claim_muse import firsts
-from paper.claims import Claim, Undecidable, World, judged
-from paper.matched import matched_steps
+from claims.claim_list import CLAIMS
+from claims.claim_muse import firsts
+from claims.ledger import Claim, Undecidable, World, judged
+from evidence import bootstrap
+from evidence.bootstrap import Case, draws, interval, joint_interval, widening
+from evidence.matched import matched_steps
+from planning import needs
 
 VERDICTS = {"holds", "does not hold", "undecided"}
 

@@ -11,9 +11,10 @@ from test_evaluation import BENCHMARK, data, folder, run, tokenizer  # noqa: F40
 
 import choose_checkpoint
 import unlearn
+from figures.figures import FIGURES
 from moe.selection import NOTHING
-from paper import needs, notes
-from paper.figures import FIGURES
+from planning import needs
+from rendering import notes
 
 matplotlib.use("agg")
 TRAINING = {"batch_size": 4, "block_length": 16, "steps": 30, "checkpoint_every": 10, "probe_blocks": 2}

@@ -10,14 +10,14 @@ import synthetic_answers
 from synthetic_results import build
 from table_helpers import PUBLISHED, layered_config
 
-from paper import needs
-from paper.figures import FIGURES
-from paper.prompts import table8
-from paper.results import read_tuning
-from paper.styling import Wide, widen
-from paper.tables import TABLES
-from paper.tuned import widen_tuning
-from paper.uncertainty import TABLES as UNCERTAIN
+from evidence.results import read_tuning
+from figures.figures import FIGURES
+from planning import needs
+from rendering.styling import Wide, widen
+from tables.prompts import table8
+from tables.tables import TABLES
+from tables.tuned import widen_tuning
+from tables.uncertainty import TABLES as UNCERTAIN
 
 matplotlib.use("agg")
 

@@ -9,10 +9,10 @@ from tiny_models import tiny
 
 from moe.delta import trained_tensors
 from moe.layers import find_moe_layers
-from paper.styling import widen
+from planning.study import method_block, scope_block
+from rendering.styling import widen
 from scopes import uoe
 from select_experts import select
-from study import method_block, scope_block
 
 # Two layers: by gate score layer 1 ranks first with expert 2, by token share layer 0 with expert 0.
 AFFINITY = {

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from stub_project import ROOT
 
-import study
+from planning import study
 
 ENVS = ROOT / "envs"
 KINDS = ("workflow", "gpu", "evaluation", "rendering")
@@ -42,7 +42,7 @@ def scripts_of() -> dict[str, set[str]]:
                 assert fixed or f'lock=LOCKS["{kind.group(1)}"]' in rule, (
                     f"{path}: a rule without its lock:\n{rule[:40]}"
                 )
-    found["workflow"] = {"build.py", "study.py", "own_files.py"}
+    found["workflow"] = {"launch/build.py", "planning/study.py", "planning/own_files.py"}
     return found
 
 

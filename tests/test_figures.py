@@ -14,15 +14,15 @@ from synthetic_results import REPO, build, trajectory
 from table_helpers import layered_config
 
 import plot_figure
-from paper import needs
+from planning import needs
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
 from matplotlib import pyplot, style  # noqa: E402
 
-from paper.figures import FIGURES  # noqa: E402
+from figures.figures import FIGURES  # noqa: E402
 
-STYLE = REPO / "workflow_scripts" / "paper" / "figures.mplstyle"
+STYLE = REPO / "workflow_scripts" / "figures" / "figures.mplstyle"
 
 
 @pytest.fixture
@@ -254,6 +254,6 @@ def test_needs_names_what_the_figures_read(tree):
 
 
 def test_every_table_and_figure_has_a_caption():
-    text = (REPO / "workflow_scripts" / "paper" / "captions.rst").read_text()
+    text = (REPO / "workflow_scripts" / "tables" / "captions.rst").read_text()
     names = re.findall(r'snakemake.wildcards.name == "(\w+)" %}\n\*\*', text)
     assert sorted(names) == sorted([*needs.TABLES, *needs.FIGURES])

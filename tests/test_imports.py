@@ -3,13 +3,12 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-import study
+from planning import study
 
-SCRIPTS = Path(study.__file__).parent
+SCRIPTS = study.SCRIPTS
 HEAVY = ("torch", "transformers", "lm_eval", "datasets", "pandas", "matplotlib", "peft", "rouge_score", "accelerate")
 
 

@@ -15,9 +15,9 @@ from moe.cost import cost_of, memory_plan
 from moe.delta import trained_tensors
 from moe.layers import decoder_layers
 from moe.loading import first_device, place_
+from moe.packing import pack
 from moe.selection import with_routers
 from moe.suffix import Reuse, reuse_prefix_
-from packing import pack
 
 LENGTH, ROWS, BLOCKS = 64, 4, 8  # a sixteenth of the papers' 1,024 tokens; rows in a pass and blocks of a set as there
 METHODS = {

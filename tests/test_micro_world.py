@@ -11,7 +11,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 import build_micro_world
-from files import read_jsonl
+from jobs.files import read_jsonl
 from micro import world
 from micro.documents import batches, encode
 from micro.pretraining import Recipe, Trainer, build_model

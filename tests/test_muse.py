@@ -12,15 +12,15 @@ from tiny_models import tiny
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-import build_micro_books
+import build_books as build_micro_books
 import build_micro_world
 from benchmarks.generation import Generator
 from benchmarks.halves import half
 from benchmarks.muse import KnowMem, PrivLeak, VerbMem, auc, min_k
 from benchmarks.scores import privacy_leakage
-from files import read_json, read_jsonl, write_jsonl
+from jobs.files import read_json, read_jsonl, write_jsonl
 from micro import books
-from study import BOOK_FILES
+from planning.study import BOOK_FILES
 
 BOTH = ["development", "test"]
 # Columns of muse-bench/MUSE-Books.

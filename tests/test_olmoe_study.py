@@ -2,7 +2,7 @@
 
 from mini_study import project, snakemake
 
-from files import read_json
+from jobs.files import read_json
 
 
 def test_a_cell_from_its_trials(tmp_path):

@@ -10,10 +10,9 @@ import pytest
 import yaml
 
 import build_own_text
-import own_files
-import study
-from files import read_jsonl, write_jsonl
+from jobs.files import read_jsonl, write_jsonl
 from micro import cloze
+from planning import own_files, study
 
 ROOT = Path(__file__).parent.parent
 SUBJECTS = ("Ada Brook", "Ben Hale", "Cora Finch", "Dan Moss")
@@ -271,8 +270,8 @@ def test_a_table_says_what_the_model_never_knew(tmp_path, monkeypatch):
     import synthetic_results
     from table_helpers import PUBLISHED, value
 
-    from paper import needs
-    from paper.tables import TABLES
+    from planning import needs
+    from tables.tables import TABLES
 
     config = yaml.safe_load((ROOT / "config/own_text.yaml").read_text())
     monkeypatch.setattr(synthetic_results, "QUESTIONS", {"own-cloze": 40, "own-mmlu": 40, "utility": 50})

@@ -18,7 +18,7 @@ from mini_study import project, snakemake
 from records import unrecorded
 from safetensors import safe_open
 
-from files import read_json
+from jobs.files import read_json
 from moe.delta import applied, base_hash
 
 # One of the scopes that train over 10 % of the weights is sharded over processes here, too.

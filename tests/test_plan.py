@@ -13,8 +13,7 @@ import pytest
 import yaml
 from stub_project import ROOT, snakemake, write_config
 
-import study
-from paper import needs
+from planning import needs, study
 
 
 def planned(folder: Path, *arguments: str, target: str | None = None) -> set[str]:
@@ -164,7 +163,7 @@ def test_adding_a_seed_builds_that_seed_only(project):
 
 
 def test_a_tables_format_renders_only_tables(project):
-    with open(project / "workflow_scripts/paper/styling.py", "a") as file:
+    with open(project / "workflow_scripts/rendering/styling.py", "a") as file:
         file.write("\nEDITED = True\n")
     assert planned(project) == TABLES
 

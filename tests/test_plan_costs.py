@@ -7,8 +7,8 @@ import yaml
 from snakemake.utils import validate
 from stub_project import ROOT
 
-import plan_costs
-from paper import needs
+import plan as plan_costs
+from planning import needs
 
 GB = 1e9
 # One layer's worth of a made-up model: 4 MoE layers of 10 experts of 6 parameters, 1,000 in all.

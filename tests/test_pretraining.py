@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import build_micro_world
 import pretrain_micro
-from files import read_jsonl
+from jobs.files import read_jsonl
 from micro.documents import batches, encode, left_over
 from micro.pretraining import Trainer, balance_loss
 from moe.layers import MoELayer

@@ -11,7 +11,7 @@ import yaml
 from snakemake.profiles import ProfileConfigFileParser
 from stub_project import ROOT
 
-import study
+from planning import study
 
 MICRO = ("--configfile", "config/config.yaml")
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())

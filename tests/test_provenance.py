@@ -15,10 +15,10 @@ from test_unlearn import TRAINING, arguments, bytes_of, place, script  # noqa: F
 import attack
 import cache_prefix
 import check_attribution
-import provenance
-from files import read_json, sha256
+from jobs import provenance
+from jobs.files import read_json, sha256
 
-VERIFY = ROOT / "workflow_scripts/verify.py"
+VERIFY = ROOT / "workflow_scripts/launch/verify.py"
 
 
 def verified(folder: Path) -> tuple[int, list[str]]:

@@ -11,9 +11,9 @@ from tiny_models import LetterTokenizer, random_texts, random_tokens, tiny
 from methods import gdiff, rmu
 from moe.forward import Batch
 from moe.layers import find_moe_layers
+from moe.packing import pack, shuffled
 from moe.raking import forget_critical, rake
 from moe.routing import record_routing
-from packing import pack, shuffled
 from weigh_retain_tokens import weigh
 
 EIGHT = {"experts": 8, "over": 1.2, "clip": 10.0}

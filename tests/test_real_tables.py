@@ -7,7 +7,8 @@ import pytest
 from synthetic_results import build, load_config
 from table_helpers import make, value
 
-from paper import needs, notes, styling
+from planning import needs
+from rendering import notes, styling
 
 
 def test_version_2s_table_7_shows_both_placements(tmp_path):

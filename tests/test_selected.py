@@ -11,9 +11,9 @@ import torch
 from tiny_models import MOE_FAMILIES, LetterTokenizer, random_texts, random_tokens, tiny
 
 from moe.layers import find_moe_layers
+from moe.packing import pack, shuffled
 from moe.routing import record_routing
 from moe.selected import SelectedExperts, select_experts_
-from packing import pack, shuffled
 from unlearn import unlearn
 
 RATE, STEPS, CLIP = 3e-3, 6, 0.02  # the clip is far below the gradients' norms here, so it binds at every step

@@ -174,7 +174,7 @@ class TestLauncher:
     @pytest.fixture
     def start(self, tmp_path):
         (tmp_path / "worker.py").write_text(WORKER)
-        command = [sys.executable, ROOT / "workflow_scripts/shard.py", "2", tmp_path / "worker.py"]
+        command = [sys.executable, ROOT / "workflow_scripts/launch/shard.py", "2", tmp_path / "worker.py"]
         started = []
 
         def run(*words: str) -> tuple[subprocess.Popen, dict[str, int]]:

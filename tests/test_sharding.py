@@ -37,7 +37,7 @@ def folder(tmp_path_factory) -> Path:
 def unlearn(folder: Path, output: str, processes: int, precision: str, **training: object) -> Path:
     start = [sys.executable]
     if processes > 1:
-        start += [ROOT / "workflow_scripts/shard.py", str(processes)]
+        start += [ROOT / "workflow_scripts/launch/shard.py", str(processes)]
     blocks = {"--benchmark": BENCHMARK, "--method": {"name": "gdiff", "retain_weight": 1.0}}
     blocks |= {"--scope": {"kind": "baseline"}, "--training": TRAINING | {"precision": precision} | training}
     words = [word for option, block in blocks.items() for word in (option, json.dumps(block))]

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from stub_project import ROOT
 
-import files
-import sources
+from jobs import files
+from planning import sources
 
 COMMIT = "7125571f22f032c56415e7980f48d877dd830ff8"
 QUESTIONS = [{"question": f"Question {n}?", "choices": ["a", "b", "c", "d"], "answer": n % 4} for n in range(6)]

@@ -22,7 +22,7 @@ from small_disk import SmallDisk, enter
 from test_unlearn import TRAINING, arguments, bytes_of, place  # noqa: F401 (a fixture)
 
 import unlearn
-from state import State, stamp_of
+from jobs.state import State, stamp_of
 
 LONG = TRAINING | {"steps": 60, "checkpoint_every": 20}
 CELLS = {

@@ -13,9 +13,11 @@ from synthetic_results import REPO, build, load_config
 from table_helpers import PAPER_TABLES, PUBLISHED, QWEN, edit, make
 
 import render_table
-from paper import needs, notes, results, styling
-from paper.tables import TABLES
-from paper.tuned import widen_tuning
+from evidence import results
+from planning import needs
+from rendering import notes, styling
+from tables.tables import TABLES
+from tables.tuned import widen_tuning
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ import pytest
 from synthetic_results import build, load_config
 from table_helpers import DEEPSEEK, PAPER_TABLES, PUBLISHED, QWEN, edit, layered, layered_config, make, value
 
-from paper import needs, notes, published, styling
-from paper.scores import Table
+from evidence import published
+from planning import needs
+from rendering import notes, styling
+from rendering.scores import Table
 
 
 @pytest.fixture

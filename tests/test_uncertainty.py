@@ -8,8 +8,8 @@ import synthetic_results
 from stub_project import ROOT
 from test_table_outputs import render
 
-from paper import needs
-from paper.uncertainty import ranks, uncertainty
+from planning import needs
+from tables.uncertainty import ranks, uncertainty
 
 QWEN = "cells/micro-qwen/wmdp-cyber"
 
@@ -83,4 +83,4 @@ def test_the_stage_writes_all_formats(tree, name, tmp_path):
         assert result.returncode == 0, result.stderr
         assert said in (tmp_path / f"{name}.md").read_text()
     assert all((tmp_path / f"{name}.{end}").stat().st_size > 1000 for end in ("csv", "tex", "html"))
-    assert (ROOT / "workflow_scripts/paper/captions.rst").read_text().count(f'"{name}"') == 1
+    assert (ROOT / "workflow_scripts/tables/captions.rst").read_text().count(f'"{name}"') == 1

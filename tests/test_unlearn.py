@@ -13,9 +13,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from moe.layers import find_moe_layers
+from moe.packing import batches, pack, shuffled
 from moe.routing import record_routing
 from moe.selection import NOTHING
-from packing import batches, pack, shuffled
 from unlearn import main, unlearn
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "unlearn.py"

@@ -23,19 +23,19 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
-import provenance
 from benchmarks.generation import Generator
 from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import MultipleChoice
 from benchmarks.texts import forget_texts, retain_texts
 from evaluate import KINDS, evaluate, read_tests
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
 from moe.attacks import bypass_, disable_, quantize_, relearn_, restore_routers_
 from moe.delta import applied, base_hash
 from moe.layers import find_moe_layers
 from moe.loading import PRECISIONS, first_device, load_model
+from moe.packing import batches, pack
 from moe.routing import overlap, record_routing
-from packing import batches, pack
 
 
 def attack(model, tokenizer, settings: dict, selection: dict, untouched: dict, texts: dict, training: dict) -> dict:

@@ -25,12 +25,12 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
-import provenance
 from benchmarks.attacked import attacked, question_of
 from benchmarks.generation import Generation, Generator
 from benchmarks.rouge import RECALLS
 from benchmarks.scores import mean_recall
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
 from moe.delta import applied, base_hash
 from moe.gcg import Found
 from moe.layers import find_moe_layers

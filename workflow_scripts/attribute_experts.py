@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer
 
-import provenance
 from benchmarks.texts import forget_texts
-from files import write_json
+from jobs import provenance
+from jobs.files import write_json
+from jobs.progress import progress
 from moe.layers import MoELayer, find_moe_layers
 from moe.loading import PRECISIONS, first_device, load_model
+from moe.packing import batches, pack
 from moe.routing import record_routing
-from packing import batches, pack
-from progress import progress
 
 
 @torch.no_grad()

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pandas
 
-import provenance
+from claims.audit import audit
 from count_parameters import count
-from files import write_text
-from paper import published, styling
-from paper.audit import audit
-from sources import architecture
+from evidence import published
+from jobs import provenance
+from jobs.files import write_text
+from planning.sources import architecture
+from rendering import styling
 
 LORA_RANK = 8
 TITLE = "Audit of the published numbers"

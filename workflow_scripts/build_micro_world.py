@@ -11,8 +11,8 @@ import json
 import random
 from pathlib import Path
 
-import provenance
-from files import write_jsonl
+from jobs import provenance
+from jobs.files import write_jsonl
 from micro import world
 from micro.tokenizer import save_tokenizer, train_tokenizer
 

@@ -20,13 +20,13 @@ import random
 from dataclasses import asdict
 from pathlib import Path
 
-import provenance
 from benchmarks.texts import RETAIN_CHARACTERS
-from files import read_jsonl, write_jsonl
+from jobs import provenance
+from jobs.files import read_jsonl, write_jsonl
 from micro import cloze
 from micro.tokenizer import save_tokenizer, train_tokenizer
 from micro.world import ANSWER_INSTRUCTION
-from own_files import COLUMNS, matching_files
+from planning.own_files import COLUMNS, matching_files
 
 # key: (what it is, smallest allowed)
 NUMBERS = {

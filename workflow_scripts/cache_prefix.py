@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
-import provenance
 from benchmarks.texts import forget_texts, retain_texts
-from files import read_json
+from jobs import provenance
+from jobs.files import read_json
 from moe.delta import base_hash
 from moe.loading import PRECISIONS, load_model
+from moe.packing import pack
 from moe.selection import ranked_layers
 from moe.suffix import Reuse, reuse_prefix_
-from packing import pack
 
 
 def main() -> None:

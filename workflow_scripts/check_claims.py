@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pandas
 
-import provenance
-from files import read_json, write_json, write_text
-from paper import notes, styling
-from paper.bootstrap import DRAWS, LEVEL
-from paper.claim_list import CLAIMS
-from paper.claims import NOT_RUN, World, judged
-from paper.matched import TOLERANCE
+from claims.claim_list import CLAIMS
+from claims.ledger import NOT_RUN, World, judged
+from evidence.bootstrap import DRAWS, LEVEL
+from evidence.matched import TOLERANCE
+from jobs import provenance
+from jobs.files import read_json, write_json, write_text
+from rendering import notes, styling
 
 TITLE = "Ledger of claims"
 WORLDS = ("micro", "paper")

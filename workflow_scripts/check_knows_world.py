@@ -11,8 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-import provenance
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
 
 
 def model_of(path: Path) -> str:

@@ -10,9 +10,9 @@ Reads metrics.json of the cell and of the untouched model; writes chosen.json wi
 import argparse
 from pathlib import Path
 
-import provenance
 from benchmarks.choice import OVERSHOT, best_balance, checked, first_at, keep_and_left, unmeasurable
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
 
 
 def balance(checkpoints: list[dict], original: dict, half: str, reported: str) -> dict:

@@ -12,15 +12,15 @@ import torch
 import transformers
 from torch import nn
 
-import provenance
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
 from moe.cost import cost_of_model
 from moe.delta import trained_tensors
 from moe.layers import MoELayer, decoder_layers, find_moe_layers
 from moe.lora import attach_lora
 from moe.selection import with_routers
+from planning.sources import architecture
 from scopes import baseline, experts, experts_routers, routers, uoe
-from sources import architecture
 
 SIMPLE = {"baseline": baseline, "experts": experts, "routers": routers, "experts-routers": experts_routers}
 

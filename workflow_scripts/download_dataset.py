@@ -10,8 +10,8 @@ import argparse
 import json
 from pathlib import Path
 
-from files import hashes, sha256, write_json, write_jsonl
-from sources import check_commit, check_pinned, entry_of, local_commit, matching, read_sources
+from jobs.files import hashes, sha256, write_json, write_jsonl
+from planning.sources import check_commit, check_pinned, entry_of, local_commit, matching, read_sources
 
 
 def rows_of(path: Path) -> list[dict]:

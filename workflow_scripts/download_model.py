@@ -10,8 +10,8 @@ that was cut off. The only stage besides download_dataset.py that uses the netwo
 import argparse
 from pathlib import Path
 
-from files import RECORD, hashes, read_json, write_json
-from sources import check_commit, check_pinned, entry_of, local_commit, read_sources
+from jobs.files import RECORD, hashes, read_json, write_json
+from planning.sources import check_commit, check_pinned, entry_of, local_commit, read_sources
 
 # Model code of a repository is never fetched nor run; .bin, .pth and consolidated copies of the weights are left out.
 WANTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "LICENSE*")

@@ -24,18 +24,18 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
-import provenance
 from benchmarks.choice import checked, shown_steps
 from benchmarks.generation import Generation, Generator
 from benchmarks.halves import HALVES
 from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import MultipleChoice
 from benchmarks.muse import KnowMem, PrivLeak, VerbMem
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
+from jobs.progress import progress
 from moe.delta import applied, base_hash, lowest_changed
 from moe.loading import PRECISIONS, load_model
 from moe.suffix import Reuse, reuse_prefix_
-from progress import progress
 
 KINDS = {
     "multiple_choice": MultipleChoice,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-import provenance
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
 from moe.delta import applied, base_hash
 from moe.loading import PRECISIONS, load_model
 

@@ -18,11 +18,11 @@ matplotlib.use("agg")
 
 from matplotlib import pyplot, style  # noqa: E402
 
-import provenance
-from paper.figures import FIGURES  # noqa: E402
-from paper.needs import files_read  # noqa: E402
+from figures.figures import FIGURES  # noqa: E402
+from jobs import provenance
+from planning.needs import files_read  # noqa: E402
 
-STYLE = Path(__file__).parent / "paper" / "figures.mplstyle"
+STYLE = Path(__file__).parent / "figures" / "figures.mplstyle"
 # Without dates and versions the same numbers give the same bytes.
 METADATA = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},

@@ -21,12 +21,12 @@ import torch
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
-import provenance
-from files import read_jsonl, sha256, write_json
+from jobs import provenance
+from jobs.files import read_jsonl, sha256, write_json
+from jobs.progress import progress
+from jobs.state import State, stamp_of
 from micro.documents import batches, encode, left_over
 from micro.pretraining import Recipe, Trainer, build_model
-from progress import progress
-from state import State, stamp_of
 
 OPTIONAL = {"without", "corpus"}  # recipe keys that have a default
 

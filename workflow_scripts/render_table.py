@@ -12,14 +12,15 @@ import argparse
 import json
 from pathlib import Path
 
-import provenance
-from files import write_text
-from paper import notes, results, styling
-from paper.needs import files_read
-from paper.prompts import table8
-from paper.tables import TABLES
-from paper.tuned import at_the_end, widen_tuning
-from paper.uncertainty import TABLES as UNCERTAIN
+from evidence import results
+from jobs import provenance
+from jobs.files import write_text
+from planning.needs import files_read
+from rendering import notes, styling
+from tables.prompts import table8
+from tables.tables import TABLES
+from tables.tuned import at_the_end, widen_tuning
+from tables.uncertainty import TABLES as UNCERTAIN
 
 WHOLE = UNCERTAIN | {"table8": table8}  # tables that say themselves how they look
 TUNING_TITLE = "All that was tried in tuning"

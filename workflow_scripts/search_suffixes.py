@@ -24,15 +24,15 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
-import provenance
 from benchmarks.attacked import Question, attacked, digest, question_of
 from benchmarks.generation import Generator
-from files import read_json, sha256, write_json
+from jobs import provenance
+from jobs.files import read_json, sha256, write_json
+from jobs.progress import progress
+from jobs.state import State, stamp_of
 from moe.delta import applied, base_hash
 from moe.gcg import find_suffix
 from moe.loading import PRECISIONS, load_model
-from progress import progress
-from state import State, stamp_of
 
 
 def allowed_tokens(model, tokenizer) -> torch.Tensor:

@@ -10,8 +10,8 @@ writes selection.json.
 import argparse
 import json
 
-import provenance
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
 from moe.selection import NOTHING, cumulative, random_expert, top_anywhere, top_experts
 
 

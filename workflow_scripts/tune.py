@@ -8,9 +8,9 @@ best checkpoint by the rule of benchmarks/choice.py, and the learning rate whose
 import argparse
 from pathlib import Path
 
-import provenance
 from benchmarks.choice import best_balance, checked, keep_and_left, unmeasurable
-from files import read_json, write_json
+from jobs import provenance
+from jobs.files import read_json, write_json
 
 HALF = "development"
 

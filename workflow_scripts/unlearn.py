@@ -19,21 +19,21 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-import provenance
 from benchmarks.texts import forget_texts, retain_texts
-from files import read_json, sha256, write_json
+from jobs import provenance
+from jobs.files import read_json, sha256, write_json
+from jobs.group import Group
+from jobs.progress import progress
+from jobs.state import State, publish, random_state, set_random_state, stamp_of
 from moe.delta import base_hash, save_delta, trained_tensors
 from moe.forward import Batch, token_nll
-from moe.group import Group
 from moe.layers import MoELayer, find_moe_layers
 from moe.loading import checkpoint_activations_, load_model, settle_
+from moe.packing import batches, pack, shuffled
 from moe.precision import hand_over_gradients, make_masters, master, write_back
 from moe.routing import Routing, overlap, record_routing, token_share
 from moe.sharding import load_optimizer_slices, optimizer_slices, own_rows, own_slice, reshard_, shard_, whole
 from moe.suffix import Reuse, lowest_trained, reuse_prefix_
-from packing import batches, pack, shuffled
-from progress import progress
-from state import State, publish, random_state, set_random_state, stamp_of
 
 BETAS, CLIP = (0.9, 0.999), 1.0  # the published runs' AdamW and gradient clipping (LLaMA-Factory's defaults)
 

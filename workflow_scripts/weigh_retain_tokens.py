@@ -29,15 +29,15 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
-import provenance
 from benchmarks.texts import forget_texts, retain_texts
-from files import sha256, write_json
+from jobs import provenance
+from jobs.files import sha256, write_json
+from jobs.progress import progress
 from moe.layers import MoELayer, find_moe_layers
 from moe.loading import PRECISIONS, first_device, load_model
+from moe.packing import batches, pack
 from moe.raking import forget_critical, rake
 from moe.routing import record_routing, token_share
-from packing import batches, pack
-from progress import progress
 
 MATCHED = 1e-3  # a residual up to which a frequency counts as matched
 

@@ -15,7 +15,7 @@ from bench.real import REAL
 from bench.steps import METHODS, SHAPE, Full, Naive, Reused, config_of, model_of
 from moe.cost import Cost, cost_of, memory_plan
 from moe.suffix import Reuse
-from plan_costs import LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS
+from plan import LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS
 
 DEPTHS = (2, 8, 11)  # of 12 layers: near the bottom, two thirds up, the last
 THIRDS = 2 / 3

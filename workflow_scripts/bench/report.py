@@ -16,7 +16,7 @@ SHORT = {
 }
 NAMES = {"naive": "naive one-expert training", "full": "full fine-tuning", "HFLM": "8 runs of lm-eval's HFLM"}
 COLOURS = {"naive": "C0", "full": "C1", "HFLM": "C2"}
-STYLE = Path(__file__).parents[1] / "paper" / "figures.mplstyle"
+STYLE = Path(__file__).parents[1] / "figures" / "figures.mplstyle"
 
 
 def markdown(rows: list[dict], machine: dict) -> str:

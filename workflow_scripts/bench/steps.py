@@ -9,9 +9,9 @@ from transformers import Qwen2MoeConfig, Qwen2MoeForCausalLM
 
 from moe.layers import decoder_layers, find_moe_layers
 from moe.loading import first_device
+from moe.packing import batch_of, batches
 from moe.precision import hand_over_gradients, make_masters, write_back
 from moe.suffix import Reuse, reuse_prefix_
-from packing import batch_of, batches
 from scopes.uoe import prepare
 
 METHODS = {

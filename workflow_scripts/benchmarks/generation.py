@@ -12,7 +12,7 @@ from benchmarks.halves import half
 from benchmarks.rouge import RECALLS
 from benchmarks.scores import by_half, mean_of_means, mean_recall
 from benchmarks.texts import of_targets
-from files import read_jsonl
+from jobs.files import read_jsonl
 
 BLANK, BRIEF = "Please complete the blank in the following question.", "Please briefly answer the following question."
 

@@ -11,7 +11,7 @@ from benchmarks.collapse import judged, letters_collapse, sample, swap_collapse,
 from benchmarks.halves import half
 from benchmarks.likelihood import LanguageModel
 from benchmarks.scores import accuracy, by_half
-from files import read_jsonl
+from jobs.files import read_jsonl
 
 TASKS = Path(__file__).parent / "tasks"
 

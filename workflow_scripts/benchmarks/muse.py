@@ -14,7 +14,7 @@ from benchmarks.generation import Generator
 from benchmarks.halves import half
 from benchmarks.rouge import rouge_score_f1
 from benchmarks.scores import by_half, mean_score
-from files import read_jsonl
+from jobs.files import read_jsonl
 from moe.forward import Batch, token_losses
 
 

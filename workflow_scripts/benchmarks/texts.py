@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from files import read_jsonl
+from jobs.files import read_jsonl
 
 RETAIN_CHARACTERS = 100  # shorter wikitext lines are headings and blanks; UOE and RMU drop them too
 

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from files import model_hash
+from jobs.files import model_hash
 from moe.layers import decoder_layers
 from moe.lora import attach_lora
 from moe.selected import SelectedExperts

@@ -9,8 +9,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from jobs.group import Group
 from moe.forward import Batch
-from moe.group import Group
 from moe.layers import base_model, decoder_layers
 
 

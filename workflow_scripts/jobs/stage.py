@@ -1,0 +1,39 @@
+"""What the command lines of all stages share: the parser, common options, threads and quiet libraries.
+
+Standard library at the top: stages that only read small files must not load torch.
+"""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+OPTIONS = {
+    "settings": {"type": json.loads, "required": True, "help": "the job's block of the config, as JSON"},
+    "model": {"type": Path, "required": True, "help": "model folder"},
+    "data": {"type": Path, "required": True, "help": "folder of the benchmarks' files (results/<study>/data)"},
+    "seed": {"type": int, "required": True},
+    "threads": {"type": int, "default": 1},
+    "state": {"type": Path, "help": "folder of the working state, from which an interrupted job resumes"},
+    "state-every": {"type": int, "default": 50, "help": "steps between two saved states"},
+    "limit-gb": {"type": float, "default": 8.0, "help": "GB of hidden states that may be kept"},
+    "output": {"type": Path, "required": True},
+}
+
+
+def parser(doc: str, *options: str) -> argparse.ArgumentParser:
+    """A stage's parser, described by its docstring, with the named options of OPTIONS."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in options:
+        made.add_argument(f"--{name}", **OPTIONS[name])
+    return made
+
+
+def set_up_libraries(threads: int) -> None:
+    """Threads of torch; no progress bars or warnings of the libraries, whose place the project's own lines take."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads)
+    transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)

@@ -1,0 +1,138 @@
+"""The sentences under a table: which world, which rule chose the checkpoints, what the errors and marks mean, which
+commit.
+"""
+
+import pandas
+
+from benchmarks.choice import MEASURABLE, OVERSHOT
+from rendering import labels
+
+WORLDS = {
+    "micro": (
+        "World: micro. Small models pre-trained here on invented facts; letters (A-D) cannot be learnt at this size, "
+        "so multiple-choice tests score the text of the options (chance 0.25). Not comparable in size with the "
+        "paper's models."
+    ),
+    "own_text": (
+        "World: own text. A small model pre-trained here on the texts of a folder; multiple-choice tests score the "
+        "text of the options (chance 0.25)."
+    ),
+    "paper": (
+        "World: the real models and benchmarks; multiple-choice tests score the letters A-D (chance 0.25). RWKU: "
+        "the mean of the means of levels 1 and 2."
+    ),
+}
+RECALLS = {
+    "rouge": " Recall as RWKU defines it (PyPI rouge, not rouge-score).",
+    "rouge_score": " Recall by PyPI rouge-score, which is not RWKU's definition.",
+}
+VALIDATION = " MMLU: checkpoints are chosen on its validation split, its whole test is reported."
+CORRECTED = (
+    "with UT* and FA* = chance (0 for ROUGE-L), Keep = clip((UT - UT*)/(UT0 - UT*), 0, 1) and "
+    "Left = clip((FA - FA*)/(FA0 - FA*), 0, 1)"
+)
+RULES = {
+    "balance": (
+        f"Checkpoint: the largest Keep - Left, {CORRECTED}; step 0 excluded, ties to the earlier step, collapsed "
+        "checkpoints only if all are. Chosen on a development half of each test, reported on the other half."
+    ),
+    "at_forget_accuracy": (
+        "Checkpoint: the first with FA <= {threshold:g} on a development half of the forget test, reported on the "
+        "other half; overshot: its FA there is under {overshot:g}; not reached: none has FA <= {threshold:g}."
+    ),
+    "as_published": (
+        f"Checkpoint: the largest Keep - Left on the test itself, as the papers seem to choose, {CORRECTED}."
+    ),
+}
+MEASURES = (
+    "FA: forget accuracy, lower is better (WMDP: accuracy; RWKU: ROUGE-L recall of greedy answers); UT: utility, "
+    "higher is better (MMLU accuracy). Pretrained: the untouched model on the same questions."
+)
+OWN_MEASURES = (
+    "FA: ROUGE-L recall of greedy answers on cloze questions made from the passages of the subject to forget, lower is "
+    "better. UT: the same on other subjects' passages, or MMLU accuracy; higher is better. Every sentence asked about "
+    "was read in pre-training, none was asked about; the answer is begun with the words before the blank. Pretrained: "
+    "the untouched model on the same questions."
+)
+NEVER_KNEW = "¶ never knew it: the pretrained model's FA is under {least}, so a low FA says nothing about forgetting."
+BALANCE_BOLD = (
+    "Bold: best of the rows compared with each other (an FA at or below chance counts as chance; collapsed runs do "
+    "not take part). Differences of less than the errors shown mean nothing."
+)
+BOLD = {
+    "balance": BALANCE_BOLD,
+    "as_published": BALANCE_BOLD,
+    "at_forget_accuracy": (
+        "Bold: best utility of the rows that reached this FA. Differences of less than the errors shown mean nothing."
+    ),
+}
+RED = "Red and ▼: utility more than 10 points below the pretrained model's, in our columns and the paper's."
+RETRAINED = (
+    "Retrained: pre-trained anew by the same recipe and seed (as many steps) without any document of the forget set: "
+    "exact unlearning. Distance: of (FA, UT) to the retrained model's, sqrt((FA - FA_r)² + (UT - UT_r)²)."
+)
+DAGGER = "† collapsed: the answers no longer depend on the questions; not counted as forgotten, never bold."
+NOTHING = (
+    f"§ nothing measurable to forget (or lose): the pretrained model is under {MEASURABLE:g} standard errors above "
+    "chance; the last step is shown."
+)
+TUNING = (
+    "Learning rates, one grid of equal size for each method and scope, tried once a model on the tuning seed, which "
+    "no other table reports. Each line is that rate's best checkpoint by Keep - Left on the development half (see "
+    "Table 2); bold: the rate taken. † collapsed."
+)
+
+
+def world(settings: dict) -> str:
+    text = WORLDS.get(settings["world"], f"World: {settings['world']}.")
+    text += "".join(RECALLS[name] for name in settings.get("recall", ()))
+    return text + VALIDATION * settings.get("validation", False)
+
+
+def rule(settings: dict) -> str:
+    """How the shown checkpoint of each cell was chosen."""
+    text = RULES[settings["block"].get("choice", "balance")]
+    threshold = f"{settings.get('forget_accuracy', 0.27):g}"
+    return text.replace("{threshold:g}", threshold).replace("{overshot:g}", f"{OVERSHOT:g}")
+
+
+def ending(settings: dict, commit: str) -> str:
+    return f"Study {settings['study']}, seeds {', '.join(map(str, settings['seeds']))}; commit {commit}."
+
+
+def never_knew(settings: dict) -> str:
+    least = dict.fromkeys(f"{bound['forget']:g}" for bound in settings["expected_to_know"].values())
+    return NEVER_KNEW.replace("{least}", " or ".join(least))
+
+
+def errors(settings: dict) -> str:
+    """What stands after the ± signs."""
+    if len(settings["seeds"]) == 1:
+        return "±: one standard error over the test's questions (one seed: training anew is not in it)."
+    n = len(settings["seeds"])
+    return (
+        f"±: one standard error over {n} seeds (models pre-trained and unlearned anew): their standard deviation / "
+        f"sqrt({n}). The csv has each seed's value."
+    )
+
+
+def question_counts(settings: dict, summary: pandas.DataFrame) -> str:
+    """n of every test, in one sentence."""
+    parts = []
+    for (benchmark, forget, utility), _ in summary.groupby(["benchmark", "fa_n", "ut_n"], sort=False):
+        shown = (" or ".join(map(str, counts)) for counts in (forget, utility))
+        parts.append("{}: {} forget, {} utility questions".format(labels.benchmark(benchmark), *shown))
+    per_seed = " for each seed" if len(settings["seeds"]) > 1 else ""
+    return f"n{per_seed}: {'; '.join(parts)}."
+
+
+def cell_remarks(settings: dict, summary: pandas.DataFrame) -> list[str]:
+    """What the choice of a checkpoint had to say about single cells, where that is more than "chosen"."""
+    remarks = []
+    for row in summary.itertuples():
+        runs = zip(row.statuses, row.notes, row.collapsed_runs, strict=True)
+        said = {note for status, note, collapsed in runs if status not in ("chosen", "reached") or collapsed}
+        if said:
+            cell = labels.method_and_scope(row.method, row.scope)
+            remarks.append(f"{cell}, {labels.group(settings, row.model, row.benchmark)}: {' '.join(sorted(said))}")
+    return remarks
