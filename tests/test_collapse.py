@@ -45,7 +45,8 @@ def collapsed(folder, data, tmp_path, monkeypatch):  # noqa: F811
     checkpoints = sorted((cell / "checkpoints").glob("*.safetensors"))
     run(monkeypatch, folder, data, cell / "metrics.json", BENCHMARK, "--checkpoints", *checkpoints)
     files = ("--metrics", cell / "metrics.json", "--original", tmp_path / "original.json")
-    main(monkeypatch, choose_checkpoint, *files, "--output", cell / "chosen.json")
+    threshold = ("--settings", '{"threshold": 0.27}')
+    main(monkeypatch, choose_checkpoint, *files, *threshold, "--output", cell / "chosen.json")
     return root, config, original["checkpoints"][0]
 
 

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import build_books as build_micro_books
 import build_micro_world
-from benchmarks.generation import Generator
+from benchmarks.generation import TextGenerator
 from benchmarks.halves import half
 from benchmarks.muse import KnowMem, PrivLeak, VerbMem, auc, min_k
 from benchmarks.scores import privacy_leakage
@@ -143,12 +143,12 @@ def test_row_fits_into_pretraining(data):
 
 
 @pytest.fixture(scope="module")
-def generator() -> Generator:
+def generator() -> TextGenerator:
     letters = {chr(97 + i): 2 + i for i in range(26)} | {"<pad>": 0, "<eos>": 1, " ": 28, "\n": 29, ":": 30}
     tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<pad>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")
-    return Generator(tiny("qwen2moe", 1), fast, 3)
+    return TextGenerator(tiny("qwen2moe", 1), fast, 3)
 
 
 def test_min_k_is_the_mean_of_the_least_likely_tokens(generator):

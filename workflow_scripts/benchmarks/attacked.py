@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.generation import Generation, Generator
+from benchmarks.generation import Generation, TextGenerator
 from moe.gcg import Prompt
 
 
@@ -42,14 +42,14 @@ class Question:
         """The question with a suffix, as one would type it."""
         return decode(tokenizer, [*self.prompt.before, *suffix])[self.at :]
 
-    def survive(self, generator: Generator, chat: bool, suffixes: list[list[int]]) -> list[bool]:
+    def survive(self, generator: TextGenerator, chat: bool, suffixes: list[list[int]]) -> list[bool]:
         """Which suffixes make, typed behind the question, the very token ids that are optimised."""
         typed = [self.typed(generator.tokenizer, suffix) for suffix in suffixes]
         again = [generator.encode(self.probe | {"query": query}, chat) for query in typed]
         return [ids == self.prompt.around(suffix) for ids, suffix in zip(again, suffixes, strict=True)]
 
 
-def question_of(generator: Generator, probe: dict, chat: bool, settings: dict) -> Question:
+def question_of(generator: TextGenerator, probe: dict, chat: bool, settings: dict) -> Question:
     """The probe with the suffix `start` behind its question, cut there; and the target as it would follow "Answer:"."""
     tokenizer, start = generator.tokenizer, settings["start"]
     ids = generator.encode(probe | {"query": f"{probe['query']} {start}"}, chat)

@@ -32,7 +32,7 @@ def user_turn(probe: dict) -> str:
     return f"{BRIEF}\nQuestion: {probe['query']}\n"
 
 
-class Generator:
+class TextGenerator:
     """Greedy decoding with a KV cache in left-padded batches, up to a new line or the end of the text."""
 
     def __init__(self, model, tokenizer, batch_size: int):
@@ -118,7 +118,7 @@ class Generation:
                 )
         self.prompts: list[list[int]] = []
 
-    def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
+    def answer(self, generator: TextGenerator) -> tuple[dict, dict, dict, list[str], list[dict]]:
         """(scores by half, scores of parts and of the other recall, collapse measures, reasons, a row per probe)."""
         if not self.prompts:
             self.prompts = [generator.encode(probe, self.block["chat_template"]) for probe in self.probes]

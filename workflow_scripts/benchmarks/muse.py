@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.collapse import generation_collapse, judged
-from benchmarks.generation import Generator
+from benchmarks.generation import TextGenerator
 from benchmarks.halves import half
 from benchmarks.rouge import rouge_score_f1
 from benchmarks.scores import by_half, mean_score
@@ -30,7 +30,7 @@ class _Recited:
             if not any(half(asked[1]) == wanted for asked in self.asked):
                 raise SystemExit(f"{name}: no row of {block['file']} falls into the {wanted} half")
 
-    def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
+    def answer(self, generator: TextGenerator) -> tuple[dict, dict, dict, list[str], list[dict]]:
         """(scores by half, {} (no parts), collapse measures, reasons, a row per question)."""
         encode = generator.tokenizer
         prompts = [encode(self.prompt(text))["input_ids"] for _, text, _ in self.asked]
@@ -102,7 +102,7 @@ class PrivLeak:
                     raise SystemExit(f"{name}: no text of {block[kind]} falls into the {wanted} half")
             self.texts += [(kind, number, text) for number, text in enumerate(rows) if half(text) in halves]
 
-    def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
+    def answer(self, generator: TextGenerator) -> tuple[dict, dict, dict, list[str], list[dict]]:
         """(AUC by half, {}, {}, [], a row per text)."""
         scores = min_k(generator, [text for _, _, text in self.texts], self.block["share"])
         rows = [
@@ -113,7 +113,7 @@ class PrivLeak:
 
 
 @torch.no_grad()
-def min_k(generator: Generator, texts: list[str], share: float) -> list[float]:
+def min_k(generator: TextGenerator, texts: list[str], share: float) -> list[float]:
     """Min-K% Prob of each text, in nats; batched by length, cut to what the model can read."""
     model, longest = generator.model, generator.model.config.max_position_embeddings
     encoded = [ids[:longest] for ids in generator.tokenizer(texts)["input_ids"]]

@@ -12,6 +12,8 @@ OPTIONS = {
     "settings": {"type": json.loads, "required": True, "help": "the job's block of the config, as JSON"},
     "model": {"type": Path, "required": True, "help": "model folder"},
     "data": {"type": Path, "required": True, "help": "folder of the benchmarks' files (results/<study>/data)"},
+    "cell": {"type": Path, "required": True, "help": "folder of the cell"},
+    "selection": {"type": Path, "required": True, "help": "the scope's selected experts"},
     "seed": {"type": int, "required": True},
     "threads": {"type": int, "default": 1},
     "state": {"type": Path, "help": "folder of the working state, from which an interrupted job resumes"},
