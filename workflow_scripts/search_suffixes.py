@@ -65,9 +65,9 @@ def main() -> None:
     args = arguments.parse_args()
     set_up_libraries(args.threads)
     settings, block = args.settings["attack"], args.settings["benchmark"]["forget_test"]
-    batch_size, precision, chat = args.settings["batch_size"], args.settings["precision"], block["chat_template"]
     _, probes = attacked(args.settings["benchmark"], args.data, settings)
     probes = probes[args.part :: settings["parts"]]
+    batch_size, precision, chat = args.settings["batch_size"], args.settings["precision"], block["chat_template"]
     choice, delta = chosen_checkpoint(args.cell)
     base = base_hash(args.model)
     small = {file.name: sha256(file) for file in args.model.glob("*.json")}  # configuration and tokenizer
