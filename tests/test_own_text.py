@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-import build_own_text
+import build_world
 from jobs.files import read_jsonl, write_jsonl
-from micro import cloze
+from micro import cloze, own_text
 from planning import own_files, study
 
 ROOT = Path(__file__).parent.parent
@@ -79,7 +79,7 @@ def folder(tmp_path) -> Path:
 
 
 def build(root: Path, output: Path, files: dict = FILES, **changes) -> Path:
-    build_own_text.main(0, SETTINGS | {"root": str(root), "files": files} | changes, output)
+    build_world.build("own_text", SETTINGS | {"root": str(root), "files": files} | changes, 0, output)
     return output
 
 
@@ -163,7 +163,7 @@ def test_a_question_is_worded_as_the_test_words_it(folder, tmp_path):
     documents = [row for row in read_jsonl(data / "pretraining/documents.jsonl") if row["kind"] == "blank"]
     facts = [fact for fact in read_jsonl(data / "pretraining/facts.jsonl") if fact["part"] == "pretraining"]
     for row, fact in zip(documents, facts, strict=True):
-        assert row["text"].startswith(user_turn(fact | build_own_text.CLOZE_COLUMNS))
+        assert row["text"].startswith(user_turn(fact | own_text.CLOZE_COLUMNS))
         assert row["text"][row["answer_start"] :] == fact["answer"]
 
 

@@ -9,7 +9,7 @@ import torch
 from forks import FORKS
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import build_micro_world
+import build_world
 import pretrain_micro
 from jobs.files import read_jsonl
 from micro.documents import batches, encode, left_over
@@ -42,7 +42,7 @@ TINY = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
-    build_micro_world.main(0, {"passages": 1}, folder)
+    build_world.build("facts", {"passages": 1}, 0, folder)
     return folder
 
 

@@ -110,7 +110,7 @@ def _spans(sentence: str, counts: Counter) -> dict[str, list[tuple[int, int]]]:
     return spans
 
 
-def questions(subject: str, sentence: str, counts: Counter, generator: random.Random) -> list[Cloze]:
+def questions(subject: str, sentence: str, counts: Counter, rng: random.Random) -> list[Cloze]:
     """Every question that `sentence` gives: names first, then numbers, then rare words, each kind in random order.
 
     A span is left out if it stands in the rest of the sentence too, or is part of the subject's name.
@@ -119,7 +119,7 @@ def questions(subject: str, sentence: str, counts: Counter, generator: random.Ra
         return []
     found, own = [], set(CORE.findall(subject.lower()))
     for spans in _spans(sentence, counts).values():
-        for start, end in generator.sample(spans, len(spans)):
+        for start, end in rng.sample(spans, len(spans)):
             item = Cloze(subject, sentence, start, end)
             answer = item.answer.lower()
             if answer not in item.blanked.lower() and not own & set(CORE.findall(answer)):
@@ -127,9 +127,7 @@ def questions(subject: str, sentence: str, counts: Counter, generator: random.Ra
     return found
 
 
-def halves(
-    passages: Sequence[tuple[str, str]], counts: Counter, generator: random.Random
-) -> tuple[list[Cloze], list[Cloze]]:
+def halves(passages: Sequence[tuple[str, str]], counts: Counter, rng: random.Random) -> tuple[list[Cloze], list[Cloze]]:
     """Questions of (subject, passage) pairs: those that pre-training may ask, and those held out for the tests.
 
     Every other sentence of a subject, in random order, is held out with its best question only; of the rest all
@@ -139,13 +137,13 @@ def halves(
     for subject, text in passages:
         own = by_subject.setdefault(subject, {})
         for sentence in sentences(text):
-            if sentence not in own and (asked := questions(subject, sentence, counts, generator)):
+            if sentence not in own and (asked := questions(subject, sentence, counts, rng)):
                 own[sentence] = asked
     asked, held_out, seen = [], [], set()
     for own in by_subject.values():
         order = [sentence for sentence in own if sentence not in seen]  # two subjects may quote one sentence
         seen.update(order)
-        generator.shuffle(order)
+        rng.shuffle(order)
         for place, sentence in enumerate(order):
             if place % 2:
                 held_out.append(own[sentence][0])

@@ -55,10 +55,10 @@ def encode(rows: list[dict], tokenizer, row_length: int, answer_weight: float) -
     return by_kind
 
 
-def endless(documents: list[Encoded], generator: random.Random) -> Iterator[Encoded]:
+def endless(documents: list[Encoded], rng: random.Random) -> Iterator[Encoded]:
     """Each document once, in random order, then again in another order, and so on."""
     while True:
-        yield from generator.sample(documents, len(documents))
+        yield from rng.sample(documents, len(documents))
 
 
 def batches(
@@ -70,18 +70,18 @@ def batches(
     room for it; when none has room the batch is done (the rest is `pad`, weight 0). So the first document of a row
     stands where a test's prompt stands, at position 0.
     """
-    generator = random.Random(seed)
+    rng = random.Random(seed)
     kinds = [kind for kind in KINDS if by_kind[kind] and mix[kind] > 0]
     if not kinds:
         raise SystemExit("documents.jsonl: no document of a kind that `mix` asks for")
-    streams = {kind: endless(by_kind[kind], generator) for kind in kinds}
+    streams = {kind: endless(by_kind[kind], rng) for kind in kinds}
     shares = [mix[kind] for kind in kinds]
     waiting: Encoded | None = None
     while True:
         ids: list[list[int]] = [[] for _ in range(rows)]
         weights: list[list[float]] = [[] for _ in range(rows)]
         while True:
-            document = waiting or next(streams[generator.choices(kinds, shares)[0]])
+            document = waiting or next(streams[rng.choices(kinds, shares)[0]])
             fitting = [row for row in range(rows) if len(ids[row]) + len(document.ids) <= row_length]
             if not fitting:
                 waiting = document

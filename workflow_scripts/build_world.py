@@ -1,0 +1,28 @@
+"""Write a study's data: corpora and tests in the file layout of the real datasets, and what pre-training reads.
+
+The generator, a module of micro/, makes them: `facts` invents a world of facts, `own_text` reads a folder of real
+files. Writes the generator's files below --output. Equal settings and files give equal bytes.
+    python workflow_scripts/build_world.py --output results/micro/data \\
+        --settings '{"generator": "facts", "seed": 0, "settings": {"passages": 8}}'
+"""
+
+import importlib
+from pathlib import Path
+
+from jobs import provenance
+from jobs.stage import parser
+
+
+def build(generator: str, settings: dict, seed: int, output: Path) -> None:
+    read, written = importlib.import_module(f"micro.{generator}").build(settings, seed, output)
+    facts = {"generator": generator, "seed": seed, "settings": settings}
+    provenance.record(output / "data.json", facts, read, written)
+
+
+def main() -> None:
+    args = parser(__doc__, "settings", "output").parse_args()
+    build(**args.settings, output=args.output)
+
+
+if __name__ == "__main__":
+    main()
