@@ -14,6 +14,7 @@ OPTIONS = {
     "data": {"type": Path, "required": True, "help": "folder of the benchmarks' files (results/<study>/data)"},
     "cell": {"type": Path, "required": True, "help": "folder of the cell"},
     "selection": {"type": Path, "required": True, "help": "the scope's selected experts"},
+    "sources": {"type": Path, "required": True, "help": "the sources file, as config/sources.yaml"},
     "seed": {"type": int, "required": True},
     "threads": {"type": int, "default": 1},
     "state": {"type": Path, "help": "folder of the working state, from which an interrupted job resumes"},
