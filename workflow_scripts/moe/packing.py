@@ -1,10 +1,14 @@
 """Texts as training blocks, and the order in which a run sees them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
+from torch import nn
+from transformers import AutoTokenizer
 
 from moe.forward import Batch
+from moe.loading import first_device
 
 
 def pack(texts: list[str], tokenizer, block_length: int) -> torch.Tensor:
@@ -21,6 +25,12 @@ def pack(texts: list[str], tokenizer, block_length: int) -> torch.Tensor:
     if not blocks:
         raise SystemExit(f"{len(texts)} texts give {len(stream)} tokens, less than one block of {block_length}")
     return torch.tensor(stream[: blocks * block_length]).view(blocks, block_length)
+
+
+def pack_for(model: nn.Module, folder: str | Path, block_length: int, *texts: list[str]) -> list[torch.Tensor]:
+    """Several texts packed with the model folder's tokenizer, on the device where the model takes token ids."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return [pack(text, tokenizer, block_length).to(first_device(model)) for text in texts]
 
 
 def batch_of(blocks: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor | None = None) -> Batch:
