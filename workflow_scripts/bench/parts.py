@@ -85,15 +85,15 @@ def evaluation(folder: Path, repeats: int, checkpoints: int = 8) -> list[dict]:
     """(b) All checkpoints of a cell, two thirds up: lm-eval's HFLM once each over ours in one pass."""
     config, layer = config_of(), int(THIRDS * SHAPE["layers"])
     paths = questions.write_checkpoints(config, layer, checkpoints, folder)
-    model, tokenizer, found = model_of(config), questions.tokenizer_of(), {}
+    model, tokenizer, results = model_of(config), questions.tokenizer_of(), {}
 
     def run(name: str, function: Callable) -> Callable:
-        return lambda: found.__setitem__(name, function(model, tokenizer, folder, paths))
+        return lambda: results.__setitem__(name, function(model, tokenizer, folder, paths))
 
     calls = {"HFLM": run("HFLM", questions.theirs), "ours": run("ours", questions.ours)}
     times = paired(calls, repeats, warm=0)
-    if found["HFLM"] != found["ours"]:
-        raise SystemExit(f"accuracies differ: {found['HFLM']} and {found['ours']}")
+    if results["HFLM"] != results["ours"]:
+        raise SystemExit(f"accuracies differ: {results['HFLM']} and {results['ours']}")
     slow, fast = cost_of(config, 70).evaluation(layer, checkpoints)
     what = f"evaluating {checkpoints} checkpoints, layer {layer} of {SHAPE['layers']}"
     calls, values = questions.loops(model, tokenizer, folder, paths)
@@ -133,9 +133,9 @@ def peak(prepare: Callable) -> tuple[int, int]:
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_peak, args=(prepare, sender))
     process.start()
-    found = receiver.recv()
+    results = receiver.recv()
     process.join()
-    return found
+    return results
 
 
 def memory(folder: Path) -> list[dict]:
@@ -223,7 +223,7 @@ TFLOPS = 100.0  # config/paper.yaml: hardware
 def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
     """What counting allows at the papers' own layers, and the memory that a UOE step plans there: bf16, as in
     config/paper.yaml `rows` x 1,024 tokens in a pass, activations recomputed."""
-    found = []
+    results = []
     for name, (config, layer) in REAL.items():
         cost: Cost = cost_of(config, length)
         ratios = {
@@ -233,14 +233,14 @@ def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
         }
         slow, fast = cost.evaluation(layer, 8)
         plan = memory_plan(config, cost, layer, rows * length, recomputed=True)
-        found.append(
+        results.append(
             {"part": "limits", "what": name, "head_in_layers": cost.head / statistics.mean(cost.layers)}
             | {f"limit_{key}": value for key, value in ratios.items()}
             | {"limit_HFLM x 8": slow / fast}
             | {f"gigabytes_{key}": value / 1e9 for key, value in plan.items()}
             | shared_questions(cost, config.hidden_size, layer)
         )
-    return found
+    return results
 
 
 def shared_questions(cost: Cost, width: int, layer: int) -> dict[str, float | None]:

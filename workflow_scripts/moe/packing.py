@@ -1,4 +1,4 @@
-"""Texts as training blocks, and the order in which a run sees them."""
+"""Pack texts into training blocks; batches in a seeded order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,9 @@ from moe.loading import first_device
 
 
 def pack(texts: list[str], tokenizer, block_length: int) -> torch.Tensor:
-    """`[blocks, block_length]` token ids: eos behind each text, all joined, cut into blocks, the rest dropped.
+    """`[blocks, block_length]` token ids: eos after each text, all concatenated, cut into blocks, the rest dropped.
 
-    No special tokens are added otherwise (as in the published code). Ends with one line if not one block is full.
+    No other special tokens are added (as in the published code). Ends with one line if no block is full.
     """
     if tokenizer.eos_token_id is None:
         raise SystemExit("the tokenizer has no end-of-sequence token; packing needs one")
@@ -44,8 +44,8 @@ def batches(blocks: torch.Tensor, size: int) -> list[Batch]:
 
 
 def shuffled(blocks: torch.Tensor, size: int, seed: int, weights: torch.Tensor | None = None) -> Iterator[Batch]:
-    """Endless batches; each epoch a new permutation, fixed by `seed`. The last short batch of an epoch is filled up
-    from the next epoch, so every batch has `size` rows. weights: of the tokens, in the shape of `blocks`."""
+    """Endless batches; a new permutation per epoch, fixed by `seed`. The last batch of an epoch is completed from the
+    next epoch, so every batch has `size` rows. weights: of the tokens, in the shape of `blocks`."""
     generator, waiting = torch.Generator().manual_seed(seed), torch.empty(0, dtype=torch.long)
     while True:
         while len(waiting) < size:
