@@ -96,7 +96,7 @@ def main() -> None:
     write_json(args.output, {"attack": settings["attack"]} | result | details)
     read = [args.model, args.selection, args.cell / layout.CHOSEN, *([] if control else [delta])]
     read += provenance.files_named(benchmark, args.data)
-    provenance.record(args.output, settings | {"threads": args.threads}, read, [args.output], base=base)
+    provenance.record(args.output, vars(args), read, [args.output], base=base)
 
 
 if __name__ == "__main__":

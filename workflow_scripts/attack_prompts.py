@@ -136,7 +136,7 @@ def main() -> None:
     write_json(args.output, result | summary(rows, settings["word"]))
     read = [args.model, delta, args.cell / layout.CHOSEN, args.selection, *args.suffixes]
     read += provenance.files_named(block, args.data)
-    provenance.record(args.output, args.settings | {"threads": args.threads}, read, [args.output], base=base)
+    provenance.record(args.output, vars(args), read, [args.output], base=base)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from micro import books
 def build(settings: dict, seed: int, data: Path) -> None:
     settings = books.SIZES | settings
     read, written = books.build(settings, seed, data)
-    provenance.record(data / "books.json", {"seed": seed, "settings": settings}, read, written)
+    provenance.record(data / "books.json", {"settings": {"seed": seed, "settings": settings}}, read, written)
 
 
 def main() -> None:

@@ -6,17 +6,16 @@ files. Writes the generator's files below --output. Equal settings and files giv
         --settings '{"generator": "facts", "seed": 0, "settings": {"passages": 8}}'
 """
 
-import importlib
 from pathlib import Path
 
 from jobs import provenance
-from jobs.stage import parser
+from jobs.stage import load, parser
 
 
 def build(generator: str, settings: dict, seed: int, output: Path) -> None:
-    read, written = importlib.import_module(f"micro.{generator}").build(settings, seed, output)
-    facts = {"generator": generator, "seed": seed, "settings": settings}
-    provenance.record(output / "data.json", facts, read, written)
+    read, written = load("micro", generator).build(settings, seed, output)
+    block = {"generator": generator, "seed": seed, "settings": settings}
+    provenance.record(output / "data.json", {"settings": block}, read, written)
 
 
 def main() -> None:

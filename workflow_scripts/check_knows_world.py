@@ -45,7 +45,7 @@ def main() -> None:
     if refusals:
         raise SystemExit("\n".join(refusals))
     write_json(args.output, {"checks": checks})
-    provenance.record(args.output, args.settings, args.original, [args.output])
+    provenance.record(args.output, vars(args), args.original, [args.output])
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def main() -> None:
     except SystemExit as stop:
         raise SystemExit(f"{args.metrics}: {stop}") from None
     write_json(args.output, choices)
-    provenance.record(args.output, args.settings, [args.metrics, args.original], [args.output])
+    provenance.record(args.output, vars(args), [args.metrics, args.original], [args.output])
     folder, limit = args.metrics.parent, args.settings.get("prune_over")
     if limit is not None and read_json(folder / layout.PARAMETERS)["percent"] > limit:
         prune(folder / layout.CHECKPOINTS, {choice["step"] for choice in choices.values()})

@@ -24,7 +24,7 @@ from jobs.files import read_json, write_bytes, write_json
 from jobs.progress import progress
 from jobs.stage import parser, set_up_libraries
 from moe.delta import applied, base_hash, lowest_changed
-from moe.suffix import Reuse, reuse_prefix_
+from moe.upper_layers import Reuse, reuse_prefix_
 
 
 def parse() -> argparse.Namespace:
@@ -91,7 +91,7 @@ def main() -> None:
     write_json(args.output, {"benchmark": benchmark["name"], "checkpoints": entries})
     read = [args.model, *args.checkpoints, *provenance.files_named(benchmark, args.data)]
     outputs = [args.output, *([args.predictions] if args.predictions else [])]
-    provenance.record(args.output, settings | {"threads": args.threads}, read, outputs, base=base)
+    provenance.record(args.output, vars(args), read, outputs, base=base)
 
 
 if __name__ == "__main__":

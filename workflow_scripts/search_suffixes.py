@@ -83,8 +83,7 @@ def main() -> None:
             write_json(args.output, {"attack": settings, "part": args.part, "step": choice["step"], "suffixes": rows})
         state.complete()
     read = [args.model, delta, args.cell / layout.CHOSEN, *provenance.files_named(block, args.data)]
-    facts = {"threads": args.threads, "part": args.part}
-    provenance.record(args.output, args.settings | facts, read, [args.output], base=base)
+    provenance.record(args.output, vars(args), read, [args.output], base=base)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def main() -> None:
         original = checked(read_json(args.original), args.original, HALF)[0]
         result, read = tune(read_trials(args.trials, rates), original), [args.original, *args.trials]
     write_json(args.output, result)
-    provenance.record(args.output, args.settings, read, [args.output])
+    provenance.record(args.output, vars(args), read, [args.output])
 
 
 if __name__ == "__main__":

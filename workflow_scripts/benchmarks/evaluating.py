@@ -6,7 +6,7 @@ from benchmarks.generation import Generation, TextGenerator
 from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import MultipleChoice
 from benchmarks.muse import KnowMem, PrivLeak, VerbMem
-from moe.suffix import Prefix
+from moe.upper_layers import Prefix
 
 KINDS = {
     "multiple_choice": MultipleChoice,
