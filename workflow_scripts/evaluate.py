@@ -31,7 +31,9 @@ def parse() -> argparse.Namespace:
     arguments = parser(__doc__, "settings", "model", "data", "limit-gb", "threads", "output")
     arguments.add_argument("--checkpoints", type=Path, nargs="*", default=[])
     arguments.add_argument("--manifest", type=Path, help="the cell's; every checkpoint that it names must exist")
-    arguments.add_argument("--original", type=Path, help="the untouched model's metrics.json; needs `threshold`")
+    arguments.add_argument(
+        "--original", type=Path, nargs="?", help="the untouched model's metrics.json; needs `threshold`"
+    )
     arguments.add_argument("--predictions", type=Path)
     return arguments.parse_args()
 

@@ -26,21 +26,20 @@ def learning_rate(path: Path) -> float:
 
 
 def read_trials(paths: list[Path], learning_rates: list[float]) -> dict[float, list[dict]]:
-    """Checkpoints after step 0 by learning rate. One line if a rate of the grid has no trial, or not exactly one."""
-    trials = {}
+    """Checkpoints after step 0 by learning rate. One line unless each rate of the grid has one trial."""
+    trials, grid = {}, [f"{rate:g}" for rate in learning_rates]
     for path in paths:
         rate, checkpoints = learning_rate(path), checked(read_json(path), path, HALF)
         if rate in trials:
             raise SystemExit(f"{path}: two trials have the learning rate {rate:g}")
-        if rate not in learning_rates:
-            allowed = ", ".join(f"{rate:g}" for rate in learning_rates)
-            raise SystemExit(f"{path}: learning rate {rate:g} is not in the grid (allowed: {allowed})")
+        if f"{rate:g}" not in grid:
+            raise SystemExit(f"{path}: learning rate {rate:g} is not in the grid (allowed: {', '.join(grid)})")
         trials[rate] = [entry for entry in checkpoints if entry["step"] > 0]
         if not trials[rate]:
             raise SystemExit(f"{path}: checkpoints: only step 0; there is nothing to choose")
-    for rate in learning_rates:
-        if rate not in trials:
-            raise SystemExit(f"--trials: there is none for the learning rate {rate:g}")
+    for rate in grid:
+        if float(rate) not in trials:
+            raise SystemExit(f"--trials: there is none for the learning rate {rate}")
     return trials
 
 
@@ -76,7 +75,7 @@ def tune(trials: dict[float, list[dict]], original: dict) -> dict:
 def main() -> None:
     arguments = parser(__doc__, "settings", "output")
     arguments.add_argument("--trials", type=Path, nargs="*", default=[], help="metrics.json of each")
-    arguments.add_argument("--original", type=Path, help="metrics.json of the untouched model; goes with --trials")
+    arguments.add_argument("--original", type=Path, nargs="?", help="the untouched model's metrics.json")
     args = arguments.parse_args()
     rates, read = args.settings["learning_rates"], []
     if len(rates) == 1:
