@@ -4,10 +4,11 @@ A picture is a file tables/<name>.py or figures/<name>.py. It declares, as modul
 without importing it:
     TITLE, CAPTION          heading; text for the report
     READS                   names of planning.layout's patterns: the files that it reads
-    KEYS                    required keys of its config block, if not DEFAULT_KEYS (`pairs` stands for methods and scopes)
+    KEYS                    required keys of its config block, if not DEFAULT_KEYS
     FIRST_SEED_ONLY = True  shows the first seed: averages over independently trained models would mean nothing
     ATTACK_KINDS            kinds of attacks that it can show
-A `block` is its entry in the config's `tables:` or `figures:`, `models` the config's `models:`.
+A `block` is its entry in the config's `tables:` or `figures:` (`pairs` stands there for methods and scopes), `models`
+the config's `models:`.
 Standard library only: Snakemake imports this at every start.
 """
 
@@ -58,7 +59,7 @@ def _paths(kind: str, name: str, settings: dict) -> list[str]:
     reads = declared(kind, name)["READS"]
     return list(
         dict.fromkeys(
-            layout.path(_pattern(what), **place)
+            layout.path(pattern(getattr(layout, what)), **place)
             for place in _places(settings)
             for what in reads
             if what != "RETRAINED" or place["benchmark"] in settings["retrained"]
@@ -66,10 +67,9 @@ def _paths(kind: str, name: str, settings: dict) -> list[str]:
     )
 
 
-def _pattern(what: str) -> str:
-    """A pattern of the layout, from results/<study>/ on."""
-    pattern = getattr(layout, what)
-    return pattern if "{" in pattern else f"{layout.CELL}/{pattern}"
+def pattern(file: str) -> str:
+    """A pattern of the layout from results/<study>/ on: files of a cell stand there without its folder."""
+    return file if "{" in file else f"{layout.CELL}/{file}"
 
 
 def _places(settings: dict) -> Iterator[dict]:
@@ -97,6 +97,7 @@ def settings(kind: str, name: str, config: dict) -> dict:
     scopes = block.get("scopes") or list(dict.fromkeys(scope for _, scope in block.get("pairs", [])))
     benchmarks = block.get("benchmarks", [])
     rendered = {
+        "name": name,
         "study": config["study"],
         "world": config.get("world") or config["study"],
         "seeds": config["seeds"][:1] if picture.get("FIRST_SEED_ONLY") else config["seeds"],
@@ -126,18 +127,21 @@ def _part(block: dict, keys: tuple[str, ...] | list[str]) -> dict:
     return {key: block[key] for key in keys if key in block}
 
 
+def pairs(block: dict) -> list[tuple[str, str]]:
+    """(method, scope): a block names its methods and scopes, or single `pairs` of them."""
+    every = [(method, scope) for method in block.get("methods", []) for scope in block.get("scopes", [])]
+    return [tuple(pair) for pair in block.get("pairs") or every]
+
+
 def cells(block: dict, models: dict) -> list[tuple[str, str, str, str]]:
     """(model, benchmark, method, scope) of a block, the block's order; a dense model has no experts, hence only the
-    scope baseline. A block names its methods and scopes, or single `pairs` of them.
+    scope baseline.
     """
-    pairs = block.get("pairs") or [
-        (method, scope) for method in block.get("methods", []) for scope in block.get("scopes", [])
-    ]
     return [
         (model, benchmark, method, scope)
         for model in block["models"]
         for benchmark in block["benchmarks"]
-        for method, scope in pairs
+        for method, scope in pairs(block)
         if models[model]["moe"] or scope == "baseline"
     ]
 
@@ -152,7 +156,7 @@ def grid(config: dict) -> list[tuple[str, str, str, str]]:
         block
         for kind in KINDS
         for name, block in config.get(kind, {}).items()
-        if any(_pattern(what).startswith(layout.CELL) for what in declared(kind, name)["READS"])
+        if any(pattern(getattr(layout, what)).startswith(layout.CELL) for what in declared(kind, name)["READS"])
     ]
     return sorted({cell for block in blocks for cell in cells(block, config["models"])})
 
