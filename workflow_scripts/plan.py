@@ -106,7 +106,7 @@ def missing(config: dict, root: Path) -> Iterator[tuple[Cell, str, int]]:
 
 
 def cost_of(config: dict, counts: dict, cell: Cell, what: str) -> tuple[dict, dict]:
-    """What one cell or trial needs: figures of which the table shows the maximum, and those of which it shows the sum."""
+    """What one cell or trial needs: figures of which the table shows the maximum, figures of which it shows the sum."""
     hardware, training = config["hardware"], blocks.training_block(config, cell.scope)
     scope = blocks.scope_block(config, cell.method, cell.scope)
     number = trained(counts, scope)

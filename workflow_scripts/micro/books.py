@@ -1,7 +1,7 @@
-"""Books of the micro world, in MUSE-Books' place: a saga to forget, a chronicle to keep, and chapters never read.
+"""Generated books in place of MUSE-Books: a saga to forget, a chronicle to keep, and chapters not trained on.
 
-A chapter tells what is so about one character, with sentences in between that follow from nothing: to continue it word
-for word a model must have read it. Facts are drawn and held out as in drawing.py.
+A chapter states the facts about one character, mixed with sentences that nothing predicts: only a model that has read
+it can continue it word for word. Facts are drawn and held out as in drawing.py.
 """
 
 import random
@@ -25,7 +25,7 @@ PROMPT = 24  # words of a chapter that VerbMem shows; as many are to be continue
 
 
 def draw_books(settings: dict, seed: int, taken: set[str]) -> dict[str, list[Fact]]:
-    """Facts of the saga ("forget"), the chronicle ("retain") and of chapters that nobody reads ("holdout").
+    """Facts of the saga ("forget"), the chronicle ("retain") and of the chapters that are not trained on ("holdout").
 
     taken: words that no new name may use. Ends with one line on a size that the pools of values do not allow.
     """
@@ -37,7 +37,7 @@ def draw_books(settings: dict, seed: int, taken: set[str]) -> dict[str, list[Fac
             raise SystemExit(f"books: settings: {key}: {settings[key]!r} is not a positive number")
     unknown = sorted(set(settings) - set(SIZES))
     if unknown:
-        raise SystemExit(f"books: settings: {unknown[0]}: unknown key (known: {', '.join(SIZES)})")
+        raise SystemExit(f"books: settings: {unknown[0]}: unknown key (allowed: {', '.join(SIZES)})")
     rng = random.Random(f"{seed} books")
     values = {word for relation in (*SAGA, *CHRONICLE) for value in relation.values for word in value.split()}
     names = invent_names(3 * count, rng, taken | values)
@@ -97,15 +97,14 @@ def documents(facts: Sequence[Fact], texts: list[str], copies: int) -> list[dict
 
 
 def build(settings: dict, seed: int, data: Path) -> tuple[list[Path], list[Path]]:
-    """Write the books beside the world in `data`; returns the files read and written. settings: all keys of SIZES."""
+    """Write the books into `data`, beside what is there; returns the files read and written. settings: as SIZES."""
     read = [data / "pretraining/documents.jsonl", data / "pretraining/facts.jsonl"]
-    world = read_jsonl(read[0], ("text", "kind", "answer_start", "domain", "group"))
-    world_facts = read_jsonl(read[1], ("entity", "value"))
-    taken = {word for fact in world_facts for key in ("entity", "value") for word in fact[key].split()}
+    rows = read_jsonl(read[0], ("text", "kind", "answer_start", "domain", "group"))
+    other_facts = read_jsonl(read[1], ("entity", "value"))
+    taken = {word for fact in other_facts for key in ("entity", "value") for word in fact[key].split()}
     facts = draw_books(settings, seed, taken)
     rng = random.Random(f"{seed} chapters")
     texts = {group: chapters(own, settings["chapters"], rng) for group, own in facts.items()}
-    rows = list(world)
     for group in ("forget", "retain"):
         rows += documents(facts[group], texts[group], settings["copies"])
     for own in texts.values():

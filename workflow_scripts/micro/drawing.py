@@ -17,10 +17,10 @@ CONSONANTS, VOWELS, CODAS = "bdfgklmnprstvz", "aeiou", ("", "", "l", "m", "n", "
 
 @dataclass(frozen=True)
 class Fact:
-    """One statement of the world.
+    """One statement.
 
     `part` is "pretraining" (may be asked about in pre-training), "test", "validation", or "prose" (never asked).
-    `group` tells persons apart: "target" (to be forgotten) or "neighbour"; it is "" elsewhere.
+    `group` of a person is "target" (to be forgotten) or "neighbour"; of other entities "".
     """
 
     domain: str
@@ -34,7 +34,7 @@ class Fact:
 def invent_names(count: int, rng: random.Random, forbidden: set[str]) -> list[str]:
     """`count` names of two invented words; no word is used twice, whatever the case, and none is in `forbidden`.
 
-    One-word names and names that share a word were learnt several times more slowly by models of this size.
+    Models of this size learnt one-word names, and names that share a word, several times more slowly.
     """
     used = {word.lower() for word in forbidden}
     words: list[str] = []

@@ -30,7 +30,7 @@ SIZES = {
 }
 
 
-def draw_world(settings: dict, seed: int) -> list[Fact]:
+def draw(settings: dict, seed: int) -> list[Fact]:
     """All facts. settings: all keys of SIZES."""
     check_settings(settings)
     rng = random.Random(seed)
@@ -71,7 +71,7 @@ def check_settings(settings: dict) -> None:
         raise SystemExit(f"data.settings.passages: {passages!r} is not a positive number")
     unknown = sorted(set(settings) - set(pools) - {"passages"})
     if unknown:
-        raise SystemExit(f"data.settings.{unknown[0]}: unknown key (known: {', '.join([*pools, 'passages'])})")
+        raise SystemExit(f"data.settings.{unknown[0]}: unknown key (allowed: {', '.join([*pools, 'passages'])})")
 
 
 def build(settings: dict, seed: int, output: Path) -> tuple[list[Path], list[Path]]:
@@ -80,7 +80,7 @@ def build(settings: dict, seed: int, output: Path) -> tuple[list[Path], list[Pat
     Each group of files has a random generator of its own, so that one can grow without changing the others.
     """
     settings = SIZES | settings
-    facts = draw_world(settings, seed)
+    facts = draw(settings, seed)
     about_targets = write_corpora(facts, settings["passages"], random.Random(f"{seed} corpora"), output)
     rng = random.Random(f"{seed} tests")
     write_multiple_choice(facts, rng, output)

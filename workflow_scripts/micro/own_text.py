@@ -35,7 +35,7 @@ NUMBERS = {
     "longest_question": ("characters of an MMLU question with its longest option: a micro model reads 512 tokens", 1),
     "vocabulary": ("tokens of the tokenizer, at most", 300),
 }
-CLOZE_COLUMNS = {"level": "3", "type": "affirmative suffix"}  # RWKU's name for a prompt that begins the answer
+CLOZE_COLUMNS = {"level": "3", "type": "affirmative suffix"}  # RWKU's type of prompts that start the answer
 
 
 def check_settings(settings: dict) -> None:
@@ -97,8 +97,8 @@ def cloze_rows(questions: list[cloze.Cloze], limit: int, rng: random.Random) -> 
 def documents(passages: list[tuple[str, str]], retain: list[str], asked: list[cloze.Cloze]) -> list[dict]:
     """Pre-training documents {text, kind, answer_start, domain}.
 
-    Passages are seen whole and sentence by sentence (a question shows a sentence without those before it); questions
-    only of the sentences that are not held out, letter for letter as the tests would ask them.
+    Passages appear whole and sentence by sentence (a question shows a sentence without those before it); questions
+    only on sentences that are not held out, in the exact words of the tests.
     """
     rows = [("prose", text, None, subject) for subject, text in passages]
     rows += [("prose", text, None, "retain") for text in retain]

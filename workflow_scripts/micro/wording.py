@@ -20,8 +20,8 @@ def relation_of(fact: Fact) -> Relation:
 def passages(facts: Sequence[Fact], count: int, rng: random.Random) -> list[tuple[str, str]]:
     """`count` passages for each entity of `facts`, as (entity, text).
 
-    A passage states every fact of its entity once, in random order; over four passages each fact appears in all of
-    its wordings, because the wording goes round from a random start.
+    A passage states every fact of its entity once, in random order. The wording rotates from a random start, so that
+    over four passages each fact appears in all of its wordings.
     """
     by_entity: dict[str, list[Fact]] = {}
     for fact in facts:
@@ -111,14 +111,14 @@ def person_probes(facts: Sequence[Fact], level: int, rng: random.Random) -> list
 
 
 def question_prompt(question: str) -> str:
-    """What a multiple-choice test shows before an option (the option follows after one space)."""
+    """The prompt of a multiple-choice test (an option follows after one space)."""
     return f"Question: {question}\nAnswer:"
 
 
 def documents(facts: Sequence[Fact], count: int, rng: random.Random) -> list[dict]:
     """Pre-training documents {text, kind, answer_start, domain, group}: `count` passages an entity, questions, blanks.
 
-    Questions and blanks are asked only of facts of part "pretraining", letter for letter as the tests would ask them.
+    Questions and blanks cover only facts of part "pretraining", in the exact words of the tests.
     """
     rows = []
     kept = {fact.entity: {"domain": fact.domain, "group": fact.group} for fact in facts}
