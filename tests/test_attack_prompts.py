@@ -26,6 +26,7 @@ from moe.gcg import target_losses
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
 from planning import needs, study
+from planning.code import code_of
 from search_suffixes import allowed_tokens
 from tables.prompts import table8
 
@@ -258,10 +259,10 @@ def test_pictures_of_attacks_that_cannot_be_are_one_line(table, change, words):
 
 def test_an_edit_of_the_search_touches_attacks_by_prompts_alone():
     search = "workflow_scripts/moe/gcg.py"
-    assert search in study.code_of("search_suffixes.py") and search in study.code_of("attack_prompts.py")
+    assert search in code_of("search_suffixes.py") and search in code_of("attack_prompts.py")
     for script in ("attack.py", "evaluate.py", "unlearn.py", "render_table.py", "plot_figure.py"):
-        assert search not in study.code_of(script)
-    assert not any("multiple_choice" in path for path in study.code_of("attack_prompts.py"))
+        assert search not in code_of(script)
+    assert not any("multiple_choice" in path for path in code_of("attack_prompts.py"))
 
 
 def test_the_tables(tmp_path):

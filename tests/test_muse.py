@@ -20,7 +20,7 @@ from benchmarks.muse import KnowMem, PrivLeak, VerbMem, auc, min_k
 from benchmarks.scores import privacy_leakage
 from jobs.files import read_json, read_jsonl, write_jsonl
 from micro import books
-from planning.study import BOOK_FILES
+from planning.data_files import BOOK_FILES
 
 BOTH = ["development", "test"]
 # Columns of muse-bench/MUSE-Books.

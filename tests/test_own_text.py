@@ -12,7 +12,8 @@ import yaml
 import build_world
 from jobs.files import read_jsonl, write_jsonl
 from micro import cloze, own_text
-from planning import own_files, study
+from planning import own_files
+from planning.data_files import data_files
 
 ROOT = Path(__file__).parent.parent
 SUBJECTS = ("Ada Brook", "Ben Hale", "Cora Finch", "Dan Moss")
@@ -181,7 +182,7 @@ def test_passages_alone_are_enough(folder, tmp_path):
     data = build(folder, tmp_path / "data", files)
     config = yaml.safe_load((ROOT / "config/own_text.yaml").read_text())
     del config["benchmarks"]["own-mmlu"], config["benchmarks"]["own-cloze"]["rwku_test"]  # as README.md says
-    assert all((data / name).is_file() for name in study.data_files(config))
+    assert all((data / name).is_file() for name in data_files(config))
     assert not (data / "mmlu").exists() and not (data / "forget/level1.jsonl").exists()
     kept = {row["text"] for row in read_jsonl(data / "retain/test.jsonl")}
     asked = {row["subject"] for row in read_jsonl(data / "others/cloze.jsonl")}
