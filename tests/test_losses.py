@@ -14,7 +14,7 @@ from methods import ga, gdiff, npo, rmu
 from moe.forward import Batch
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
-from unlearn import anchor_loss
+from unlearning.anchor import anchor_loss
 
 LENGTHS = (12, 7, 10)  # tokens of each row that are no padding
 FAMILIES = ["qwen2moe", "deepseek", "mixtral", "gptoss", "llama"]

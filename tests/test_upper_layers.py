@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 from tiny_models import MOE_FAMILIES, LetterTokenizer, random_texts, random_tokens, tiny
 
 import cache_prefix
-import unlearn as stage
 from methods import npo
 from moe.delta import base_hash, trained_tensors
 from moe.forward import CHUNK, final_hidden, hidden_states, sequence_nll, token_nll
@@ -16,7 +15,9 @@ from moe.layers import decoder_layers, find_moe_layers
 from moe.packing import batch_of, batches, pack
 from moe.routing import record_routing
 from moe.selection import NOTHING
-from moe.suffix import Reuse, lowest_trained, reuse_prefix_
+from moe.upper_layers import Reuse, lowest_trained, reuse_prefix_
+from unlearning.run import unlearn
+from unlearning.texts import pack_texts
 
 TEXTS = random_texts(10, 40, seed=1), random_texts(8, 40, seed=2)
 TRAINING = {"batch_size": 3, "block_length": 16, "steps": 20, "checkpoint_every": 10, "probe_blocks": 4}
@@ -49,23 +50,13 @@ def uoe(model, layers=(2,)) -> dict:
 def run(model, method="ga", *, selection=None, scope=None, reuse=None, training=TRAINING, whole=False, rate=1e-3):
     """(trajectory, trained tensors); whole: every step runs every layer, as if nothing were kept."""
     selection = uoe(model) if selection is None else selection
-    scope = scope or {"kind": "uoe", "alpha": 1.0}
     with pytest.MonkeyPatch.context() as patch:
         if whole:
-            patch.setattr(stage, "reuse_prefix_", lambda *arguments: None)
-        trajectory, _ = stage.unlearn(
-            *(
-                model,
-                LetterTokenizer(),
-                *TEXTS,
-                selection,
-                method,
-                METHODS[method],
-                scope or {"kind": "uoe", "alpha": 1.0},
-            ),
-            *(training, rate, 0, lambda step: None),
-            reuse=reuse,
-        )
+            patch.setattr("unlearning.run.reuse_prefix_", lambda *arguments: None)
+        settings = {"method": {"name": method} | METHODS[method], "scope": scope or {"kind": "uoe", "alpha": 1.0}}
+        settings |= {"training": training, "learning_rate": rate}
+        texts = pack_texts(LetterTokenizer(), *TEXTS, settings)
+        trajectory, _ = unlearn(model, texts, settings, selection, 0, lambda step: None, reuse=reuse)
     return trajectory, {name: tensor.clone() for name, tensor in trained_tensors(model).items()}
 
 
@@ -302,12 +293,13 @@ class TestFile:
             (tmp_path / f"{name}.jsonl").write_text("".join(rows))
         layers = {str(layer): {"gate_score": [0.1, 0.3 if layer == 2 else 0.2]} for layer in range(3)}
         (tmp_path / "affinity.json").write_text(json.dumps({"layers": layers}))
+        settings = {"benchmark": {"forget": "forget.jsonl", "retain": "retain.jsonl"}, "precision": "float32"}
+        settings |= {key: TRAINING[key] for key in ("batch_size", "block_length")}
         given = {
             "model": folder,
             "data": tmp_path,
-            "benchmark": json.dumps({"forget": "forget.jsonl", "retain": "retain.jsonl"}),
+            "settings": json.dumps(settings),
             "affinity": tmp_path / "affinity.json",
-            "training": json.dumps(TRAINING),
             "limit-gb": 1,
             "output": tmp_path / "prefix.safetensors",
         }
