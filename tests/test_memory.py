@@ -10,7 +10,7 @@ from tiny_models import LetterTokenizer, random_texts, tiny
 from transformers import AutoModelForCausalLM, DeepseekV2Config, Qwen2MoeConfig
 
 from moe import budget
-from moe.cost import cost_of, memory_plan
+from moe.cost import cost_of, step_memory
 from moe.delta import trained_tensors
 from moe.layers import decoder_layers
 from moe.loading import first_device, place_
@@ -102,7 +102,7 @@ def test_a_cell_holds_no_more_than_is_planned(name, layer, method, recomputed, m
     monkeypatch.setattr("moe.forward.CHUNK", budget.CHUNK // 16)
     monkeypatch.setattr(budget, "CHUNK", budget.CHUNK // 16)
     cost = cost_of(CONFIGS[name], LENGTH)
-    plan = memory_plan(CONFIGS[name], cost, layer, ROWS * LENGTH, recomputed=recomputed)
+    plan = step_memory(CONFIGS[name], cost, layer, ROWS * LENGTH, recomputed=recomputed)
     peak = measured(name, method, layer, recomputed)
     print(method, recomputed, peak / 1e6, {key: value / 1e6 for key, value in plan.items()})
     assert peak <= plan["trained"] + 1.2 * plan["activations"]

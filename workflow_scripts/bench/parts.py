@@ -13,7 +13,7 @@ from unittest.mock import patch
 from bench import questions, start_up, steps
 from bench.real import REAL
 from bench.steps import METHODS, SHAPE, Full, Naive, Reused, config_of, model_of
-from moe.cost import Cost, cost_of, memory_plan
+from moe.cost import Cost, cost_of, step_memory
 from moe.delta import save_delta
 from plan import LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS
 from unlearning import run
@@ -232,12 +232,12 @@ def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
             "naive RMU": cost.naive_rmu(layer) / cost.reused_rmu(layer),
         }
         slow, fast = cost.evaluation(layer, 8)
-        plan = memory_plan(config, cost, layer, rows * length, recomputed=True)
+        memory_bytes = step_memory(config, cost, layer, rows * length, recomputed=True)
         results.append(
             {"part": "limits", "what": name, "head_in_layers": cost.head / statistics.mean(cost.layers)}
             | {f"limit_{key}": value for key, value in ratios.items()}
             | {"limit_HFLM x 8": slow / fast}
-            | {f"gigabytes_{key}": value / 1e9 for key, value in plan.items()}
+            | {f"gigabytes_{key}": value / 1e9 for key, value in memory_bytes.items()}
             | shared_questions(cost, config.hidden_size, layer)
         )
     return results

@@ -44,14 +44,6 @@ def libraries(stage: str) -> list[str]:
 
 def forked() -> dict[str, float]:
     """Seconds of each stage where `make` starts it: in a fork of a server that has the libraries."""
-    command = [
-        sys.executable,
-        f"{SCRIPTS}/launch/start.py",
-        "--warm",
-        sys.executable,
-        "-c",
-        FORKED,
-        str(SCRIPTS),
-        *STAGES,
-    ]
+    server = [sys.executable, f"{SCRIPTS}/launch/start.py", "--warm"]
+    command = [*server, sys.executable, "-c", FORKED, str(SCRIPTS), *STAGES]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

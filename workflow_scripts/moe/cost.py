@@ -100,7 +100,7 @@ def _head_size(config: PretrainedConfig) -> int:
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
-def memory_plan(
+def step_memory(
     config: PretrainedConfig, cost: Cost, layer: int, tokens: int, *, recomputed: bool, width: int = 2
 ) -> dict[str, float]:
     """Bytes of a UOE step: weights of the layers run and of the head, 16 per trained parameter (its fp32 copy, gradient
