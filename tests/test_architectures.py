@@ -10,7 +10,7 @@ import yaml
 from stub_project import ROOT
 from tiny_models import tiny
 
-import count_parameters
+from moe import parameter_counts
 from moe.layers import find_moe_layers
 
 ARCHITECTURES = yaml.safe_load((ROOT / "config/architectures.yaml").read_text())
@@ -26,7 +26,7 @@ def test_the_real_models(name):
     """Two experts in each of DeepSeek's 26 MoE layers are the 2.864 % that the papers' ESFT row implies."""
     total, uoe, fused, separate = REAL[name]
     two = {"experts": {str(layer): [0, 5] for layer in range(1, 27)}, "routers": [], "anchor": {}}
-    found = count_parameters.count(ARCHITECTURES[name], 8, {"esft": two} if name == "deepseek-v2-lite" else {})
+    found = parameter_counts.count(ARCHITECTURES[name], 8, {"esft": two} if name == "deepseek-v2-lite" else {})
     share = {scope: entry["percent"] for scope, entry in found["scopes"].items()}
     assert found["total"] == total
     assert (f"{share['uoe']:.4f}", f"{share['lora']:.3f}", f"{share['lora-separate']:.3f}") == (uoe, fused, separate)
@@ -38,7 +38,7 @@ def test_the_real_models(name):
 
 @pytest.mark.parametrize("name", ["llama-3-8b", "phi-3.5-mini", "olmoe-1b-7b"])
 def test_the_other_totals(name):
-    model = count_parameters.empty_model(ARCHITECTURES[name])
+    model = parameter_counts.empty_model(ARCHITECTURES[name])
     assert sum(parameter.numel() for parameter in model.parameters()) == ARCHITECTURES[name]["total"]
     assert all(parameter.is_meta for parameter in model.parameters())
 
@@ -52,7 +52,7 @@ def test_separate_lora_against_matrices_counted_one_by_one(family):
     for name, module in model.named_modules():
         if type(module).__name__ == "Linear" and ".layers." in name:
             linear += rank * sum(module.weight.shape)
-    assert count_parameters.separate_lora(model, layers, rank) == own + linear
+    assert parameter_counts.separate_lora(model, layers, rank) == own + linear
 
 
 def scores(layers: int, experts: int) -> dict:

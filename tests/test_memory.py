@@ -17,7 +17,7 @@ from moe.layers import decoder_layers
 from moe.loading import first_device, place_
 from moe.packing import pack
 from moe.selection import with_routers
-from moe.suffix import Reuse, reuse_prefix_
+from moe.upper_layers import Reuse, reuse_prefix_
 
 LENGTH, ROWS, BLOCKS = 64, 4, 8  # a sixteenth of the papers' 1,024 tokens; rows in a pass and blocks of a set as there
 METHODS = {
@@ -150,7 +150,7 @@ def test_a_cell_with_its_lower_layers_elsewhere_is_the_same(method, recomputed, 
                 place_(model, layer, torch.device("cpu"))
             return first_device(model)
 
-        monkeypatch.setattr(stage, "settle_", settle)
+        monkeypatch.setattr(stage, "move_to_gpu_", settle)
         trajectory, _ = stage.unlearn(model, LetterTokenizer(), *TEXTS, *given, training, 1e-3, 0, lambda step: None)
         assert on_device(model.model.layers[0]) is not placed
         found.append((trajectory, {name: tensor.clone() for name, tensor in trained_tensors(model).items()}))

@@ -1,7 +1,7 @@
 """Keep what enters the target layer on a benchmark's texts, for all cells that train no layer below it.
 
 Reads a model folder, the forget and retain texts and affinity.json; writes one safetensors file, hidden states and
-token ids of every training block, which unlearn.py maps into memory (moe/suffix.py). Texts over the limit are left out.
+token ids of every training block, which unlearn.py maps into memory (moe/upper_layers.py). Texts over the limit are left out.
     python workflow_scripts/cache_prefix.py --model MODEL --data DATA --benchmark '{...}' --affinity affinity.json \\
         --training '{"batch_size": 4, "block_length": 128}' --limit-gb 8 --output prefix.safetensors
 """
@@ -21,7 +21,7 @@ from moe.delta import base_hash
 from moe.loading import PRECISIONS, load_model
 from moe.packing import pack
 from moe.selection import ranked_layers
-from moe.suffix import Reuse, reuse_prefix_
+from moe.upper_layers import Reuse, reuse_prefix_
 
 
 def main() -> None:

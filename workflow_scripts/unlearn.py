@@ -28,12 +28,12 @@ from jobs.state import State, publish, random_state, set_random_state, stamp_of
 from moe.delta import base_hash, save_delta, trained_tensors
 from moe.forward import Batch, token_nll
 from moe.layers import MoELayer, find_moe_layers
-from moe.loading import checkpoint_activations_, load_model, settle_
+from moe.loading import checkpoint_activations_, load_model, move_to_gpu_
 from moe.packing import batches, pack, shuffled
-from moe.precision import hand_over_gradients, make_masters, master, write_back
+from moe.precision import copy_gradients_to_masters, make_masters, master, write_back
 from moe.routing import Routing, overlap, record_routing, token_share
 from moe.sharding import load_optimizer_slices, optimizer_slices, own_rows, own_slice, reshard_, shard_, whole
-from moe.suffix import Reuse, lowest_trained, reuse_prefix_
+from moe.upper_layers import Reuse, lowest_trained, reuse_prefix_
 
 BETAS, CLIP = (0.9, 0.999), 1.0  # the published runs' AdamW and gradient clipping (LLaMA-Factory's defaults)
 
@@ -141,7 +141,7 @@ def unlearn(
         checkpoint_activations_(model)
 
     known = [blocks for blocks in (forget, retain) if blocks is not None]
-    device = group.device or settle_(model, lowest_trained(model))
+    device = group.device or move_to_gpu_(model, lowest_trained(model))
     forget = forget.to(device)
     retain = None if retain is None else retain.to(device)
     token_weights = None if token_weights is None else token_weights.to(device)
@@ -212,7 +212,7 @@ def unlearn(
                 loss = share * losses.retain_loss(model, part, retain_reference, method)
                 add(sums, "retain_loss", loss)
                 (method["retain_weight"] * loss).backward()
-        hand_over_gradients(trained)
+        copy_gradients_to_masters(trained)
         norm = whole(torch.nn.utils.clip_grad_norm_(masters, CLIP))
         sums = group.mean(sums)
         for key, what in (("forget_loss", "the forget loss"), ("retain_loss", "the retain loss")):
@@ -260,7 +260,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     with Group() as group:
-        with group.together():
+        with group.fail_together():
             learning_rate = args.learning_rate or read_json(args.tuned)["learning_rate"]
             selection = read_json(args.selection)
             texts = forget_texts(args.benchmark, args.data), retain_texts(args.benchmark, args.data)
@@ -283,7 +283,7 @@ def run_cell(
 ) -> None:
     """Unlearn and write the outputs. Checkpoints lie with the state until the end, so that a stop loses none."""
     reuse = Reuse(1e9 * args.limit_gb, args.prefix, base)
-    # Where all that enters the trained layers is on file, what lies below them is not brought to the GPU (`settle_`).
+    # Where all that enters the trained layers is on file, what lies below them is not brought to the GPU (`move_to_gpu_`).
     on_cpu = group.size > 1 or (torch.cuda.device_count() == 1 and reuse.complete())
     model = load_model(args.model, args.training.get("precision", "float32"), on_cpu=on_cpu)
     method = {key: value for key, value in args.method.items() if key != "name"} | {"seed": args.seed}
@@ -296,7 +296,7 @@ def run_cell(
 
     def save(step: int) -> None:
         path = waiting / f"step-{step:04d}.safetensors"
-        with group.together(), state.writing(path):
+        with group.fail_together(), state.writing(path):
             save_delta(model, None if group.rank else path, base, rank)
             if not group.rank:
                 state.keep(path)
@@ -319,7 +319,7 @@ def run_cell(
         label=f"unlearning {args.output}",
         group=group,
     )
-    with group.together():
+    with group.fail_together():
         if group.rank:
             return  # the first process writes
         hashes = {file.name: sha256(file) for file in sorted(waiting.glob("*.safetensors"))}

@@ -14,7 +14,7 @@ from bench import questions, start_up, steps
 from bench.real import REAL
 from bench.steps import METHODS, SHAPE, Full, Naive, Reused, config_of, model_of
 from moe.cost import Cost, cost_of, memory_plan
-from moe.suffix import Reuse
+from moe.upper_layers import Reuse
 from plan import LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS
 
 DEPTHS = (2, 8, 11)  # of 12 layers: near the bottom, two thirds up, the last

@@ -17,7 +17,7 @@ from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import TASKS, MultipleChoice
 from moe.delta import applied, lowest_changed, save_delta
 from moe.layers import find_moe_layers
-from moe.suffix import Reuse, reuse_prefix_
+from moe.upper_layers import Reuse, reuse_prefix_
 from scopes.uoe import prepare
 
 TESTS = {"mmlu": 24, "mmlu_option_text": 12}  # questions, of about 70 and 4 x 40 tokens

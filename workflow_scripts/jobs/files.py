@@ -1,9 +1,11 @@
-"""Small files between the stages: read and written so that a half-written one is never taken for a whole one."""
+"""Read and write the files between the stages. A file is replaced as a whole, so no reader sees half of one."""
 
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +44,41 @@ def read_jsonl(path: str | Path, columns: tuple[str, ...] = ()) -> list[dict]:
             raise SystemExit(f"{path}, line {number}: not valid JSON ({error})") from None
         missing = [column for column in columns if column not in row]
         if missing:
-            found = ", ".join(sorted(row))
-            raise SystemExit(f"{path}, line {number}: column {missing[0]!r} is missing (columns found: {found})")
+            columns_present = ", ".join(sorted(row))
+            raise SystemExit(f"{path}, line {number}: column {missing[0]!r} is missing (columns found: {columns_present})")
         rows.append(row)
     if not rows:
         raise SystemExit(f"{path}: the file has no rows")
     return rows
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write through a temporary file in the same folder and a rename."""
+@contextmanager
+def replacing(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
+    """A temporary file beside `path` to write to; it replaces `path` at the end and is removed after an error.
+
+    sync: flush it to the disk first, so that even a crash of the machine leaves the old file or the new one.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    try:
+        yield temporary
+        if sync:
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # the disk may be full
+        raise
+
+
+def write_bytes(path: str | Path, data: bytes, *, sync: bool = False) -> None:
+    with replacing(path, sync=sync) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    write_bytes(path, text.encode())
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -93,13 +115,13 @@ def model_hash(folder: str | Path) -> str:
     record = read_json(folder / RECORD)["files"] if (folder / RECORD).is_file() else {}
     for name in record:
         if not (folder / name).is_file():
-            raise SystemExit(f"{folder / name}: is gone; {RECORD} beside it says that it was fetched")
-    found = hashes(folder, sorted({*names, *record}))
-    for name, digest in found.items():
+            raise SystemExit(f"{folder / name}: is missing; {RECORD} beside it lists it")
+    digests = hashes(folder, sorted({*names, *record}))
+    for name, digest in digests.items():
         if record.get(name, digest) != digest or (record and name not in record):
             raise SystemExit(
                 f"{folder / name}: is not the file that was fetched (sha256 differs from {RECORD} beside it)"
             )
     if len(names) == 1:
-        return found[names[0]]
-    return hashlib.sha256("".join(f"{found[name]}  {name}\n" for name in names).encode()).hexdigest()
+        return digests[names[0]]
+    return hashlib.sha256("".join(f"{digests[name]}  {name}\n" for name in names).encode()).hexdigest()

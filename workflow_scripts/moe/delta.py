@@ -16,12 +16,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from jobs.files import model_hash
+from jobs.files import model_hash, replacing
 from moe.layers import decoder_layers
 from moe.lora import attach_lora
 from moe.selected import SelectedExperts
 from moe.sharding import whole
-from moe.suffix import lowest_layer
+from moe.upper_layers import lowest_layer
 
 SLICE = re.compile(r"^(.*)\[(\d+)\]$")
 
@@ -58,9 +58,8 @@ def save_delta(model: nn.Module, path: str | Path | None, base: str, lora_rank: 
     tensors = {name: whole(tensor).contiguous() for name, tensor in trained_tensors(model).items()}
     if path is None:
         return
-    temporary = Path(path).with_suffix(".part")
-    save_file(tensors, temporary, metadata)
-    temporary.rename(path)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata)
 
 
 def lowest_changed(model: nn.Module, paths: list[Path]) -> int:

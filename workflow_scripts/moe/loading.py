@@ -62,7 +62,7 @@ def place_(model: nn.Module, layer: int, device: torch.device) -> None:
         add_hook_to_module(module, AlignDevicesHook(device, offload=True, place_submodules=True))
 
 
-def settle_(model: nn.Module, layer: int) -> torch.device:
+def move_to_gpu_(model: nn.Module, layer: int) -> torch.device:
     """Bring a model that waits in the machine's memory to the GPU, where there is one, as `place_` does.
 
     layer: the lowest that trains. Returns where token ids belong.

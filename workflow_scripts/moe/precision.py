@@ -22,7 +22,7 @@ def make_masters(parameters: list[nn.Parameter]) -> list[Tensor]:
     return [master(parameter) for parameter in parameters]
 
 
-def hand_over_gradients(parameters: list[nn.Parameter]) -> None:
+def copy_gradients_to_masters(parameters: list[nn.Parameter]) -> None:
     """Move gradients to the copies. Where no token came by they are zero: Adam must see them, as under a mask."""
     for parameter in parameters:
         if parameter.grad is None:

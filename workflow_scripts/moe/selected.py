@@ -12,6 +12,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from moe.layers import MoELayer
+
 
 class SelectedExperts(nn.Module):
     """A fused experts module in which only `chosen` train.
@@ -64,3 +66,12 @@ def select_experts_(model: nn.Module, name: str, chosen: list[int]) -> SelectedE
     selected = SelectedExperts(model.get_submodule(name), chosen)
     setattr(model.get_submodule(parent), child, selected)
     return selected
+
+
+def train_selection_(model: nn.Module, layers: list[MoELayer], selection: dict) -> None:
+    """Train the experts and routers that a selection names."""
+    by_index = {layer.index: layer for layer in layers}
+    for index, chosen in selection["experts"].items():
+        select_experts_(model, by_index[int(index)].experts, chosen)
+    for index in selection["routers"]:
+        model.get_submodule(by_index[index].router).requires_grad_(True)

@@ -16,7 +16,7 @@ from moe.layers import decoder_layers, find_moe_layers
 from moe.packing import batch_of, batches, pack
 from moe.routing import record_routing
 from moe.selection import NOTHING
-from moe.suffix import Reuse, lowest_trained, reuse_prefix_
+from moe.upper_layers import Reuse, lowest_trained, reuse_prefix_
 
 TEXTS = random_texts(10, 40, seed=1), random_texts(8, 40, seed=2)
 TRAINING = {"batch_size": 3, "block_length": 16, "steps": 20, "checkpoint_every": 10, "probe_blocks": 4}

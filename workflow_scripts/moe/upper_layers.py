@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from jobs.files import replacing
 from moe.forward import Batch, hidden_states
 from moe.layers import base_model, decoder_layers
 from moe.loading import first_device
@@ -127,9 +128,8 @@ class Prefix:
                 found.rows([start], self.compute)
             tensors |= {f"{name}.ids": found.ids, f"{name}.hidden": found.hidden}
         metadata = {"base": base, "layer": self.layer, "sets": sorted(kept)}
-        temporary = Path(path).with_suffix(".part")
-        save_file(tensors, temporary, {"prefix": json.dumps(metadata, sort_keys=True)})
-        temporary.rename(path)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, {"prefix": json.dumps(metadata, sort_keys=True)})
 
     def _dtype(self) -> torch.dtype:
         return next(self.blocks[self.layer - 1].parameters()).dtype
