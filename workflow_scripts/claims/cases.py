@@ -19,20 +19,18 @@ def signed(case: Case, sign: int, name: str = "") -> Case:
     return Case(name or case.name, case.model, case.questions, sign * case.values, case.collapsed)
 
 
-def gains(study: ClaimStudy, test: str, sign: int, places=PLACES, methods=METHODS, other: str = "baseline") -> list[Case]:
+def gains(
+    study: ClaimStudy, test: str, sign: int, places=PLACES, methods=METHODS, other: str = "baseline"
+) -> list[Case]:
     """UOE against another scope: sign x (score of UOE - score of the other)."""
-    cells = [
-        [study.cell(*place, method, scope) for scope in ("uoe", other)] for method in methods for place in places
-    ]
+    cells = [[study.cell(*place, method, scope) for scope in ("uoe", other)] for method in methods for place in places]
     return [signed(study.difference(test, first, second), sign) for first, second in cells]
 
 
 def at_forget_accuracy(study: ClaimStudy, place: tuple, first: str, others: tuple[str, ...]) -> list[Case]:
     """UT at FA ≈ 0.25 of one variant of UOE less that of others."""
     own = study.cell(*place, "ga", first)
-    return [
-        study.difference("utility", own, study.cell(*place, "ga", other), "at_forget_accuracy") for other in others
-    ]
+    return [study.difference("utility", own, study.cell(*place, "ga", other), "at_forget_accuracy") for other in others]
 
 
 def shifts(study: ClaimStudy, places: list[tuple]) -> list[Case]:
