@@ -10,7 +10,7 @@ import yaml
 from stub_project import ROOT
 from tiny_models import tiny
 
-import count_parameters
+from moe import parameter_counts
 from moe.layers import find_moe_layers
 
 ARCHITECTURES = yaml.safe_load((ROOT / "config/architectures.yaml").read_text())
@@ -26,7 +26,7 @@ def test_the_real_models(name):
     """Two experts in each of DeepSeek's 26 MoE layers are the 2.864 % that the papers' ESFT row implies."""
     total, uoe, fused, separate = REAL[name]
     two = {"experts": {str(layer): [0, 5] for layer in range(1, 27)}, "routers": [], "anchor": {}}
-    found = count_parameters.count(ARCHITECTURES[name], 8, {"esft": two} if name == "deepseek-v2-lite" else {})
+    found = parameter_counts.count(ARCHITECTURES[name], 8, {"esft": two} if name == "deepseek-v2-lite" else {})
     share = {scope: entry["percent"] for scope, entry in found["scopes"].items()}
     assert found["total"] == total
     assert (f"{share['uoe']:.4f}", f"{share['lora']:.3f}", f"{share['lora-separate']:.3f}") == (uoe, fused, separate)
@@ -38,7 +38,7 @@ def test_the_real_models(name):
 
 @pytest.mark.parametrize("name", ["llama-3-8b", "phi-3.5-mini", "olmoe-1b-7b"])
 def test_the_other_totals(name):
-    model = count_parameters.empty_model(ARCHITECTURES[name])
+    model = parameter_counts.empty_model(ARCHITECTURES[name])
     assert sum(parameter.numel() for parameter in model.parameters()) == ARCHITECTURES[name]["total"]
     assert all(parameter.is_meta for parameter in model.parameters())
 
@@ -52,7 +52,7 @@ def test_separate_lora_against_matrices_counted_one_by_one(family):
     for name, module in model.named_modules():
         if type(module).__name__ == "Linear" and ".layers." in name:
             linear += rank * sum(module.weight.shape)
-    assert count_parameters.separate_lora(model, layers, rank) == own + linear
+    assert parameter_counts.separate_lora(model, layers, rank) == own + linear
 
 
 def scores(layers: int, experts: int) -> dict:
@@ -72,7 +72,8 @@ def test_selection_from_given_scores(tmp_path, kind):
     """ESFT's rule, written down again: sort, and add up until p is reached."""
     given, chosen = tmp_path / "scores.json", tmp_path / "selection.json"
     given.write_text(json.dumps(scores(6, 64)))
-    words = ["--scores", given, "--scope", "esft", "--p", "0.2", "--score", kind, "--out", chosen]
+    settings = json.dumps({"kind": "esft", "threshold": 0.2, "score": kind})
+    words = ["--scores", given, "--settings", settings, "--seed", "0", "--output", chosen]
     subprocess.run([sys.executable, ROOT / "workflow_scripts/select_experts.py", *map(str, words)], check=True)
     selection = json.loads(chosen.read_text())
     assert selection["routers"] == [] and selection["anchor"] == {}
@@ -87,19 +88,20 @@ def test_selection_from_given_scores(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("content", "words", "message"),
+    ("content", "changed", "message"),
     [
-        ({"layers": {}}, (), "neither token_scores nor gate_scores"),
-        ({"token_scores": {"1": {"0": 0.5, "2": 0.5}}}, (), "layer 1: experts must be 0 to 1"),
-        ({"token_scores": {"1": {"0": 1.0}, "2": {"0": 0.5, "1": 0.5}}}, (), "different numbers of experts (1, 2)"),
-        ({"gate_scores": {"1": {"0": 1.0}}}, (), "layer 1: no relevance_token for scope esft"),
-        ({"token_scores": {"1": {"0": 1.0}}}, ("--p", "1.5"), "p = 1.5 must lie in (0, 1]"),
+        ({"layers": {}}, {}, "neither token_scores nor gate_scores"),
+        ({"token_scores": {"1": {"0": 0.5, "2": 0.5}}}, {}, "layer 1: experts must be 0 to 1"),
+        ({"token_scores": {"1": {"0": 1.0}, "2": {"0": 0.5, "1": 0.5}}}, {}, "different numbers of experts (1, 2)"),
+        ({"gate_scores": {"1": {"0": 1.0}}}, {}, "scope esft: layer 1: no token_share"),
+        ({"token_scores": {"1": {"0": 1.0}}}, {"threshold": 1.5}, "threshold 1.5 must lie in (0, 1]"),
     ],
 )
-def test_bad_scores_end_with_one_line(tmp_path, content, words, message):
+def test_bad_scores_end_with_one_line(tmp_path, content, changed, message):
     given = tmp_path / "scores.json"
     given.write_text(json.dumps(content))
-    command = ["--scores", given, "--scope", "esft", "--p", "0.2", "--score", "token", *words, "--out", tmp_path / "s"]
+    settings = json.dumps({"kind": "esft", "threshold": 0.2, "score": "token"} | changed)
+    command = ["--scores", given, "--settings", settings, "--seed", "0", "--output", tmp_path / "s"]
     result = subprocess.run(
         [sys.executable, ROOT / "workflow_scripts/select_experts.py", *map(str, command)],
         capture_output=True,

@@ -21,7 +21,7 @@ from benchmarks.multiple_choice import TASKS, MultipleChoice
 from benchmarks.scores import accuracy, mean_recall
 from benchmarks.texts import forget_texts, retain_texts
 from moe.delta import applied, base_hash, lowest_changed, save_delta
-from moe.suffix import Reuse, reuse_prefix_
+from moe.upper_layers import Reuse, reuse_prefix_
 
 NAMES = ["Abel", "Bora", "Cleo", "Dian", "Egon", "Fara", "Gero", "Hedi", "Ivar", "Jana", "Kito", "Lena"]
 TOOLS = ["hammer", "saw", "file", "pair of tongs", "spirit level", "lathe", "rasp", "bench vice"]

@@ -7,7 +7,7 @@ import torch
 from test_unlearn import NOTHING, TRAINING, run
 from tiny_models import tiny
 
-from moe.precision import hand_over_gradients, make_masters, write_back
+from moe.precision import copy_gradients_to_masters, make_masters, write_back
 
 STEP = 1e-4
 
@@ -29,7 +29,7 @@ def test_fp32_copies_take_steps_that_bf16_loses():
     for _ in range(10):
         model(torch.ones(1, 8, dtype=torch.bfloat16)).sum().backward()
         twin.grad = model.weight.grad.float()
-        hand_over_gradients([model.weight])
+        copy_gradients_to_masters([model.weight])
         ours.step(), theirs.step()
         write_back([model.weight])
         assert model.weight.grad is None
@@ -43,7 +43,7 @@ def test_fp32_copies_take_steps_that_bf16_loses():
 def test_an_fp32_parameter_is_its_own_copy():
     parameter = torch.nn.Parameter(torch.ones(2))
     assert make_masters([parameter])[0] is parameter
-    hand_over_gradients([parameter])  # no token came by
+    copy_gradients_to_masters([parameter])  # no token came by
     assert torch.equal(parameter.grad, torch.zeros(2))
 
 

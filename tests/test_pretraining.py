@@ -103,7 +103,7 @@ def test_really_killed_processes_end_in_the_same_bits(data, tmp_path):
         assert process.exitcode == {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 1, None: 0}[number]
         assert (tmp_path / "cut/pretraining.json").exists() == (number is None)
     words = said.read_text()
-    assert words.count("going on from step") == 2 and words.count("stopped by SIGTERM at step") == 1
+    assert words.count("resuming from step") == 2 and words.count("stopped by SIGTERM at step") == 1
     for name in ("model.safetensors", "pretraining.json", "config.json", "tokenizer.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes(), name
     assert not (tmp_path / "state").exists()

@@ -34,7 +34,7 @@ class Job:
     """Two processes that run the stage on one cell."""
 
     def __init__(self, place: Path, output: Path, state: Path, cell: dict, limits: tuple = (None, None)):
-        given = cell | {"training": json.dumps(cell["training"]), "state": state, "state-every": EVERY}
+        given = cell | {"state": state, "state-every": EVERY}
         words = arguments(place, output, scope={"kind": "baseline"}, selection="nothing", **given)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -90,10 +90,10 @@ def test_a_killed_and_a_stopped_run_end_in_the_same_bits(place, tmp_path):
     """SIGKILL of one process, which the other cannot outlive; then SIGTERM to one, which both obey."""
     _, stopped, last = ended(CELL, place, tmp_path, signal.SIGKILL, signal.SIGTERM)
     for said, silent in (stopped, last):
-        assert said.startswith("going on from step") and silent == ""
+        assert said.startswith("resuming from step") and silent == ""
     first, end = stopped[0].splitlines()
     assert end.startswith("stopped by SIGTERM at step ") and last[0].count("\n") == 1
-    assert last[0].split()[4] == end.split()[5].rstrip(";")  # from the very step
+    assert last[0].split()[3] == end.split()[5].rstrip(";")  # from the very step
 
 
 def test_fp32_copies_of_bf16_weights_are_saved_too(place, tmp_path):
@@ -114,7 +114,7 @@ def test_a_state_counts_whole_or_not_at_all(place, tmp_path):
         said, silent = job.words()
         assert [process.exitcode for process in job.processes] == [1, 1] and silent == ""
         assert said.startswith(f"{part}: damaged (") and said.count("\n") == 1
-        assert f"delete {state / 'state.pt'} to start this job anew" in said
+        assert f"delete {state / 'state.pt'} to start this job over" in said
     part.write_bytes(whole)
     before = {path.name: path.read_bytes() for path in state.glob("*.pt")}
     said, silent = Job(place, output, state, CELL, limits=(None, 3000)).words()  # a full disk for one of them
@@ -125,17 +125,16 @@ def test_a_state_counts_whole_or_not_at_all(place, tmp_path):
     step = part.name.split("-")[1]
     saved = (state / "state.pt").stat().st_mtime_ns
     said, _ = Job(place, output, state, CELL).signalled(signal.SIGTERM, 1, newer_than=saved).words()
-    assert f"going on from step {step} " in said
+    assert f"resuming from step {step} " in said
     [part] = state.glob("part-*")  # the unfinished one is gone with the next state
 
-    alone = json.dumps(LONG)
-    words = arguments(place, output, method="gdiff", scope={"kind": "baseline"}, selection="nothing", training=alone)
+    words = arguments(place, output, method="gdiff", scope={"kind": "baseline"}, selection="nothing", training=LONG)
     process = FORKS.Process(target=stage, args=([*words, "--state", str(state)], tmp_path / "alone.txt", None))
     process.start()
     process.join(MUST_STOP)
     said = (tmp_path / "alone.txt").read_text()
-    assert process.exitcode == 0 and "state of other settings, inputs or code; it is replaced" in said
-    assert "going on" not in said and not state.exists()
+    assert process.exitcode == 0 and "state of other settings, inputs or code; starting over" in said
+    assert "resuming" not in said and not state.exists()
     assert json.loads((output / "manifest.json").read_text())["processes"] == 1
 
 
@@ -146,7 +145,7 @@ def test_a_second_job_of_several_processes_ends_with_one_line(place, tmp_path):
         assert all(process.is_alive() for process in first.processes)
         time.sleep(0.001)
     said, silent = Job(place, output, state, CELL).words()
-    assert "two must not, so this one ends" in said and said.count("\n") == 1 and silent == ""
+    assert "a second job must not" in said and said.count("\n") == 1 and silent == ""
     for process in first.processes:
         process.kill()
         process.join()

@@ -111,7 +111,7 @@ def stopped_and_resumed(story, scope: str) -> tuple[list[int], list[int]]:
     """Steps at which a cell's process was stopped by a signal that it heard, and from which it went on."""
     log = story.project.job_logs(scope)
     stopped = re.findall(r"^stopped by SIGTERM at step (\d+)", log, re.MULTILINE)
-    resumed = re.findall(r"^going on from step (\d+)", log, re.MULTILINE)
+    resumed = re.findall(r"^resuming from step (\d+)", log, re.MULTILINE)
     return list(map(int, stopped)), list(map(int, resumed))
 
 

@@ -4,7 +4,6 @@
 Real processes really killed. They are forked (forks.py), so that a start costs no 7 s.
 """
 
-import json
 import os
 import resource
 import shutil
@@ -46,7 +45,7 @@ class Job:
         disk: SmallDisk | None = None,
         **cell: object,
     ):
-        given = {"training": json.dumps(LONG), "state": state, "state-every": 7} | cell
+        given = {"training": LONG, "state": state, "state-every": 7} | cell
         self.state = disk.seen(state) if disk else state
         self.said = output.with_name(f"{output.name}-{time.monotonic_ns()}.txt")
         words, holder = arguments(place, output, **given), disk.holder.pid if disk else None
@@ -87,17 +86,17 @@ def stage(argv: list[str], said: Path, limit: int | None = None, holder: int | N
 def test_killed_and_stopped_runs_end_in_the_same_bits(place, tmp_path, cell):
     """SIGKILL, then SIGTERM or SIGUSR1; Snakemake deletes the outputs of each before the next start."""
     whole, cut, state = tmp_path / "whole", tmp_path / "cut", tmp_path / "state"
-    assert "going on" not in Job(place, whole, tmp_path / "other-state", **cell).words()
+    assert "resuming" not in Job(place, whole, tmp_path / "other-state", **cell).words()
     Job(place, cut, state, **cell).signalled(signal.SIGKILL)
     first = (state / "state.pt").stat().st_mtime_ns
     assert not (cut / "manifest.json").exists()
     shutil.rmtree(cut, ignore_errors=True)
     number = signal.SIGUSR1 if cell["method"] == "rmu" else signal.SIGTERM
     said = Job(place, cut, state, **cell).signalled(number, newer_than=first).words()
-    assert "going on from step" in said
+    assert "resuming from step" in said
     assert f"stopped by {number.name} at step" in said and "Traceback" not in said
     shutil.rmtree(cut, ignore_errors=True)
-    assert "going on from step" in Job(place, cut, state, **cell).words()
+    assert "resuming from step" in Job(place, cut, state, **cell).words()
     assert bytes_of(cut) == bytes_of(whole)
     assert [name for name in bytes_of(cut) if name.startswith("checkpoints")] == [
         f"checkpoints/step-00{step}.safetensors" for step in (20, 40, 60)
@@ -109,9 +108,9 @@ def test_other_settings_replace_the_state(place, tmp_path):
     """A learning rate, a text or the code of the method: each starts anew, and ends as if nothing had been there."""
     output, state = tmp_path / "cell", tmp_path / "state"
     Job(place, output, state).signalled(signal.SIGKILL)
-    said = Job(place, output, state, **{"learning-rate": 2e-2}).words()
-    assert "state of other settings, inputs or code; it is replaced" in said and "going on" not in said
-    Job(place, tmp_path / "fresh", tmp_path / "fresh-state", **{"learning-rate": 2e-2}).words()
+    said = Job(place, output, state, learning_rate=2e-2).words()
+    assert "state of other settings, inputs or code; starting over" in said and "resuming" not in said
+    Job(place, tmp_path / "fresh", tmp_path / "fresh-state", learning_rate=2e-2).words()
     assert bytes_of(output) == bytes_of(tmp_path / "fresh")
 
 
@@ -120,7 +119,7 @@ def test_a_second_writer_ends_with_one_line(place, tmp_path):
     with State(state, stamp_of(), 1):
         said = Job(place, output, state).words()
     assert said.strip().endswith(
-        f"{state}: process {os.getpid()} on {os.uname().nodename} is writing this; two must not, so this one ends"
+        f"{state}: process {os.getpid()} on {os.uname().nodename} is writing here; a second job must not"
     )
     assert len(said.strip().splitlines()) == 1
     assert not output.exists()
@@ -142,13 +141,13 @@ def test_a_full_disk_gives_one_line_and_keeps_the_state(place, tmp_path, full):
         job = Job(place, output, state, limit=None if disk else 3000, disk=disk)  # bytes: room for a log, not a state
         said = job.words().strip().splitlines()
         assert job.process.exitcode == 1
-        assert len(said) == 2 and said[0].startswith("going on from step 7 ")
+        assert len(said) == 2 and said[0].startswith("resuming from step 7 ")
         assert "could not be written" in said[1] and "the state of step 7 is kept" in said[1]
         assert (seen / "state.pt").read_bytes() == kept
         assert not list(seen.rglob("*.part"))
         if disk:
             disk.free()
-        assert Job(place, output, state, disk=disk).words().startswith("going on from step 7 ")
+        assert Job(place, output, state, disk=disk).words().startswith("resuming from step 7 ")
         assert not seen.exists()
     Job(place, tmp_path / "fresh", tmp_path / "fresh-state").words()
     assert bytes_of(output) == bytes_of(tmp_path / "fresh")
@@ -164,15 +163,15 @@ def test_a_truncated_file_gives_one_line_and_stays(place, tmp_path, which):
     said = job.words().strip()
     assert job.process.exitcode == 1
     assert len(said.splitlines()) == 1
-    assert said.startswith(f"{state / which}: ") and "damaged" in said and "to start this job anew" in said
+    assert said.startswith(f"{state / which}: ") and "damaged" in said and "to start this job over" in said
     assert (state / which).stat().st_size == len(whole) * 2 // 3
     assert not (output / "manifest.json").exists()
 
 
-def test_a_loss_that_is_no_number_keeps_the_state(place, tmp_path):
+def test_a_nan_loss_keeps_the_state(place, tmp_path):
     """A learning rate that is too high for the rest of the run, after some steps were saved."""
     output, state = tmp_path / "cell", tmp_path / "state"
-    given = {"learning-rate": 1e30, "state-every": 1}
+    given = {"learning_rate": 1e30, "state-every": 1}
     job = Job(place, output, state, scope={"kind": "baseline"}, selection="nothing", **given)
     said = job.words().strip()
     assert job.process.exitcode == 1
@@ -198,7 +197,7 @@ def test_the_lock_of_a_removed_folder_locks_nothing(tmp_path):
     with State(tmp_path / "state", "stamp", 1) as first:
         first.complete()
         with State(tmp_path / "state", "stamp", 1) as second:
-            with pytest.raises(SystemExit, match="two must not"), State(tmp_path / "state", "stamp", 1):
+            with pytest.raises(SystemExit, match="a second job must not"), State(tmp_path / "state", "stamp", 1):
                 pass
             second.complete()
 

@@ -35,7 +35,7 @@ from jobs.files import read_json, write_json
 from jobs.progress import progress
 from moe.delta import applied, base_hash, lowest_changed
 from moe.loading import PRECISIONS, load_model
-from moe.suffix import Reuse, reuse_prefix_
+from moe.upper_layers import Reuse, reuse_prefix_
 
 KINDS = {
     "multiple_choice": MultipleChoice,

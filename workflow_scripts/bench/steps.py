@@ -10,8 +10,8 @@ from transformers import Qwen2MoeConfig, Qwen2MoeForCausalLM
 from moe.layers import decoder_layers, find_moe_layers
 from moe.loading import first_device
 from moe.packing import batch_of, batches
-from moe.precision import hand_over_gradients, make_masters, write_back
-from moe.suffix import Reuse, reuse_prefix_
+from moe.precision import copy_gradients_to_masters, make_masters, write_back
+from moe.upper_layers import Reuse, reuse_prefix_
 from scopes.uoe import prepare
 
 METHODS = {
@@ -66,7 +66,7 @@ class Step:
         if self.method != "ga":
             (self.settings["retain_weight"] * self.retain_loss(rows)).backward()
         self.mask()
-        hand_over_gradients(self.trained)
+        copy_gradients_to_masters(self.trained)
         torch.nn.utils.clip_grad_norm_(self.masters, CLIP)
         self.optimizer.step()
         write_back(self.trained)

@@ -13,7 +13,7 @@ from lm_eval.models.huggingface import HFLM
 from torch import Tensor
 
 from moe.forward import CHUNK, final_hidden, head
-from moe.suffix import Prefix
+from moe.upper_layers import Prefix
 
 
 @dataclass(frozen=True)

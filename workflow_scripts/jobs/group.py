@@ -1,4 +1,4 @@
-"""The processes that train one model together, started by shard.py: one a GPU, or on the CPU with gloo."""
+"""The processes that train one model together, started by launch/shard.py: one per GPU, or on the CPU with gloo."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ import torch
 
 
 class Group:
-    """This process among them; alone where shard.py did not start it. Every process makes the same calls, in one order.
+    """This process's view of the group; a group of one where shard.py did not start it.
 
-    A context manager: on leaving, it waits for the others. Where a SystemExit ends it, which is to be the same in all
-    processes (or to come through `together`), the first process alone says why.
+    All processes must make the same calls in the same order. As a context manager it waits for the others on leaving.
+    A SystemExit must be raised in all processes (or inside `fail_together`); only the first process prints it.
     """
 
     def __init__(self) -> None:
@@ -37,34 +37,34 @@ class Group:
             torch.distributed.destroy_process_group()
 
     def mean(self, values: dict[str, float | None]) -> dict[str, float | None]:
-        """Means over the processes, key by key; None stays None."""
+        """Mean over the processes, key by key; None stays None."""
         if self.size == 1:
             return values
-        found = [key for key, value in values.items() if value is not None]
-        numbers = torch.tensor([values[key] for key in found], dtype=torch.float64, device=self.device)
+        keys = [key for key, value in values.items() if value is not None]
+        numbers = torch.tensor([values[key] for key in keys], dtype=torch.float64, device=self.device)
         torch.distributed.all_reduce(numbers)
-        return values | dict(zip(found, (numbers / self.size).tolist(), strict=True))
+        return values | dict(zip(keys, (numbers / self.size).tolist(), strict=True))
 
-    def largest(self, number: int) -> int:
-        """The largest number that a process says."""
+    def max(self, number: int) -> int:
+        """Maximum over the processes."""
         if self.size == 1:
             return number
-        found = torch.tensor([number], device=self.device)
-        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
-        return int(found.item())
+        tensor = torch.tensor([number], device=self.device)
+        torch.distributed.all_reduce(tensor, torch.distributed.ReduceOp.MAX)
+        return int(tensor.item())
 
-    def said(self, value: Any) -> list[Any]:
-        """What each process says (small values), in order of rank."""
+    def gather(self, value: Any) -> list[Any]:
+        """Each process's `value` (small), by rank."""
         values = [value] * self.size
         if self.size > 1:
             torch.distributed.all_gather_object(values, value)
         return values
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """What stops one process here stops all: the first process says the one line, the others end silently.
+    def fail_together(self) -> Iterator[None]:
+        """A SystemExit in one process ends all: the first prints its message, the others end silently.
 
-        Inside nothing may wait for another process once a process can have stopped.
+        Nothing inside may wait for another process after a point where one can fail.
         """
         problem = None
         try:
@@ -73,6 +73,6 @@ class Group:
             if self.size == 1:
                 raise
             problem = str(stop.code)
-        problems = [text for text in self.said(problem) if text is not None]
+        problems = [text for text in self.gather(problem) if text is not None]
         if problems:
             raise SystemExit(1 if self.rank else problems[0])

@@ -1,4 +1,4 @@
-"""Progress of long steps: a bar where someone watches, plain lines elsewhere (log files, batch systems)."""
+"""Progress of long loops: a bar on a terminal, plain lines in log files."""
 
 import contextlib
 import json
@@ -8,27 +8,27 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-SOCKET = "MOE_PROGRESS_SOCKET"  # names the datagram socket on which build.py listens, when it has a terminal to draw on
+SOCKET = "MOE_PROGRESS_SOCKET"  # datagram socket on which launch/build.py listens if it has a terminal
 
 
 class progress:
-    """Iterate over `items`, showing done/total, rate, time left and the figures given to `set`.
+    """Iterate over `items`, showing done/total, rate, time left and the values given to `set`.
 
-    Below build.py on a terminal each step is reported to it, and it draws one bar for every running job. Run by hand on
-    a terminal, tqdm draws the bar. Otherwise about ten plain lines are printed for the whole loop and at most one every
-    5 seconds, so that a log stays readable; its last line always stands in the log.
+    Under launch/build.py on a terminal every step is reported to it, and it draws one bar per running job. Otherwise
+    tqdm draws the bar on a terminal, and elsewhere plain lines are printed: about ten per loop, at most one every
+    5 seconds, and always the last.
     """
 
     def __init__(self, items: Sequence, label: str, unit: str = "step", quiet: bool = False):
-        """quiet: another process reports the same loop."""
+        """quiet: show nothing, because another process reports the same loop."""
         self.items, self.label, self.unit, self.quiet = items, label, unit, quiet
         self.figures: dict[str, str] = {}
         self.bar = None
 
-    def set(self, **figures: float | str) -> None:
-        """Figures to show beside the progress, for example `set(loss=1.2, tokens_per_second=7100)`."""
+    def set(self, **values: float | str) -> None:
+        """Values to show beside the progress, for example `set(loss=1.2, tokens_per_second=7100)`."""
         self.figures = {
-            name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in figures.items()
+            name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in values.items()
         }
         if self.bar is not None:
             self.bar.set_postfix(self.figures, refresh=False)
@@ -37,36 +37,36 @@ class progress:
         if self.quiet:
             yield from self.items
             return
-        watched = SOCKET in os.environ
-        if sys.stderr.isatty() and not watched:
+        reporting = SOCKET in os.environ
+        if sys.stderr.isatty() and not reporting:
             from tqdm import tqdm
 
             with tqdm(self.items, desc=self.label, unit=self.unit, dynamic_ncols=True) as self.bar:
                 yield from self.bar
             return
         total, start = len(self.items), time.monotonic()
-        lined, told = start, 0.0
+        printed, reported = start, 0.0
         for done, item in enumerate(self.items, start=1):
             yield item
             now = time.monotonic()
-            if watched and (now - told > 0.2 or done == total):
-                told = now
-                self.tell(done, total)
-            elif not watched and done < total and done % max(1, total // 10) == 0 and now - lined > 5:
-                lined = now
-                self.line(done, total, now - start)
+            if reporting and (now - reported > 0.2 or done == total):
+                reported = now
+                self.report(done, total)
+            elif not reporting and done < total and done % max(1, total // 10) == 0 and now - printed > 5:
+                printed = now
+                self.print_line(done, total, now - start)
             if done == total:
-                self.line(done, total, now - start)
+                self.print_line(done, total, now - start)
 
-    def line(self, done: int, total: int, seconds: float) -> None:
+    def print_line(self, done: int, total: int, seconds: float) -> None:
         left = f"{seconds / done * (total - done):.0f} s left" if done < total else f"{seconds:.1f} s"
         figures = " ".join(f"{name}={value}" for name, value in self.figures.items())
         units = f"{self.unit}es" if self.unit.endswith("ch") else f"{self.unit}s"
         print(f"{self.label}: {done}/{total} {units}, {left} {figures}".rstrip(), file=sys.stderr, flush=True)
 
-    def tell(self, done: int, total: int) -> None:
-        """Report to build.py; nobody listening, or a full socket, must never stop a job."""
-        report = {"job": os.getpid(), "label": self.label, "unit": self.unit, "done": done, "total": total}
+    def report(self, done: int, total: int) -> None:
+        """Send a report to launch/build.py. A missing listener or a full socket must never stop a job."""
+        message = {"job": os.getpid(), "label": self.label, "unit": self.unit, "done": done, "total": total}
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
             out.setblocking(False)
-            out.sendto(json.dumps(report | {"figures": self.figures}).encode(), os.environ[SOCKET])
+            out.sendto(json.dumps(message | {"figures": self.figures}).encode(), os.environ[SOCKET])

@@ -1,7 +1,7 @@
-"""Beside every result: what made it, in provenance/<name>.json next to the result's own files.
+"""Record how each result was made, in provenance/<name>.json beside the result.
 
-No table reads it and no job has it as an input, so that equal numbers stay equal bytes and rebuild nothing, whoever
-made them when. `verify.py` compares the hashes in it with what is there.
+No table reads these records and no job has one as an input: they may differ where the results are equal.
+`launch/verify.py` compares their hashes with the files.
 """
 
 import contextlib
@@ -24,15 +24,15 @@ def commit() -> tuple[str, bool | None]:
     """Commit of the working folder and whether tracked files differ from it; ("unknown", None) outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    except OSError:  # no git here
-        found = ""
-    return (found.removesuffix("-dirty"), found.endswith("-dirty")) if found else ("unknown", None)
+        described = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    except OSError:  # git is not installed
+        described = ""
+    return (described.removesuffix("-dirty"), described.endswith("-dirty")) if described else ("unknown", None)
 
 
 def packages() -> dict[str, str]:
     """Versions of the libraries that are loaded."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name, module in list(sys.modules.items()):
         if "." in name or name in sys.stdlib_module_names:
             continue
@@ -41,8 +41,8 @@ def packages() -> dict[str, str]:
             with contextlib.suppress(metadata.PackageNotFoundError):
                 version = metadata.version(name)
         if isinstance(version, str):
-            found[name] = version
-    return found
+            versions[name] = version
+    return versions
 
 
 def device() -> str:
@@ -61,12 +61,12 @@ def files_named(block: object, folder: Path) -> list[Path]:
 
 
 def _hashes(inputs: Iterable[Path]) -> dict[str, str]:
-    """By path; a model folder is hashed through its record, a folder of checkpoints is left to its manifest."""
-    found = {}
+    """By path. A model folder is represented by its record, a folder of checkpoints by its manifest."""
+    digests = {}
     for path in map(Path, inputs):
         files = [path / name for name in MODEL_RECORDS] if path.is_dir() else [path]
-        found |= {file.as_posix(): sha256(file) for file in files if file.is_file()}
-    return dict(sorted(found.items()))
+        digests |= {file.as_posix(): sha256(file) for file in files if file.is_file()}
+    return dict(sorted(digests.items()))
 
 
 def _paths(value: object) -> bool:
@@ -76,18 +76,18 @@ def _paths(value: object) -> bool:
 def record(
     result: str | Path, settings: dict, inputs: Iterable[Path], outputs: Iterable[Path], **facts: object
 ) -> None:
-    """Write the record of `result` (a file; its name without the ending names the record).
+    """Write the record of the file `result`, named by its stem.
 
-    settings: arguments of the stage, of which paths are left out; inputs: files, or model folders; outputs: every file
-    that the stage wrote; facts: what else is to be said, hashes of weights for example.
+    settings: the stage's arguments; `--settings` is merged into them and paths are left out. inputs: files or model
+    folders. outputs: every file that the stage wrote. facts: anything else, such as hashes of weights.
     """
     result = Path(result)
-    block = {key: value for key, value in settings.items() if not _paths(value)}
+    block = settings.get("settings", {}) | {key: value for key, value in settings.items() if key != "settings"}
+    block = {key: value for key, value in block.items() if not _paths(value)}
     version, dirty = commit()
-    world = int(os.environ.get("WORLD_SIZE", "1"))
     training = block.get("training")
     rows = training.get("batch_size") if isinstance(training, dict) else block.get("batch_size")
-    known = {
+    content = {
         "commit": version,
         "dirty": dirty,
         "settings": block,
@@ -97,7 +97,7 @@ def record(
         "outputs": {os.path.relpath(path, result.parent): sha256(path) for path in sorted(map(Path, outputs))},
         "seed": block.get("seed"),
         "device": device(),
-        "world_size": world,
+        "world_size": int(os.environ.get("WORLD_SIZE", "1")),
         "effective_batch": rows,  # rows of one step, over all processes
     }
-    write_json(result.parent / "provenance" / f"{result.stem}.json", known | facts)
+    write_json(result.parent / "provenance" / f"{result.stem}.json", content | facts)
