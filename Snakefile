@@ -29,7 +29,7 @@ if REAL:
 include: "rules/models.smk"
 include: "rules/cells.smk"
 include: "rules/attacks.smk"
-include: "rules/paper.smk"
+include: "rules/pictures.smk"
 include: "rules/claims.smk"
 
 

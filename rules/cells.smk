@@ -3,38 +3,31 @@
 
 rule select_experts:
     input:
-        code=plan.code_of("select_experts.py"),
-        lock=LOCKS["gpu"],
-        affinity=affinity,
+        unpack(inputs.select),
     output:
-        f"{R}/selections/{{model}}/{{benchmark}}/{{scope}}/seed-{{seed}}.json",
+        f"{R}/{layout.SELECTION}",
     log:
-        f"{R}/logs/select_experts/{{model}}-{{benchmark}}-{{scope}}-{{seed}}.log",
+        log_of("select_experts", layout.SELECTION),
     priority: 7
     conda:
         "../envs/gpu.yaml"
     params:
-        scope=lambda w: plan.canonical(plan.selecting_block(config, w.scope)),
-        affinity=lambda w, input: (
-            f"--affinity {input.affinity}" if input.affinity else ""
-        ),
+        settings=settings_of("select_experts"),
     shell:
-        "python workflow_scripts/select_experts.py {params.affinity} --scope '{params.scope}' --seed {wildcards.seed}"
-        " --output {output} 2>&1 | tee {log}"
+        stage(
+            "select_experts",
+            "--affinity {input.affinity} --seed {wildcards.seed} --output {output}",
+        )
 
 
 rule weigh_retain_tokens:
     input:
-        model_files,
-        code=plan.code_of("weigh_retain_tokens.py"),
-        lock=LOCKS["gpu"],
-        weights=weights,
-        texts=texts,
+        unpack(inputs.reading_all("weigh_retain_tokens")),
     output:
-        record=f"{R}/token_weights/{{name}}/{{model}}/{{benchmark}}/seed-{{seed}}.json",
-        weights=f"{R}/token_weights/{{name}}/{{model}}/{{benchmark}}/seed-{{seed}}.safetensors",
+        record=f"{R}/{layout.TOKEN_WEIGHTS_RECORD}",
+        weights=f"{R}/{layout.TOKEN_WEIGHTS}",
     log:
-        f"{R}/logs/weigh_retain_tokens/{{name}}-{{model}}-{{benchmark}}-{{seed}}.log",
+        log_of("weigh_retain_tokens", layout.TOKEN_WEIGHTS),
     priority: 7
     conda:
         "../envs/gpu.yaml"
@@ -42,271 +35,178 @@ rule weigh_retain_tokens:
     resources:
         **needs("weigh_retain_tokens"),
     params:
-        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
-        training=PACKING,
-        settings=lambda w: plan.canonical(config["token_weights"][w.name]),
-        model=lambda w: model_folder(w),
-        data=f"{R}/data",
-        precision=config["precision"],
+        **job("weigh_retain_tokens"),
     shell:
-        "python workflow_scripts/launch/start.py workflow_scripts/weigh_retain_tokens.py --model {params.model} --data {params.data}"
-        " --benchmark '{params.benchmark}' --training '{params.training}' --settings '{params.settings}' --precision {params.precision} --threads {threads}"
-        " --output {output.record} 2>&1 | tee {log}"
+        model_stage("weigh_retain_tokens", "--output {output.record}")
 
 
 rule cache_prefix:
     input:
-        model_files,
-        code=plan.code_of("cache_prefix.py"),
-        lock=LOCKS["gpu"],
-        weights=weights,
-        texts=texts,
-        affinity=f"{R}/attribution/{{model}}/{{benchmark}}/seed-{{seed}}/affinity.json",
+        unpack(inputs.reading_all("cache_prefix")),
+        affinity=f"{R}/{layout.AFFINITY}",
     output:
-        f"{R}/prefix/{{model}}/{{benchmark}}/seed-{{seed}}.safetensors",
+        f"{R}/{layout.PREFIX}",
     log:
-        f"{R}/logs/cache_prefix/{{model}}-{{benchmark}}-{{seed}}.log",
+        log_of("cache_prefix", layout.PREFIX),
     priority: 7
     conda:
         "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
-        **needs("cache_prefix"),
-        prefix_gb=config["prefix_gb"],  # no parameter: another value re-runs nothing
+        **needs("cache_prefix", "prefix_gb"),
     params:
-        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
-        training=PACKING,
-        model=lambda w: model_folder(w),
-        data=f"{R}/data",
-        precision=config["precision"],
+        **job("cache_prefix"),
     shell:
-        "python workflow_scripts/launch/start.py workflow_scripts/cache_prefix.py --model {params.model} --data {params.data}"
-        " --benchmark '{params.benchmark}' --affinity {input.affinity} --training '{params.training}'"
-        " --limit-gb {resources.prefix_gb} --precision {params.precision} --threads {threads} --output {output} 2>&1 | tee {log}"
+        model_stage(
+            "cache_prefix",
+            "--affinity {input.affinity} --limit-gb {resources.prefix_gb} --output {output}",
+        )
+
+
+def launcher(wildcards):
+    """How unlearning is started: a process, or one for each slice that the model is sharded into."""
+    number = blocks.processes(config, wildcards.method, wildcards.scope)
+    if number == 1:
+        return "python workflow_scripts/launch/start.py"
+    return f"python workflow_scripts/launch/shard.py {number}"
+
+
+unlearning = model_stage(
+    "unlearn",
+    "--selection {input.selection} --tuned {input.tuned} --token-weights {input.token_weights} --prefix {input.prefix}"
+    f" --seed {{params.seed}} --output {R}/{{params.place}} --state {R}/{layout.STATE}/{{params.place}}"
+    " --state-every {resources.state_every} --limit-gb {resources.prefix_gb}",
+    launcher="{params.launcher}",
+)
 
 
 rule unlearn:
     input:
-        model_files,
-        code=lambda w: plan.unlearning_code(config, w.method, w.scope),
-        lock=LOCKS["gpu"],
-        weights=weights,
-        texts=texts,
-        selection=selection,
-        tuned=tuned,
-        token_weights=token_weights,
-        prefix=prefix,
+        unpack(inputs.unlearn),
     output:
-        checkpoints=directory(f"{R}/cells/{CELL}/checkpoints"),
-        trajectory=f"{R}/cells/{CELL}/trajectory.json",
-        parameters=f"{R}/cells/{CELL}/parameters.json",
-        manifest=f"{R}/cells/{CELL}/manifest.json",
+        checkpoints=directory(f"{CELL}/{layout.CHECKPOINTS}"),
+        records=expand(f"{CELL}/{{file}}", file=layout.RECORDS, allow_missing=True),
     log:
-        f"{R}/logs/unlearn/{CELL}.log",
+        log_of("unlearn", layout.CELL),
     benchmark:
-        f"{R}/benchmarks/unlearn/{CELL}.tsv"
+        f"{R}/benchmarks/{layout.CELL}/unlearn.tsv"
     conda:
         "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
-        **needs("unlearn"),
-        state_every=config["state_every"],  # no parameter: another value re-runs nothing
-        prefix_gb=config["prefix_gb"],  # no parameter: another value re-runs nothing
+        **needs("unlearn", "state_every", "prefix_gb"),
     params:
-        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
-        method=lambda w: plan.canonical(
-            plan.method_block(config, w.model, w.method, w.scope)
-        ),
-        scope=lambda w: plan.canonical(plan.scope_block(config, w.method, w.scope)),
-        training=lambda w: plan.canonical(plan.training_block(config, w.scope)),
-        rate=lambda w, input: f"--tuned {input.tuned}",
-        seed=lambda w: w.seed,
-        model=lambda w: model_folder(w),
-        data=f"{R}/data",
-        tokens=tokens_option,
-        prefix=prefix_option,
-        folder=lambda w, output: os.path.dirname(output.manifest),
-        start=starter,
-        state=f"{R}/state/cells/{CELL}",
+        **job("unlearn"),
+        launcher=launcher,
+        seed=lambda w: getattr(w, "seed", config["tuning"]["seed"]),
+        place=place,
     shell:
-        "{params.start} workflow_scripts/unlearn.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
-        " --selection {input.selection} --method '{params.method}' --scope '{params.scope}' --training '{params.training}'"
-        " {params.rate} {params.tokens} {params.prefix} --seed {params.seed} --threads {threads} --state {params.state}"
-        " --state-every {resources.state_every} --limit-gb {resources.prefix_gb} --output {params.folder} 2>&1 | tee {log}"
+        unlearning
 
 
 use rule unlearn as unlearn_trial with:
-    input:
-        model_files,
-        code=lambda w: plan.unlearning_code(config, w.method, w.scope),
-        lock=LOCKS["gpu"],
-        weights=weights,
-        texts=texts,
-        selection=selection,
-        token_weights=token_weights,
-        prefix=prefix,
     output:
-        checkpoints=directory(f"{R}/trials/{TRIAL}/checkpoints"),
-        trajectory=f"{R}/trials/{TRIAL}/trajectory.json",
-        parameters=f"{R}/trials/{TRIAL}/parameters.json",
-        manifest=f"{R}/trials/{TRIAL}/manifest.json",
+        checkpoints=directory(f"{TRIAL}/{layout.CHECKPOINTS}"),
+        records=expand(f"{TRIAL}/{{file}}", file=layout.RECORDS, allow_missing=True),
     log:
-        f"{R}/logs/unlearn_trial/{TRIAL}.log",
+        log_of("unlearn_trial", layout.TRIAL),
     benchmark:
-        f"{R}/benchmarks/unlearn_trial/{TRIAL}.tsv"
+        f"{R}/benchmarks/{layout.TRIAL}/unlearn.tsv"
     priority: 1
-    params:
-        benchmark=lambda w: plan.canonical(plan.text_block(config, w.benchmark)),
-        method=lambda w: plan.canonical(
-            plan.method_block(config, w.model, w.method, w.scope)
-        ),
-        scope=lambda w: plan.canonical(plan.scope_block(config, w.method, w.scope)),
-        training=lambda w: plan.canonical(plan.training_block(config, w.scope)),
-        rate=lambda w: f"--learning-rate {w.rate}",
-        seed=config["tuning"]["seed"],
-        model=lambda w: model_folder(w),
-        data=f"{R}/data",
-        tokens=tokens_option,
-        prefix=prefix_option,
-        folder=lambda w, output: os.path.dirname(output.manifest),
-        start=starter,
-        state=f"{R}/state/trials/{TRIAL}",
+
+
+evaluation = model_stage(
+    "evaluate",
+    "--checkpoints {input.checkpoints}/step-*.safetensors --manifest {input.manifest} --original {input.original}"
+    " --limit-gb {resources.prefix_gb} --output {output.metrics} --predictions {output.predictions}",
+)
 
 
 rule evaluate:
     input:
-        code=plan.evaluation_code(),
-        lock=LOCKS["evaluation"],
-        manifest=f"{R}/cells/{CELL}/manifest.json",  # names every checkpoint by hash, so equal checkpoints evaluate nothing
-        checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
-        weights=weights,
-        tests=tests,
-        original=shown_original,
+        unpack(inputs.evaluate),
     output:
-        metrics=f"{R}/cells/{CELL}/metrics.json",
-        predictions=f"{R}/cells/{CELL}/predictions.jsonl.gz",
+        metrics=f"{CELL}/{layout.METRICS}",
+        predictions=f"{CELL}/{layout.PREDICTIONS}",
     log:
-        f"{R}/logs/evaluate/{CELL}.log",
+        log_of("evaluate", layout.CELL),
     benchmark:
-        f"{R}/benchmarks/evaluate/{CELL}.tsv"
+        f"{R}/benchmarks/{layout.CELL}/evaluate.tsv"
     priority: 3
     conda:
         "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
-        **needs("evaluate"),
-        prefix_gb=config["prefix_gb"],  # no parameter: another value re-runs nothing
+        **needs("evaluate", "prefix_gb"),
     params:
-        benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
-        halves=lambda w, input: (
-            f"development --test-shown {input.original} --threshold {config['choice']['forget_accuracy']}"
-            if input.original
-            else "development test"
-        ),
-        model=lambda w: model_folder(w),
-        data=f"{R}/data",
-        batch=config["evaluation"]["batch_size"],
-        precision=config["precision"],
+        **job("evaluate"),
     shell:
-        "python workflow_scripts/launch/start.py workflow_scripts/evaluate.py --model {params.model} --data {params.data} --benchmark '{params.benchmark}'"
-        " --checkpoints {input.checkpoints}/step-*.safetensors --manifest {input.manifest} --halves {params.halves} --batch-size {params.batch} --precision {params.precision}"
-        " --limit-gb {resources.prefix_gb} --threads {threads} --output {output.metrics} --predictions {output.predictions} 2>&1 | tee {log}"
+        evaluation
 
 
 use rule evaluate as evaluate_trial with:
-    input:
-        code=plan.evaluation_code(),
-        lock=LOCKS["evaluation"],
-        manifest=f"{R}/trials/{TRIAL}/manifest.json",
-        checkpoints=ancient(f"{R}/trials/{TRIAL}/checkpoints"),
-        weights=weights,
-        tests=tests,
     output:
-        metrics=f"{R}/trials/{TRIAL}/metrics.json",
-        predictions=f"{R}/trials/{TRIAL}/predictions.jsonl.gz",
+        metrics=f"{TRIAL}/{layout.METRICS}",
+        predictions=f"{TRIAL}/{layout.PREDICTIONS}",
     log:
-        f"{R}/logs/evaluate_trial/{TRIAL}.log",
+        log_of("evaluate_trial", layout.TRIAL),
     benchmark:
-        f"{R}/benchmarks/evaluate_trial/{TRIAL}.tsv"
-    priority: 3
-    params:
-        benchmark=lambda w: plan.canonical(plan.test_block(config, w.benchmark)),
-        halves="development",
-        model=lambda w: model_folder(w),
-        data=f"{R}/data",
-        batch=config["evaluation"]["batch_size"],
-        precision=config["precision"],
+        f"{R}/benchmarks/{layout.TRIAL}/evaluate.tsv"
 
 
 rule choose_checkpoint:
     input:
-        code=plan.code_of("choose_checkpoint.py"),
-        lock=LOCKS["evaluation"],
-        metrics=f"{R}/cells/{CELL}/metrics.json",
-        original=original,
+        unpack(inputs.choose_checkpoint),
     output:
-        f"{R}/cells/{CELL}/chosen.json",
+        f"{CELL}/{layout.CHOSEN}",
     log:
-        f"{R}/logs/choose_checkpoint/{CELL}.log",
+        log_of("choose_checkpoint", layout.CELL),
     priority: 3
     conda:
         "../envs/evaluation.yaml"
     params:
-        threshold=config["choice"]["forget_accuracy"],
-        prune=(
-            f"--prune-over {config['checkpoints']['prune_over']}"
-            if config["checkpoints"]["prune_over"] < 100
-            else ""
-        ),
+        settings=settings_of("choose_checkpoint"),
     shell:
-        "python workflow_scripts/choose_checkpoint.py --metrics {input.metrics} --original {input.original}"
-        " --threshold {params.threshold} {params.prune} --output {output} 2>&1 | tee {log}"
+        stage(
+            "choose_checkpoint",
+            "--metrics {input.metrics} --original {input.original} --output {output}",
+        )
 
 
 rule tune:
     input:
-        code=plan.code_of("tune.py"),
-        lock=LOCKS["evaluation"],
-        trials=trials,
-        original=tuning_original,
+        unpack(inputs.tune),
     output:
-        f"{R}/tuning/{{model}}/{{method}}/{{scope}}.json",
+        f"{R}/{layout.TUNING}",
     log:
-        f"{R}/logs/tune/{{model}}-{{method}}-{{scope}}.log",
+        log_of("tune", layout.TUNING),
     priority: 2
     conda:
         "../envs/evaluation.yaml"
     params:
-        tried=lambda w, input: (
-            f"--trials {input.trials} --original {input.original}"
-            if input.trials
-            else f"--only {config['tuning']['learning_rates'][w.scope][0]:g}"
-        ),
+        settings=settings_of("tune"),
     shell:
-        "python workflow_scripts/tune.py {params.tried} --output {output} 2>&1 | tee {log}"
+        stage(
+            "tune",
+            "--trials {input.trials} --original {input.original} --output {output}",
+        )
 
 
 rule export:
     input:
-        model_files,
-        code=plan.code_of("export.py"),
-        lock=LOCKS["gpu"],
-        weights=weights,
-        chosen=f"{R}/cells/{CELL}/chosen.json",
-        manifest=f"{R}/cells/{CELL}/manifest.json",
-        checkpoints=ancient(f"{R}/cells/{CELL}/checkpoints"),
+        unpack(inputs.export),
     output:
-        directory(f"{R}/exports/{CELL}"),
+        directory(f"{R}/{layout.EXPORT}"),
     log:
-        f"{R}/logs/export/{CELL}.log",
+        log_of("export", layout.CELL),
     conda:
         "../envs/gpu.yaml"
     resources:
         **needs("evaluate"),
     params:
-        model=lambda w: model_folder(w),
-        cell=lambda w, input: os.path.dirname(input.manifest),
-        precision=config["precision"],
+        **job("export"),
     shell:
-        "python workflow_scripts/export.py --model {params.model} --cell {params.cell} --precision {params.precision}"
-        " --output {output} 2>&1 | tee {log}"
+        stage(
+            "export",
+            "--model {params.model} --cell $(dirname {input.manifest}) --output {output}",
+        )

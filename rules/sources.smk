@@ -6,12 +6,21 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, REAL["datasets"])),
 
 
+def identity(wildcards):
+    """Which bytes are wanted, not where they lie: a change of it fetches anew."""
+    if hasattr(wildcards, "dataset"):
+        entry, file = REAL["datasets"][wildcards.dataset], f"{wildcards.file}.jsonl"
+        return blocks.canonical(sources.identity(entry, file))
+    name = config["models"][wildcards.model]["source"]
+    return blocks.canonical(sources.identity(REAL["models"][name]))
+
+
 rule download_dataset:
     input:
-        code=plan.code_of("download_dataset.py"),
+        code=code_of("download_dataset.py"),
     output:
-        data=f"{R}/data/{{dataset}}/{{file}}.jsonl",
-        record=f"{R}/data/{{dataset}}/{{file}}.source.json",
+        data=f"{R}/{layout.DATA}/{{dataset}}/{{file}}.jsonl",
+        record=f"{R}/{layout.DATA}/{{dataset}}/{{file}}.source.json",
     log:
         f"{R}/logs/download_dataset/{{dataset}}/{{file}}.log",
     priority: 11
@@ -21,49 +30,19 @@ rule download_dataset:
         "../envs/gpu.yaml"
     params:
         sources=config["sources"],
-        source=lambda w: plan.canonical(
-            sources.identity(REAL["datasets"][w.dataset], f"{w.file}.jsonl")
-        ),
+        identity=identity,
     shell:
         "HF_HUB_OFFLINE=0 python workflow_scripts/download_dataset.py --sources {params.sources} --dataset {wildcards.dataset}"
         " --file {wildcards.file}.jsonl --output {output.data} 2>&1 | tee {log}"
 
 
-rule count_parameters:
-    input:
-        code=plan.code_of("count_parameters.py"),
-        lock=LOCKS["gpu"],
-        selections=given_selections,
-    output:
-        f"{R}/architectures/{{model}}.json",
-    log:
-        f"{R}/logs/count_parameters/{{model}}.log",
-    wildcard_constraints:
-        model="|".join(map(re.escape, plan.released_models(config))),
-    conda:
-        "../envs/gpu.yaml"
-    params:
-        architecture=lambda w: plan.canonical(
-            sources.architecture(config["models"][w.model]["source"])
-        ),
-        name=lambda w: config["models"][w.model]["source"],
-        selections=lambda w: " ".join(
-            f"{name}={path}" for name, path in selection_files(w.model).items()
-        ),
-    shell:
-        "python workflow_scripts/count_parameters.py --architectures config/architectures.yaml --model {params.name}"
-        " --selection {params.selections} --output {output} 2>&1 | tee {log}"
-
-
 rule download_model:
     input:
-        code=plan.code_of("download_model.py"),
+        code=code_of("download_model.py"),
     output:
         f"{R}/models/{{model}}/seed-0/source.json",
     log:
         f"{R}/logs/download_model/{{model}}.log",
-    wildcard_constraints:
-        model="|".join(map(re.escape, plan.released_models(config))),
     priority: 11
     retries: 2
     localrule: True
@@ -71,28 +50,43 @@ rule download_model:
         "../envs/gpu.yaml"
     params:
         sources=config["sources"],
-        source=lambda w: plan.canonical(
-            sources.identity(REAL["models"][config["models"][w.model]["source"]])
-        ),
+        identity=identity,
         name=lambda w: config["models"][w.model]["source"],
-        folder=f"{R}/models/{{model}}/seed-0",
     shell:
         "HF_HUB_OFFLINE=0 python workflow_scripts/download_model.py --sources {params.sources} --model {params.name}"
-        " --output {params.folder} 2>&1 | tee {log}"
+        " --output $(dirname {output}) 2>&1 | tee {log}"
+
+
+rule count_parameters:
+    input:
+        selections=lambda w: list(inputs.selection_files(w.model).values()),
+        **code("count_parameters", "gpu"),
+    output:
+        f"{R}/{layout.ARCHITECTURE}",
+    log:
+        log_of("count_parameters", layout.ARCHITECTURE),
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        settings=settings_of("count_parameters"),
+        selections=lambda w: [
+            f"{row}={path}" for row, path in inputs.selection_files(w.model).items()
+        ],
+    shell:
+        stage("count_parameters", "--selections {params.selections} --output {output}")
 
 
 # Prints what is still to be built will need; it makes nothing, so it runs whenever it is asked for.
 rule plan:
     input:
-        counts=[
-            f"{R}/architectures/{model}.json"
-            for model in sorted({cell[0] for cell in paper.grid(config)})
-        ],
+        counts=expand(
+            f"{R}/{layout.ARCHITECTURE}",
+            model=sorted({cell[0] for cell in pictures.grid(config)}),
+        ),
     localrule: True
     conda:
         "../envs/evaluation.yaml"
     params:
-        settings=plan.canonical(config),
-        results=R,
+        settings=settings_of("plan"),
     shell:
-        "python workflow_scripts/plan.py --settings {params.settings:q} --counts {input.counts} --results {params.results}"
+        f"python workflow_scripts/plan.py --settings {{params.settings:q}} --counts {{input.counts}} --results {R}"

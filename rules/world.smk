@@ -3,11 +3,10 @@
 
 rule build_world:
     input:
-        SOURCES,
-        code=plan.code_of(config["data"]["script"]),
-        lock=LOCKS["gpu"],
+        OWN_FILES,
+        **code("build_world", "gpu", f"micro/{config['data']['generator']}.py"),
     output:
-        data(*plan.world_files(config)),
+        inputs.data(world_files(config)),
     log:
         f"{R}/logs/build_world.log",
     conda:
@@ -15,21 +14,17 @@ rule build_world:
     resources:
         **needs("build_world"),
     params:
-        settings=plan.canonical(own_files.settings_with_root(config)),
-        seed=config["data"]["seed"],
-        script=lambda w: f"workflow_scripts/{config['data']['script']}",
-        folder=lambda w: f"{R}/data",
+        settings=settings_of("build_world"),
     shell:
-        "python workflow_scripts/launch/start.py {params.script} --seed {params.seed} --settings {params.settings:q} --output {params.folder} 2>&1 | tee {log}"
+        stage("build_world", f"--output {R}/{layout.DATA}")
 
 
 rule build_books:
     input:
-        code=plan.code_of("build_books.py"),
-        lock=LOCKS["gpu"],
-        world=data("pretraining/documents.jsonl", "pretraining/facts.jsonl"),
+        world=inputs.data(["pretraining/documents.jsonl", "pretraining/facts.jsonl"]),
+        **code("build_books", "gpu"),
     output:
-        data(*plan.BOOK_FILES),
+        inputs.data(BOOK_FILES),
     log:
         f"{R}/logs/build_books.log",
     conda:
@@ -37,64 +32,45 @@ rule build_books:
     resources:
         **needs("build_world"),
     params:
-        settings=plan.canonical(config.get("books", {}).get("settings")),
-        seed=config.get("books", {}).get("seed"),
-        folder=lambda w: f"{R}/data",
+        settings=settings_of("build_books"),
     shell:
-        "python workflow_scripts/launch/start.py workflow_scripts/build_books.py --seed {params.seed}"
-        " --settings '{params.settings}' --data {params.folder} 2>&1 | tee {log}"
+        stage("build_books", f"--data {R}/{layout.DATA}")
+
+
+pretraining = stage(
+    "pretrain_micro",
+    f"--data {R}/{layout.DATA} --seed {{wildcards.seed}} --threads {{threads}} --output {R}/{{params.place}}"
+    f" --state {R}/{layout.STATE}/{{params.place}} --state-every {{resources.state_every}}",
+)
 
 
 rule pretrain_micro:
     input:
-        code=plan.code_of("pretrain_micro.py"),
-        lock=LOCKS["gpu"],
-        data=lambda w: data(*plan.corpus_files(config, w.model)),
+        unpack(inputs.pretrain),
     output:
-        weights=f"{MODEL}/model.safetensors",
-        config=f"{MODEL}/config.json",
-        tokenizer=f"{MODEL}/tokenizer.json",
-        tokenizer_config=f"{MODEL}/tokenizer_config.json",
-        record=f"{MODEL}/pretraining.json",
+        multiext(f"{MODEL}/", *layout.MODEL_FILES),
     log:
-        f"{R}/logs/pretrain_micro/{{model}}-{{seed}}.log",
+        log_of("pretrain_micro", layout.MODEL),
     benchmark:
-        f"{R}/benchmarks/pretrain_micro/{{model}}-{{seed}}.tsv"
-    wildcard_constraints:
-        model="|".join(map(re.escape, plan.pretrained_models(config))),
+        f"{R}/benchmarks/{layout.MODEL}.tsv"
     priority: 10
     conda:
         "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
-        **needs("pretrain_micro"),
-        state_every=config["state_every"],  # no parameter: another value re-runs nothing
+        **needs("pretrain_micro", "state_every"),
     params:
-        settings=lambda w: plan.canonical(plan.pretraining_block(config, w.model)),
-        data=lambda w: f"{R}/data",
-        folder=lambda w, output: os.path.dirname(output.config),
-        state=f"{R}/state/models/{{model}}/seed-{{seed}}",
+        settings=settings_of("pretrain_micro"),
+        place=place,
     shell:
-        "python workflow_scripts/launch/start.py workflow_scripts/pretrain_micro.py --data {params.data} --settings '{params.settings}' --seed {wildcards.seed}"
-        " --threads {threads} --state {params.state} --state-every {resources.state_every} --output {params.folder} 2>&1 | tee {log}"
+        pretraining
 
 
 use rule pretrain_micro as retrain_micro with:  # the same recipe without a benchmark's forget set: exact unlearning
     output:
-        weights=f"{RETRAINED}/model.safetensors",
-        config=f"{RETRAINED}/config.json",
-        tokenizer=f"{RETRAINED}/tokenizer.json",
-        tokenizer_config=f"{RETRAINED}/tokenizer_config.json",
-        record=f"{RETRAINED}/pretraining.json",
+        multiext(f"{RETRAINED}/", *layout.MODEL_FILES),
     log:
-        f"{R}/logs/retrain_micro/{{model}}-{{benchmark}}-{{seed}}.log",
+        log_of("retrain_micro", layout.RETRAINED_MODEL),
     benchmark:
-        f"{R}/benchmarks/retrain_micro/{{model}}-{{benchmark}}-{{seed}}.tsv"
+        f"{R}/benchmarks/{layout.RETRAINED_MODEL}.tsv"
     priority: 0
-    params:
-        settings=lambda w: plan.canonical(
-            plan.pretraining_block(config, w.model, w.benchmark)
-        ),
-        data=lambda w: f"{R}/data",
-        folder=lambda w, output: os.path.dirname(output.config),
-        state=f"{R}/state/retrained/{{model}}/{{benchmark}}/seed-{{seed}}",

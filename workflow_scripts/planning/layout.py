@@ -27,11 +27,13 @@ ARCHITECTURE = "architectures/{model}.json"  # counts of the real model's parame
 CELL = "cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "trials/{model}/{benchmark}/{method}/{scope}/lr-{rate}"  # on the tuning seed
 TUNING = "tuning/{model}/{method}/{scope}.json"
+MODEL_FILES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "pretraining.json")
 # Files of a cell (or, up to PREDICTIONS, of a trial), below its folder.
 CHECKPOINTS = "checkpoints"
 MANIFEST = "manifest.json"
 TRAJECTORY = "trajectory.json"
 PARAMETERS = "parameters.json"
+RECORDS = (MANIFEST, TRAJECTORY, PARAMETERS)  # what unlearning writes beside the checkpoints
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.jsonl.gz"
 CHOSEN = "chosen.json"

@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from planning import layout
-from planning.code import constants
+from planning.code import constants, modules
 
-SCRIPTS = Path(__file__).parents[1]
 KINDS = ("tables", "figures")
 DEFAULT_KEYS = ("models", "benchmarks", "methods", "scopes")
 MODEL_KEYS = ("stands_for", "label", "moe")  # what rendering reads of a model
@@ -30,14 +29,14 @@ def names(kind: str) -> list[str]:
     """All pictures of a kind."""
     if kind not in KINDS:
         raise SystemExit(f"pictures: kind {kind!r} is none of {', '.join(KINDS)}")
-    return sorted(path.stem for path in (SCRIPTS / kind).glob("*.py") if path.stem != "__init__")
+    return modules(kind)
 
 
 def declared(kind: str, name: str) -> dict:
     """The literals of a picture's file."""
     if name not in names(kind):
         raise SystemExit(f"config, {kind}: unknown name {name!r} (allowed: {', '.join(names(kind))})")
-    return constants(SCRIPTS / kind / f"{name}.py")
+    return constants(f"{kind}/{name}.py")
 
 
 def caption(kind: str, name: str) -> str:
@@ -197,7 +196,7 @@ def tests_block(config: dict, benchmarks: list[str]) -> dict:
 def _attacks_on(config: dict, block: dict, scope: str) -> list[str]:
     """Attacks of a block that a scope can be put to: some need experts that the scope chose."""
     kind = config["scopes"][scope]["kind"]
-    chooses = constants(SCRIPTS / "scopes" / f"{kind}.py").get("CHOOSES_EXPERTS", False)
+    chooses = constants(f"scopes/{kind}.py")["CHOOSES_EXPERTS"]
     return [name for name in block["attacks"] if chooses or config["attacks"][name]["kind"] not in OF_EXPERTS]
 
 

@@ -1,0 +1,232 @@
+"""From the wildcards of a job to the files that it reads, with the code and the lock of packages that it runs with.
+
+Standard library only: Snakemake imports this at every start.
+"""
+
+from collections.abc import Callable
+
+from planning import blocks, layout
+from planning.code import code_of, evaluation_code
+from planning.data_files import corpus_files, forget_files, test_files, text_files
+
+# The exact packages of a job are inputs by content: runs with conda (--sdm conda) and without share their results.
+LOCKS = {
+    "gpu": ("envs/gpu.lock", "envs/cuda.lock"),
+    "evaluation": ("envs/evaluation.lock", "envs/cuda.lock"),
+    "rendering": ("envs/rendering.lock",),
+}
+
+
+class Inputs:
+    """Input functions of a study's rules: each takes a job's wildcards and returns paths from the working folder.
+
+    large: marks files of the weights' size (Snakemake's `ancient`), which are not compared by content; a small file that
+    names each by hash stands beside it.
+    """
+
+    def __init__(self, config: dict, large: Callable):
+        self.config, self.root, self.large = config, f"results/{config['study']}", large
+
+    # What the rules ask for, one method a rule or group of rules ------------------------------------------------
+
+    def untouched(self, w) -> dict:
+        """The model that a job starts from."""
+        return {"model": self.model(w), "weights": self.large(self.weights(w))}
+
+    def reading(self, stage: str, lock: str = "gpu") -> Callable:
+        """Of a stage that runs the untouched model over forget texts."""
+        return lambda w: self.untouched(w) | {"texts": self.forget_texts(w)} | code(stage, lock)
+
+    def reading_all(self, stage: str) -> Callable:
+        """Of a stage that runs the untouched model over forget and retain texts."""
+        return lambda w: self.untouched(w) | {"texts": self.texts(w)} | code(stage, "gpu")
+
+    def pretrain(self, w) -> dict:
+        return {"data": self.data(corpus_files(self.config, w.model))} | code("pretrain_micro", "gpu")
+
+    def evaluate_original(self, w) -> dict:
+        return self.untouched(w) | {"tests": self.tests(w)} | _evaluating()
+
+    def evaluate_retrained(self, w) -> dict:
+        folder = self._at(layout.RETRAINED_MODEL, w, seed=w.seed)
+        model = {"model": f"{folder}/pretraining.json", "weights": self.large([f"{folder}/model.safetensors"])}
+        return model | {"tests": self.tests(w)} | _evaluating()
+
+    def check_knows_world(self, w) -> dict:
+        paths = [self._at(layout.ORIGINAL, w, benchmark=name, seed=w.seed) for name in self.config["must_know"]]
+        return {"original": paths} | code("check_knows_world", "evaluation")
+
+    def select(self, w) -> dict:
+        kind = self.config["scopes"][w.scope]["kind"]
+        return {"affinity": self.affinity(w)} | code("select_experts", "gpu", f"scopes/{kind}.py")
+
+    def unlearn(self, w) -> dict:
+        """Of a cell, or of a trial, which brings its learning rate."""
+        files = {"texts": self.texts(w), "selection": self.selection(w)}
+        files |= {"tuned": [] if hasattr(w, "rate") else self.tuned(w)}
+        files |= {"token_weights": self.large(self.token_weights(w)), "token_weights_record": self.token_record(w)}
+        files |= {"prefix": self.large(self.prefix(w))}
+        files |= {"code": blocks.unlearning_code(self.config, w.method, w.scope), "lock": LOCKS["gpu"]}
+        return self.untouched(w) | files
+
+    def evaluate(self, w) -> dict:
+        """Of a cell or a trial. Its manifest names every checkpoint by hash, so equal checkpoints evaluate nothing."""
+        files = self.checkpoints(w) | {"weights": self.large(self.weights(w)), "tests": self.tests(w)}
+        return files | {"original": self.shown_original(w)} | _evaluating()
+
+    def choose_checkpoint(self, w) -> dict:
+        metrics = f"{self._at(layout.CELL, w, seed=w.seed)}/{layout.METRICS}"
+        return {"metrics": metrics, "original": self.original(w)} | code("choose_checkpoint", "evaluation")
+
+    def tune(self, w) -> dict:
+        return {"trials": self.trials(w), "original": self.tuning_original(w)} | code("tune", "evaluation")
+
+    def chosen_model(self, w) -> dict:
+        """A cell's chosen checkpoint and the model that it was made from."""
+        return self.untouched(w) | self.checkpoints(w) | {"chosen": f"{self._cell(w)}/{layout.CHOSEN}"}
+
+    def export(self, w) -> dict:
+        return self.chosen_model(w) | code("export", "gpu")
+
+    def attack(self, w) -> dict:
+        files = {"selection": self.selection(w), "texts": self.texts(w), "tests": self.tests(w)}
+        return self.chosen_model(w) | files | _evaluating("attack")
+
+    def search_suffixes(self, w) -> dict:
+        return self.chosen_model(w) | {"tests": self.forget_tests(w)} | code("search_suffixes", "evaluation")
+
+    def attack_prompts(self, w) -> dict:
+        files = {"selection": self.selection(w), "tests": self.forget_tests(w), "suffixes": self.suffixes(w)}
+        return self.chosen_model(w) | files | code("attack_prompts", "evaluation")
+
+    # Single files -----------------------------------------------------------------------------------------------
+
+    def _at(self, pattern: str, wildcards: object, **values: object) -> str:
+        names = ("model", "benchmark", "method", "scope")
+        given = {name: getattr(wildcards, name) for name in names if hasattr(wildcards, name)}
+        return f"{self.root}/{layout.path(pattern, **given | values)}"
+
+    def _cell(self, w) -> str:
+        """Folder of a cell or a trial."""
+        if hasattr(w, "rate"):
+            return self._at(layout.TRIAL, w, rate=w.rate)
+        return self._at(layout.CELL, w, seed=w.seed)
+
+    def checkpoints(self, w) -> dict:
+        folder = self._cell(w)
+        checkpoints = self.large([f"{folder}/{layout.CHECKPOINTS}"])
+        return {"manifest": f"{folder}/{layout.MANIFEST}", "checkpoints": checkpoints}
+
+    def _seed(self, w: object) -> int | str:
+        """Trials run on the tuning seed."""
+        return getattr(w, "seed", self.config["tuning"]["seed"])
+
+    def _model_seed(self, w: object) -> int | str:
+        return blocks.model_seed(self.config, w.model, self._seed(w))
+
+    def _released(self, w: object) -> bool:
+        return "source" in self.config["models"][w.model]
+
+    def data(self, names: list[str] | tuple[str, ...]) -> list[str]:
+        return [f"{self.root}/{layout.DATA}/{name}" for name in names]
+
+    def texts(self, w) -> list[str]:
+        """Forget and retain texts of a benchmark."""
+        return self.data(text_files(self.config["benchmarks"][w.benchmark]))
+
+    def forget_texts(self, w) -> list[str]:
+        return self.data(forget_files(self.config["benchmarks"][w.benchmark]))
+
+    def tests(self, w) -> list[str]:
+        return self.data(test_files(self.config["benchmarks"][w.benchmark]))
+
+    def forget_tests(self, w) -> list[str]:
+        return self.data(test_files(blocks.forget_test_block(self.config, w.benchmark)))
+
+    def model(self, w) -> str:
+        """The small file that names the weights by hash stands for the untouched model, so that equal weights rebuild nothing.
+
+        That the model passed its knowledge check is no input: a new evaluation of an equal model must not unlearn anew.
+        The check has a higher priority than unlearning, its failure stops the build, and tables and figures need it;
+        `make` has all models checked before it unlearns anything.
+        """
+        return self._at(layout.SOURCE if self._released(w) else layout.PRETRAINING, w, seed=self._model_seed(w))
+
+    def weights(self, w) -> list[str]:
+        """Weights that a rule writes; a released model's shards are named in its source.json alone."""
+        folder = self._at(layout.MODEL, w, seed=self._model_seed(w))
+        return [] if self._released(w) else [f"{folder}/model.safetensors"]
+
+    def original(self, w) -> str:
+        """Scores of the untouched model."""
+        return self._at(layout.ORIGINAL, w, seed=self._model_seed(w))
+
+    def affinity(self, w) -> list[str]:
+        """Only scopes that choose experts need the attribution."""
+        chooses = blocks.chooses_experts(self.config, w.scope)
+        return [self._at(layout.AFFINITY, w, seed=self._model_seed(w))] if chooses else []
+
+    def selection(self, w) -> str:
+        return self._at(layout.SELECTION, w, seed=self._seed(w))
+
+    def token_weights(self, w, pattern: str = layout.TOKEN_WEIGHTS) -> list[str]:
+        """Weights of the retain text's tokens, where the method has any."""
+        name = self.config["methods"][w.method].get("token_weights")
+        return [self._at(pattern, w, name=name, seed=self._seed(w))] if name else []
+
+    def token_record(self, w) -> list[str]:
+        """The record that names them by hash."""
+        return self.token_weights(w, layout.TOKEN_WEIGHTS_RECORD)
+
+    def prefix(self, w) -> list[str]:
+        """The hidden states that enter the target layer, for the cells that train no layer below it."""
+        shared = blocks.shares_prefix(self.config, w.model, w.method, w.scope)
+        return [self._at(layout.PREFIX, w, seed=self._model_seed(w))] if shared else []
+
+    def tuned(self, w) -> str:
+        scope = blocks.tuned_as(self.config, w.scope)
+        method = blocks.method_tuned_as(self.config, w.method)
+        return f"{self.root}/{layout.path(layout.TUNING, model=w.model, method=method, scope=scope)}"
+
+    def trials(self, w) -> list[str]:
+        """Scores of every learning rate of the grid; nothing is tried where there is a single one."""
+        rates = self.config["tuning"]["learning_rates"][w.scope]
+        benchmark = self.config["tuning"]["benchmark"]
+        folders = [self._at(layout.TRIAL, w, benchmark=benchmark, rate=f"{rate:g}") for rate in rates]
+        return [f"{folder}/{layout.METRICS}" for folder in folders] if len(rates) > 1 else []
+
+    def tuning_original(self, w) -> list[str]:
+        benchmark = self.config["tuning"]["benchmark"]
+        original = self._at(layout.ORIGINAL, w, benchmark=benchmark, seed=self._model_seed(w))
+        return [original] if self.trials(w) else []
+
+    def shown_original(self, w) -> list[str]:
+        """Where only the checkpoints that are shown are tested, the untouched model's scores say which these are."""
+        only_shown = self.config["evaluation"]["test"] == "shown"
+        return [self.original(w)] if only_shown and not hasattr(w, "rate") else []
+
+    def suffixes(self, w) -> list[str]:
+        """All parts of the prompt suffixes that an attack asks with."""
+        parts = self.config["attacks"][w.attack]["parts"]
+        return [self._at(layout.SUFFIXES, w, seed=w.seed, attack=w.attack, part=part) for part in range(parts)]
+
+    def knowledge_checks(self, models: list[str]) -> list[str]:
+        """That each model passed its knowledge check, and so did the one that it was tuned on."""
+        seeds = (*self.config["seeds"], self.config["tuning"]["seed"])
+        paths = [layout.path(layout.KNOWLEDGE, model=model, seed=seed) for model in models for seed in seeds]
+        return [f"{self.root}/{path}" for path in paths] if self.config["must_know"] else []
+
+    def selection_files(self, model: str) -> dict[str, str]:
+        """Selections that the user brought, whose parameters a table counts, too: row -> file."""
+        given = [block["selections"].get(model, {}) for block in self.config["tables"].values() if "selections" in block]
+        return {row: path for selections in given for row, path in selections.items()}
+
+
+def code(stage: str, lock: str, *named: str) -> dict:
+    """The code of a stage, with modules that it names at run time, and its packages."""
+    return {"code": code_of(f"{stage}.py", *named), "lock": LOCKS[lock]}
+
+
+def _evaluating(stage: str = "evaluate") -> dict:
+    """Of a stage that asks a benchmark's questions: lm-eval's task files, too."""
+    return {"code": evaluation_code(stage), "lock": LOCKS["evaluation"]}
