@@ -72,7 +72,8 @@ def test_selection_from_given_scores(tmp_path, kind):
     """ESFT's rule, written down again: sort, and add up until p is reached."""
     given, chosen = tmp_path / "scores.json", tmp_path / "selection.json"
     given.write_text(json.dumps(scores(6, 64)))
-    words = ["--scores", given, "--scope", "esft", "--p", "0.2", "--score", kind, "--out", chosen]
+    settings = json.dumps({"kind": "esft", "threshold": 0.2, "score": kind})
+    words = ["--scores", given, "--settings", settings, "--seed", "0", "--output", chosen]
     subprocess.run([sys.executable, ROOT / "workflow_scripts/select_experts.py", *map(str, words)], check=True)
     selection = json.loads(chosen.read_text())
     assert selection["routers"] == [] and selection["anchor"] == {}
@@ -87,19 +88,20 @@ def test_selection_from_given_scores(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("content", "words", "message"),
+    ("content", "changed", "message"),
     [
-        ({"layers": {}}, (), "neither token_scores nor gate_scores"),
-        ({"token_scores": {"1": {"0": 0.5, "2": 0.5}}}, (), "layer 1: experts must be 0 to 1"),
-        ({"token_scores": {"1": {"0": 1.0}, "2": {"0": 0.5, "1": 0.5}}}, (), "different numbers of experts (1, 2)"),
-        ({"gate_scores": {"1": {"0": 1.0}}}, (), "layer 1: no relevance_token for scope esft"),
-        ({"token_scores": {"1": {"0": 1.0}}}, ("--p", "1.5"), "p = 1.5 must lie in (0, 1]"),
+        ({"layers": {}}, {}, "neither token_scores nor gate_scores"),
+        ({"token_scores": {"1": {"0": 0.5, "2": 0.5}}}, {}, "layer 1: experts must be 0 to 1"),
+        ({"token_scores": {"1": {"0": 1.0}, "2": {"0": 0.5, "1": 0.5}}}, {}, "different numbers of experts (1, 2)"),
+        ({"gate_scores": {"1": {"0": 1.0}}}, {}, "scope esft: layer 1: no token_share"),
+        ({"token_scores": {"1": {"0": 1.0}}}, {"threshold": 1.5}, "threshold 1.5 must lie in (0, 1]"),
     ],
 )
-def test_bad_scores_end_with_one_line(tmp_path, content, words, message):
+def test_bad_scores_end_with_one_line(tmp_path, content, changed, message):
     given = tmp_path / "scores.json"
     given.write_text(json.dumps(content))
-    command = ["--scores", given, "--scope", "esft", "--p", "0.2", "--score", "token", *words, "--out", tmp_path / "s"]
+    settings = json.dumps({"kind": "esft", "threshold": 0.2, "score": "token"} | changed)
+    command = ["--scores", given, "--settings", settings, "--seed", "0", "--output", tmp_path / "s"]
     result = subprocess.run(
         [sys.executable, ROOT / "workflow_scripts/select_experts.py", *map(str, command)],
         capture_output=True,

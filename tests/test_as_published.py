@@ -18,7 +18,7 @@ from moe.layers import find_moe_layers
 from moe.routing import record_routing
 from planning import needs, study
 from rendering import notes
-from unlearn import anchor_loss
+from unlearning.anchor import anchor_loss
 
 
 def full_batch(rows: int = 4, length: int = 9) -> Batch:

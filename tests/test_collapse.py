@@ -38,9 +38,9 @@ def collapsed(folder, data, tmp_path, monkeypatch):  # noqa: F811
     cell, selection = root / CELL, tmp_path / "selection.json"
     selection.write_text(json.dumps(NOTHING))
     texts = {key: value for key, value in BENCHMARK.items() if not key.endswith("_test")}
-    blocks = ("--benchmark", json.dumps(texts), "--method", '{"name": "ga"}', "--scope", '{"kind": "baseline"}')
-    rest = ("--training", json.dumps(TRAINING), "--learning-rate", 0.1, "--seed", 0, "--output", cell)
-    main(monkeypatch, unlearn, "--model", folder, "--data", data, "--selection", selection, *blocks, *rest)
+    settings = {"benchmark": texts, "method": {"name": "ga"}, "scope": {"kind": "baseline"}, "training": TRAINING}
+    rest = ("--settings", json.dumps(settings | {"learning_rate": 0.1}), "--seed", 0, "--output", cell)
+    main(monkeypatch, unlearn, "--model", folder, "--data", data, "--selection", selection, *rest)
     original = run(monkeypatch, folder, data, tmp_path / "original.json", BENCHMARK)
     checkpoints = sorted((cell / "checkpoints").glob("*.safetensors"))
     run(monkeypatch, folder, data, cell / "metrics.json", BENCHMARK, "--checkpoints", *checkpoints)

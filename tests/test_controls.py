@@ -11,8 +11,7 @@ from moe.delta import trained_tensors
 from moe.layers import find_moe_layers
 from planning.study import method_block, scope_block
 from rendering.styling import widen
-from scopes import uoe
-from select_experts import select
+from scopes import random, uoe
 
 # Two layers: by gate score layer 1 ranks first with expert 2, by token share layer 0 with expert 0.
 AFFINITY = {
@@ -27,7 +26,7 @@ AFFINITY = {
 
 
 def chosen(**scope) -> dict:
-    return select(AFFINITY, {"kind": "uoe"} | scope, seed=0)
+    return uoe.select(AFFINITY, {"kind": "uoe"} | scope, seed=0)
 
 
 def test_by_token_share_another_expert_is_chosen():
@@ -52,15 +51,15 @@ def test_a_frozen_router_is_neither_trained_nor_anchored():
 def test_elsewhere_is_another_layer_the_same_everywhere():
     layers = set()
     for seed in range(20):
-        selection = select(AFFINITY, {"kind": "random", "draw": 1, "elsewhere": True}, seed=seed)
-        assert selection == select(AFFINITY, {"kind": "random", "draw": 1, "elsewhere": True}, seed=seed)
+        selection = random.select(AFFINITY, {"kind": "random", "draw": 1, "elsewhere": True}, seed=seed)
+        assert selection == random.select(AFFINITY, {"kind": "random", "draw": 1, "elsewhere": True}, seed=seed)
         ((layer, experts),) = selection["experts"].items()
         assert layer != "1" and len(experts) == 1
         layers.add((layer, *experts))
     assert len(layers) > 4  # layers and experts are drawn
     only = AFFINITY | {"layers": {"1": AFFINITY["layers"]["1"]}}
     with pytest.raises(SystemExit, match="one MoE layer"):
-        select(only, {"kind": "random", "draw": 1, "elsewhere": True}, seed=0)
+        random.select(only, {"kind": "random", "draw": 1, "elsewhere": True}, seed=0)
 
 
 @pytest.mark.parametrize(("family", "shared"), [("qwen2moe", 4), ("deepseek", 3), ("mixtral", 0)])

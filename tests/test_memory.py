@@ -9,15 +9,16 @@ from live_bytes import LiveBytes
 from tiny_models import LetterTokenizer, random_texts, tiny
 from transformers import AutoModelForCausalLM, DeepseekV2Config, Qwen2MoeConfig
 
-import unlearn as stage
 from moe import budget
-from moe.cost import cost_of, memory_plan
+from moe.cost import cost_of, step_memory
 from moe.delta import trained_tensors
 from moe.layers import decoder_layers
 from moe.loading import first_device, place_
 from moe.packing import pack
 from moe.selection import with_routers
 from moe.upper_layers import Reuse, reuse_prefix_
+from unlearning.run import unlearn
+from unlearning.texts import pack_texts
 
 LENGTH, ROWS, BLOCKS = 64, 4, 8  # a sixteenth of the papers' 1,024 tokens; rows in a pass and blocks of a set as there
 METHODS = {
@@ -64,6 +65,11 @@ def built(name: str) -> torch.nn.Module:
     return AutoModelForCausalLM.from_config(CONFIGS[name], dtype=torch.bfloat16).eval()
 
 
+def settings_of(method: str, layer: int, training: dict, rate: float) -> dict:
+    block = {"name": method, "hook_layer": layer} | METHODS[method]
+    return {"method": block, "scope": {"kind": "uoe", "alpha": 1.0}, "training": training, "learning_rate": rate}
+
+
 def measured(name: str, method: str, layer: int, recomputed: bool) -> float:
     """Bytes at the peak of a cell of one step, beside the model's weights and what is kept in the machine's memory."""
     model = copy.deepcopy(built(name))
@@ -82,11 +88,10 @@ def measured(name: str, method: str, layer: int, recomputed: bool) -> float:
         return found
 
     with pytest.MonkeyPatch.context() as patch, LiveBytes() as live:
-        patch.setattr(stage, "reuse_prefix_", from_file)
-        settings = METHODS[method] | {"hook_layer": layer}
-        scope = {"kind": "uoe", "alpha": 1.0}
-        given = (with_routers({layer: [3]}), method, settings, scope, training, 1e-4, 0, lambda step: None)
-        stage.unlearn(model, LetterTokenizer(), *TEXTS, *given)
+        patch.setattr("unlearning.run.reuse_prefix_", from_file)
+        settings = settings_of(method, layer, training, 1e-4)
+        texts = pack_texts(LetterTokenizer(), *TEXTS, settings)
+        unlearn(model, texts, settings, with_routers({layer: [3]}), 0, lambda step: None)
     return live.peak
 
 
@@ -97,7 +102,7 @@ def test_a_cell_holds_no_more_than_is_planned(name, layer, method, recomputed, m
     monkeypatch.setattr("moe.forward.CHUNK", budget.CHUNK // 16)
     monkeypatch.setattr(budget, "CHUNK", budget.CHUNK // 16)
     cost = cost_of(CONFIGS[name], LENGTH)
-    plan = memory_plan(CONFIGS[name], cost, layer, ROWS * LENGTH, recomputed=recomputed)
+    plan = step_memory(CONFIGS[name], cost, layer, ROWS * LENGTH, recomputed=recomputed)
     peak = measured(name, method, layer, recomputed)
     print(method, recomputed, peak / 1e6, {key: value / 1e6 for key, value in plan.items()})
     assert peak <= plan["trained"] + 1.2 * plan["activations"]
@@ -140,18 +145,19 @@ def test_lower_layers_visit_the_device_one_at_a_time(family):
 def test_a_cell_with_its_lower_layers_elsewhere_is_the_same(method, recomputed, monkeypatch):
     training = {"batch_size": 3, "block_length": 16, "steps": 4, "checkpoint_every": 2, "probe_blocks": 2}
     training |= {"gradient_checkpointing": recomputed}
-    given = (with_routers({2: [3]}), method, METHODS[method] | {"hook_layer": 2}, {"kind": "uoe", "alpha": 1.0})
+    settings = settings_of(method, 2, training, 1e-3)
     found = []
     for placed in (False, True):
         model = tiny("deepseek", 1)
 
-        def settle(model, layer, placed=placed):
+        def move(model, layer, placed=placed):
             if placed:
                 place_(model, layer, torch.device("cpu"))
             return first_device(model)
 
-        monkeypatch.setattr(stage, "move_to_gpu_", settle)
-        trajectory, _ = stage.unlearn(model, LetterTokenizer(), *TEXTS, *given, training, 1e-3, 0, lambda step: None)
+        monkeypatch.setattr("unlearning.run.move_to_gpu_", move)
+        texts = pack_texts(LetterTokenizer(), *TEXTS, settings)
+        trajectory, _ = unlearn(model, texts, settings, with_routers({2: [3]}), 0, lambda step: None)
         assert on_device(model.model.layers[0]) is not placed
         found.append((trajectory, {name: tensor.clone() for name, tensor in trained_tensors(model).items()}))
     (trajectory, tensors), (other, others) = found

@@ -120,10 +120,10 @@ def test_nothing_is_imported_or_opened_behind_the_back_of_the_inputs():
             by_name.add(name)
         if "__file__" in text:
             beside.add(name)
-    assert by_name == {"launch/start.py", "unlearn.py"}  # start.py runs the scripts; unlearn.py methods and scopes
+    assert by_name == {"launch/start.py", "jobs/stage.py"}  # start.py runs the scripts; stage.py methods and scopes
     # study.py lists code, state.py hashes what is loaded; lm-eval's tasks and the figures' style are declared inputs.
     assert beside <= {
-        *("planning/study.py", "jobs/state.py", "benchmarks/multiple_choice.py", "plot_figure.py"),
+        *("planning/study.py", "jobs/state.py", "jobs/stage.py", "benchmarks/multiple_choice.py", "plot_figure.py"),
         *("launch/build.py", "launch/verify.py"),
     }
 
@@ -143,7 +143,7 @@ def test_what_a_real_run_loads_and_opens_is_declared(place, tmp_path):
     assert {scope["kind"] for scope, _ in SCOPES} == kinds
     runs = [(method, *SCOPES[0]) for method in METHODS] + [("rmu", *scope) for scope in SCOPES[1:]]
     (place / "unanchored.json").write_text(json.dumps({"experts": {"2": [1]}, "routers": [], "anchor": {}}))
-    training = json.dumps(TRAINING | {"steps": 1, "checkpoint_every": 1})
+    training = TRAINING | {"steps": 1, "checkpoint_every": 1}
     started = []
     for number, (method, scope, selection) in enumerate(runs):
         record = tmp_path / f"{number}.json"

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 from scipy import optimize
 from tiny_models import LetterTokenizer, random_texts, random_tokens, tiny
+from transformers import AutoTokenizer
 
 from methods import gdiff, rmu
 from moe.forward import Batch
@@ -200,16 +201,16 @@ def test_the_script(tmp_path, monkeypatch):
 
     model = tiny("qwen2moe", 1)
     model.save_pretrained(tmp_path / "model")
-    monkeypatch.setattr(weigh_retain_tokens.AutoTokenizer, "from_pretrained", lambda folder: LetterTokenizer())
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda folder: LetterTokenizer())
     for seed, name in enumerate(("forget", "retain")):
         rows = [json.dumps({"text": text}) + "\n" for text in random_texts(6, 150, seed)]
         (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+    settings = {"benchmark": {"forget": "forget.jsonl", "retain": "retain.jsonl"}, "precision": "float32"}
+    settings |= EIGHT | {"over": 1.0} | {key: TRAINING[key] for key in ("batch_size", "block_length")}
     given = {
         "model": tmp_path / "model",
         "data": tmp_path,
-        "benchmark": json.dumps({"forget": "forget.jsonl", "retain": "retain.jsonl"}),
-        "training": json.dumps(TRAINING),
-        "settings": json.dumps(EIGHT | {"over": 1.0}),
+        "settings": json.dumps(settings),
         "output": tmp_path / "weights.json",
     }
     words = [text for name, value in given.items() for text in (f"--{name}", str(value))]
@@ -226,13 +227,15 @@ def test_training_under_weights():
     refused."""
     from test_unlearn import METHODS, SELECTION, TRAINING
 
-    from unlearn import unlearn
+    from unlearning.run import unlearn
+    from unlearning.texts import pack_texts
 
     def run(method: str, weights: torch.Tensor | None) -> list[dict]:
         texts = random_texts(12, 40, seed=1), random_texts(12, 40, seed=2)
-        scope, settings = {"kind": "uoe", "alpha": 1.0}, METHODS[method] | {"seed": 0}
-        given = (tiny("qwen2moe", 1), LetterTokenizer(), *texts, SELECTION, method, settings, scope, TRAINING, 1e-2, 0)
-        return unlearn(*given, lambda step: None, weights)[0]["steps"]
+        settings = {"method": {"name": method} | METHODS[method], "scope": {"kind": "uoe", "alpha": 1.0}}
+        settings |= {"training": TRAINING, "learning_rate": 1e-2}
+        blocks = pack_texts(LetterTokenizer(), *texts, settings, weights)
+        return unlearn(tiny("qwen2moe", 1), blocks, settings, SELECTION, 0, lambda step: None)[0]["steps"]
 
     shape = pack(random_texts(12, 40, seed=2), LetterTokenizer(), TRAINING["block_length"]).shape
     uneven = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2

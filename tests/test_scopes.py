@@ -11,7 +11,8 @@ from torch import nn
 from moe.delta import applied, save_delta
 from moe.layers import find_moe_layers
 from moe.selection import NOTHING
-from unlearn import unlearn
+from unlearning.run import unlearn
+from unlearning.texts import pack_texts
 
 TRAINING = {"batch_size": 4, "block_length": 24, "steps": 3, "checkpoint_every": 3, "probe_blocks": 2}
 FORGET, RETAIN = random_texts(20, 60, seed=1), random_texts(20, 60, seed=2)
@@ -25,9 +26,10 @@ def train(family: str, scope: dict, selection: dict, path: Path, method: str = "
     trained = copy.deepcopy(original)
     torch.manual_seed(0)  # LoRA draws its first matrices
     rank = scope.get("rank")
+    given = {"method": {"name": method} | (settings or {}), "scope": scope, "training": TRAINING, "learning_rate": 1e-2}
+    texts = pack_texts(LetterTokenizer(), FORGET, RETAIN, given)
     trajectory, parameters = unlearn(
-        *(trained, LetterTokenizer(), FORGET, RETAIN, selection, method, settings or {}, scope, TRAINING, 1e-2, 0),
-        lambda step: save_delta(trained, path / "delta.safetensors", "base", rank),
+        trained, texts, given, selection, 0, lambda step: save_delta(trained, path / "delta.safetensors", "base", rank)
     )
     after = copy.deepcopy(original)
     with applied(after, path / "delta.safetensors", "base"):

@@ -14,7 +14,8 @@ from moe.layers import find_moe_layers
 from moe.packing import pack, shuffled
 from moe.routing import record_routing
 from moe.selected import SelectedExperts, select_experts_
-from unlearn import unlearn
+from unlearning.run import unlearn
+from unlearning.texts import pack_texts
 
 RATE, STEPS, CLIP = 3e-3, 6, 0.02  # the clip is far below the gradients' norms here, so it binds at every step
 
@@ -188,7 +189,7 @@ def test_ties_in_the_router(family, seed):
 @pytest.mark.parametrize("family", MOE_FAMILIES)
 def test_unlearn_with_the_router(family, monkeypatch):
     """The stage itself, router trained beside the expert, anchor off: the same steps as the naive loop."""
-    monkeypatch.setattr("unlearn.CLIP", CLIP)
+    monkeypatch.setattr("unlearning.run.CLIP", CLIP)
     original = tiny(family, seed=1)
     layer = find_moe_layers(original)[-1]
     tokenizer, texts = LetterTokenizer(), random_texts(12, 30)
@@ -204,10 +205,10 @@ def test_unlearn_with_the_router(family, monkeypatch):
     whole = [f"{layer.router}.{name}" for name, _ in original.get_submodule(layer.router).named_parameters()]
     naive, ours = copy.deepcopy(original), copy.deepcopy(original)
     expected, norms = naive_steps(naive, chosen, whole, batches)
-    scope = {"kind": "uoe", "alpha": 0.0}
-    trajectory, _ = unlearn(
-        ours, tokenizer, texts, [], selection, "ga", {}, scope, training, RATE, 5, lambda step: None
-    )
+    settings = {"method": {"name": "ga"}, "scope": {"kind": "uoe", "alpha": 0.0}, "training": training}
+    settings |= {"learning_rate": RATE}
+    blocks = pack_texts(tokenizer, texts, [], settings)
+    trajectory, _ = unlearn(ours, blocks, settings, selection, 5, lambda step: None)
     assert [step["forget_loss"] for step in trajectory["steps"]] == pytest.approx(expected, rel=1e-5)
     assert [step["gradient_norm"] for step in trajectory["steps"]] == pytest.approx(norms, rel=1e-3)
     assert min(norms) > 2 * CLIP

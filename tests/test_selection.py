@@ -1,5 +1,6 @@
 """From forget text to chosen experts: eq. (2) by a naive loop, ESFT's rule and the draws on scores made by hand."""
 
+import ast
 import json
 import math
 import subprocess
@@ -10,10 +11,11 @@ import pytest
 import torch
 from tiny_models import MOE_FAMILIES, random_tokens, tiny
 
-from attribute_experts import attribute
+from jobs import stage
+from moe.attribution import attribute
 from moe.layers import find_moe_layers
 from moe.selection import cumulative, random_expert, ranked, ranked_layers, top_experts
-from select_experts import select
+from scopes import esft, random, uoe
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "select_experts.py"
 
@@ -58,9 +60,7 @@ def test_affinity_is_equation_2(family):
         assert got["gate_score"] == pytest.approx(score, abs=1e-5)
         assert got["token_share"] == pytest.approx(share, abs=1e-9)
         assert sum(got["token_share"]) == pytest.approx(top)
-        assert got["relevance_token"] == pytest.approx([s / top for s in share], abs=1e-9)
-        assert sum(got["relevance_token"]) == pytest.approx(1.0)
-        assert got["relevance_gate"] == got["gate_score"]
+        assert set(got) == {"gate_score", "token_share"}  # ESFT's relevances are derived from them
         assert sum(got["gate_score"]) < 1.0
     assert (affinity["top_k"], affinity["experts"]) == (top, find_moe_layers(model)[0].num_experts)
     assert (affinity["tokens"], affinity["sequences"]) == (30, 3)
@@ -90,7 +90,7 @@ def test_token_share_counts_choices_whose_score_rounds_to_zero():
 
 def made_up(gate: dict[int, list[float]], **more: dict[int, list[float]]) -> dict:
     """Affinity with the given gate scores and any other columns."""
-    columns = {"gate_score": gate, "relevance_gate": gate} | more
+    columns = {"gate_score": gate} | more
     layers = {str(n): {name: values[n] for name, values in columns.items()} for n in gate}
     return {"top_k": 2, "experts": len(next(iter(gate.values()))), "layers": layers}
 
@@ -103,7 +103,7 @@ AFFINITY = made_up(
 def test_top_1_of_the_target_layer():
     chosen = top_experts(AFFINITY)
     assert chosen == {"experts": {"4": [1]}, "routers": [4], "anchor": {"4": [1]}}
-    assert select(AFFINITY, {"kind": "uoe", "alpha": 1.0}, seed=0) == chosen
+    assert uoe.select(AFFINITY, {"kind": "uoe"}, seed=0) == chosen
 
 
 def test_ranks_follow_the_layers_top_1_score():
@@ -162,9 +162,7 @@ def test_random_draws():
     assert len(orders) == 5
     with pytest.raises(SystemExit, match="15 other experts"):
         random_expert(affinity, seed=0, draw=16)
-    assert select(affinity, {"kind": "random", "draw": 2, "alpha": 1.0}, seed=3) == random_expert(
-        affinity, seed=3, draw=2
-    )
+    assert random.select(affinity, {"kind": "random", "draw": 2}, seed=3) == random_expert(affinity, seed=3, draw=2)
 
 
 # Token ratios of three layers of eight experts, each summing to 1, and by hand what p = 0.2, 0.5 and 1 select.
@@ -181,21 +179,22 @@ BY_HAND = {
 
 @pytest.mark.parametrize("threshold", BY_HAND)
 def test_cumulative_rule_of_esft(threshold):
-    affinity = made_up({n: [0.0] * 8 for n in RATIOS}, relevance_token=RATIOS)
+    shares = {n: [2 * ratio for ratio in ratios] for n, ratios in RATIOS.items()}  # K is 2
+    affinity = made_up({n: [0.0] * 8 for n in RATIOS}, token_share=shares)
     chosen = cumulative(affinity, threshold=threshold)
     assert chosen == {"experts": BY_HAND[threshold], "routers": [], "anchor": {}}
     assert list(chosen["experts"]) == ["1", "2", "9"]
 
 
 def test_cumulative_takes_at_least_one_and_at_most_all():
-    affinity = made_up({1: [0.2, 0.1, 0.05]}, relevance_token={1: [0.5, 0.3, 0.2]})
+    affinity = made_up({1: [0.2, 0.1, 0.05]}, token_share={1: [1.0, 0.6, 0.4]})
     assert cumulative(affinity, threshold=1e-6)["experts"] == {"1": [0]}
     assert cumulative(affinity, threshold=1.0)["experts"] == {"1": [0, 1, 2]}
     # gate scores sum to less than 1, so the same threshold takes more experts of them, here all
     assert cumulative(affinity, threshold=0.5, score="token")["experts"] == {"1": [0]}
     assert cumulative(affinity, threshold=0.5, score="gate")["experts"] == {"1": [0, 1, 2]}
     scope = {"kind": "esft", "threshold": 0.25, "score": "gate"}
-    assert select(affinity, scope, seed=0)["experts"] == {"1": [0, 1]}
+    assert esft.select(affinity, scope, seed=0)["experts"] == {"1": [0, 1]}
 
 
 def run_script(*arguments: str) -> subprocess.CompletedProcess:
@@ -204,12 +203,12 @@ def run_script(*arguments: str) -> subprocess.CompletedProcess:
 
 def test_script(tmp_path):
     (tmp_path / "affinity.json").write_text(json.dumps(AFFINITY))
-    common = ("--scope", '{"kind": "uoe"}', "--seed", "0", "--output", str(tmp_path / "selection.json"))
+    common = ("--settings", '{"kind": "uoe"}', "--seed", "0", "--output", str(tmp_path / "selection.json"))
     assert run_script("--affinity", str(tmp_path / "affinity.json"), *common).returncode == 0
     assert json.loads((tmp_path / "selection.json").read_text()) == top_experts(AFFINITY)
 
     # a scope that takes whole modules needs no affinity and selects nothing
-    assert run_script("--scope", '{"kind": "routers"}', *common[2:]).returncode == 0
+    assert run_script("--settings", '{"kind": "routers"}', *common[2:]).returncode == 0
     assert json.loads((tmp_path / "selection.json").read_text()) == {"experts": {}, "routers": [], "anchor": {}}
 
     broken = tmp_path / "broken.json"
@@ -218,8 +217,26 @@ def test_script(tmp_path):
         (("--affinity", str(tmp_path / "missing.json"), *common), "no such file"),
         (("--affinity", str(broken), *common), "not valid JSON"),
         (common, "needs --affinity"),
+        (("--settings", '{"kind": "esftt"}', *common[2:]), "'esftt' (allowed: baseline, esft, experts, "),
+        (("--settings", '{"kind": "uoe", "alpha": 1}', *common[2:]), "does not depend on 'alpha' (allowed: kind, exp"),
     ):
         done = run_script(*arguments)
         assert done.returncode == 1
         assert line in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_declarations_of_the_scopes():
+    """Literals, as planning reads them without importing the file; what chooses experts has `select`."""
+    files = [path for path in (SCRIPT.parent / "scopes").glob("*.py") if path.stem != "__init__"]
+    assert len(files) == 9
+    for path in files:
+        module = stage.load("scopes", path.stem)
+        literals = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.Assign)
+        }
+        assert literals.keys() == {"TRAINS", "CHOOSES_EXPERTS", "SELECTION_SETTINGS", "OTHER_LAYERS"}
+        assert literals["CHOOSES_EXPERTS"] == hasattr(module, "select")
+        assert literals["OTHER_LAYERS"] is None or set(literals["OTHER_LAYERS"]) <= set(literals["SELECTION_SETTINGS"])

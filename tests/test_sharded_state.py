@@ -34,7 +34,7 @@ class Job:
     """Two processes that run the stage on one cell."""
 
     def __init__(self, place: Path, output: Path, state: Path, cell: dict, limits: tuple = (None, None)):
-        given = cell | {"training": json.dumps(cell["training"]), "state": state, "state-every": EVERY}
+        given = cell | {"state": state, "state-every": EVERY}
         words = arguments(place, output, scope={"kind": "baseline"}, selection="nothing", **given)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -128,8 +128,7 @@ def test_a_state_counts_whole_or_not_at_all(place, tmp_path):
     assert f"resuming from step {step} " in said
     [part] = state.glob("part-*")  # the unfinished one is gone with the next state
 
-    alone = json.dumps(LONG)
-    words = arguments(place, output, method="gdiff", scope={"kind": "baseline"}, selection="nothing", training=alone)
+    words = arguments(place, output, method="gdiff", scope={"kind": "baseline"}, selection="nothing", training=LONG)
     process = FORKS.Process(target=stage, args=([*words, "--state", str(state)], tmp_path / "alone.txt", None))
     process.start()
     process.join(MUST_STOP)

@@ -38,11 +38,10 @@ def unlearn(folder: Path, output: str, processes: int, precision: str, **trainin
     start = [sys.executable]
     if processes > 1:
         start += [ROOT / "workflow_scripts/launch/shard.py", str(processes)]
-    blocks = {"--benchmark": BENCHMARK, "--method": {"name": "gdiff", "retain_weight": 1.0}}
-    blocks |= {"--scope": {"kind": "baseline"}, "--training": TRAINING | {"precision": precision} | training}
-    words = [word for option, block in blocks.items() for word in (option, json.dumps(block))]
-    words += ["--model", folder / "model", "--data", folder, "--selection", folder / "none.json"]
-    words += ["--learning-rate", "1e-3", "--seed", "0", "--output", folder / output]
+    settings = {"benchmark": BENCHMARK, "method": {"name": "gdiff", "retain_weight": 1.0}, "learning_rate": 1e-3}
+    settings |= {"scope": {"kind": "baseline"}, "training": TRAINING | {"precision": precision} | training}
+    words = ["--settings", json.dumps(settings), "--model", folder / "model", "--data", folder]
+    words += ["--selection", folder / "none.json", "--seed", "0", "--output", folder / output]
     command = [*start, ROOT / "workflow_scripts/unlearn.py", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=150, env=environment)

@@ -4,7 +4,6 @@
 Real processes really killed. They are forked (forks.py), so that a start costs no 7 s.
 """
 
-import json
 import os
 import resource
 import shutil
@@ -46,7 +45,7 @@ class Job:
         disk: SmallDisk | None = None,
         **cell: object,
     ):
-        given = {"training": json.dumps(LONG), "state": state, "state-every": 7} | cell
+        given = {"training": LONG, "state": state, "state-every": 7} | cell
         self.state = disk.seen(state) if disk else state
         self.said = output.with_name(f"{output.name}-{time.monotonic_ns()}.txt")
         words, holder = arguments(place, output, **given), disk.holder.pid if disk else None
@@ -109,9 +108,9 @@ def test_other_settings_replace_the_state(place, tmp_path):
     """A learning rate, a text or the code of the method: each starts anew, and ends as if nothing had been there."""
     output, state = tmp_path / "cell", tmp_path / "state"
     Job(place, output, state).signalled(signal.SIGKILL)
-    said = Job(place, output, state, **{"learning-rate": 2e-2}).words()
+    said = Job(place, output, state, learning_rate=2e-2).words()
     assert "state of other settings, inputs or code; starting over" in said and "resuming" not in said
-    Job(place, tmp_path / "fresh", tmp_path / "fresh-state", **{"learning-rate": 2e-2}).words()
+    Job(place, tmp_path / "fresh", tmp_path / "fresh-state", learning_rate=2e-2).words()
     assert bytes_of(output) == bytes_of(tmp_path / "fresh")
 
 
@@ -120,7 +119,7 @@ def test_a_second_writer_ends_with_one_line(place, tmp_path):
     with State(state, stamp_of(), 1):
         said = Job(place, output, state).words()
     assert said.strip().endswith(
-        f"{state}: process {os.getpid()} on {os.uname().nodename} is writing here; a second job must not, so this one ends"
+        f"{state}: process {os.getpid()} on {os.uname().nodename} is writing here; a second job must not"
     )
     assert len(said.strip().splitlines()) == 1
     assert not output.exists()
@@ -169,10 +168,10 @@ def test_a_truncated_file_gives_one_line_and_stays(place, tmp_path, which):
     assert not (output / "manifest.json").exists()
 
 
-def test_a_loss_that_is_no_number_keeps_the_state(place, tmp_path):
+def test_a_nan_loss_keeps_the_state(place, tmp_path):
     """A learning rate that is too high for the rest of the run, after some steps were saved."""
     output, state = tmp_path / "cell", tmp_path / "state"
-    given = {"learning-rate": 1e30, "state-every": 1}
+    given = {"learning_rate": 1e30, "state-every": 1}
     job = Job(place, output, state, scope={"kind": "baseline"}, selection="nothing", **given)
     said = job.words().strip()
     assert job.process.exitcode == 1

@@ -1,4 +1,4 @@
-"""The unlearning stage: packing, order of blocks, repeatability, what it writes, how it stops."""
+"""The unlearning stage: what it trains and probes, repeatability, what it writes, how it fails."""
 
 import json
 import os
@@ -13,10 +13,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from moe.layers import find_moe_layers
-from moe.packing import batches, pack, shuffled
+from moe.packing import pack
 from moe.routing import record_routing
 from moe.selection import NOTHING
-from unlearn import main, unlearn
+from unlearn import main
+from unlearning.hook import with_hook_layer
+from unlearning.run import unlearn
+from unlearning.texts import pack_texts
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "unlearn.py"
 TRAINING = {"batch_size": 3, "block_length": 16, "steps": 4, "checkpoint_every": 2, "probe_blocks": 2}
@@ -29,65 +32,16 @@ METHODS = {
 }
 
 
-class TestPack:
-    def test_eos_behind_each_text_and_the_rest_dropped(self):
-        blocks = pack(["abc", "de", "fghij", "k"], LetterTokenizer(), 4)
-        of = {letter: 2 + ord(letter) % 62 for letter in "abcdefghijk"}
-        stream = [*map(of.get, "abc"), 1, *map(of.get, "de"), 1, *map(of.get, "fghij"), 1, of["k"], 1]
-        assert len(stream) == 15
-        assert blocks.tolist() == [stream[0:4], stream[4:8], stream[8:12]]
-
-    def test_nothing_dropped_where_it_fits(self):
-        assert pack(["abc", "def"], LetterTokenizer(), 4).shape == (2, 4)
-
-    def test_too_little_text(self):
-        with pytest.raises(SystemExit, match="2 texts give 7 tokens, less than one block of 8"):
-            pack(["abc", "de"], LetterTokenizer(), 8)
-
-    def test_no_end_of_sequence(self):
-        tokenizer = LetterTokenizer()
-        tokenizer.eos_token_id = None
-        with pytest.raises(SystemExit, match="end-of-sequence"):
-            pack(["abc"], tokenizer, 2)
-
-
-class TestShuffled:
-    blocks = torch.arange(7 * 3).view(7, 3)
-
-    @pytest.mark.parametrize("size", [1, 3, 7, 10])
-    def test_every_block_once_in_each_epoch(self, size):
-        stream, rows = shuffled(self.blocks, size, seed=4), []
-        while len(rows) < 70:
-            batch = next(stream)
-            assert len(batch.rows) == size
-            assert torch.equal(batch.input_ids, self.blocks[batch.rows])
-            assert batch.mask.all()
-            rows += batch.rows.tolist()
-        epochs = [tuple(rows[start : start + 7]) for start in range(0, 70, 7)]
-        assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
-        assert len(set(epochs)) > 5
-
-    def test_seed_fixes_the_order(self):
-        first, same, other = ([next(s).rows.tolist() for _ in range(9)] for s in self.streams(4, 4, 5))
-        assert first == same
-        assert first != other
-
-    def streams(self, *seeds: int):
-        return [shuffled(self.blocks, 3, seed) for seed in seeds]
-
-    def test_in_order(self):
-        assert [batch.rows.tolist() for batch in batches(self.blocks, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
-
-
 def run(model, *, method="ga", scope=None, selection=SELECTION, training=TRAINING, rate=1e-2, seed=0, save=None):
     """The stage without files."""
-    scope = {"kind": "uoe", "alpha": 1.0} | (scope or {})
-    settings = METHODS[method] | {"seed": seed}
-    texts = random_texts(12, 40, seed=1), random_texts(12, 40, seed=2)
-    return unlearn(
-        *(model, LetterTokenizer(), *texts, selection, method, settings, scope, training, rate, seed),
-        save or (lambda step: None),
-    )
+    settings = {
+        "method": {"name": method} | METHODS[method],
+        "scope": {"kind": "uoe", "alpha": 1.0} | (scope or {}),
+        "training": training,
+        "learning_rate": rate,
+    }
+    texts = pack_texts(LetterTokenizer(), random_texts(12, 40, seed=1), random_texts(12, 40, seed=2), settings)
+    return unlearn(model, texts, settings, selection, seed, save or (lambda step: None))
 
 
 def test_probes_and_checkpoints():
@@ -156,7 +110,7 @@ def test_forgetting_goes_the_right_way(method):
         assert trajectory["probes"][-1]["forget_loss"] > trajectory["probes"][0]["forget_loss"]
 
 
-def test_a_loss_that_is_no_number_stops_with_one_line():
+def test_a_nan_loss_stops_with_one_line():
     model = tiny("qwen2moe", 1)
     with torch.no_grad():
         model.lm_head.weight[3, 0] = float("nan")
@@ -199,16 +153,20 @@ def place(tmp_path_factory) -> Path:
 
 
 def arguments(place: Path, output: Path, *, method="npo", scope=None, selection="selection", **changed) -> list[str]:
-    """Command line of one cell."""
+    """Command line of one cell. changed: keys of the settings, or options."""
+    settings = {
+        "benchmark": {"forget": "forget.jsonl", "retain": "retain.jsonl"},
+        "method": {"name": method} | METHODS[method],
+        "scope": scope or {"kind": "uoe", "alpha": 1.0},
+        "training": TRAINING,
+        "learning_rate": 1e-2,
+    }
+    settings |= {key: changed.pop(key) for key in list(changed) if key in settings}
     given = {
+        "settings": json.dumps({key: value for key, value in settings.items() if value is not None}),
         "model": place / "model",
         "data": place,
-        "benchmark": json.dumps({"forget": "forget.jsonl", "retain": "retain.jsonl"}),
         "selection": place / f"{selection}.json",
-        "method": json.dumps({"name": method} | METHODS[method]),
-        "scope": json.dumps(scope or {"kind": "uoe", "alpha": 1.0}),
-        "training": json.dumps(TRAINING),
-        "learning-rate": 1e-2,
         "seed": 0,
         "output": output,
     } | changed
@@ -282,31 +240,43 @@ def test_rmu_steers_the_target_layer_itself(place, script, tmp_path):
     for name, layers in (("low", [0]), ("two", [0, 1])):
         experts = {str(layer): [1] for layer in layers}
         (place / f"{name}.json").write_text(json.dumps({"experts": experts, "routers": layers, "anchor": experts}))
-        hooks = []
         script(tmp_path / name, method="rmu", selection=name)
-        hooks = json.loads((tmp_path / name / "manifest.json").read_text())
-        assert hooks["selection"]["routers"] == layers
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text())
+        recorded = json.loads((tmp_path / name / "provenance/manifest.json").read_text())["settings"]
+        assert manifest["selection"]["routers"] == layers
+        assert manifest["method"]["hook_layer"] == recorded["method"]["hook_layer"] == layers[-1]
         steps = json.loads((tmp_path / name / "trajectory.json").read_text())["steps"]
         assert all(step["gradient_norm"] > 0 for step in steps)
 
 
-def test_learning_rate_from_a_tuning_file(place, script, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "selection", "hook"), [("esft", "low", 2), ("baseline", "nothing", 2), ("random", "low", 0)]
+)
+def test_the_hook_layer_of_a_scope(kind, selection, hook):
+    """Only a scope that trains the target layer replaces the config's hook layer."""
+    chosen = {"low": {"experts": {"0": [1]}}, "nothing": NOTHING}[selection]
+    assert with_hook_layer({"name": "rmu", "hook_layer": 2}, {"kind": kind}, chosen)["hook_layer"] == hook
+    assert with_hook_layer({"name": "ga"}, {"kind": kind}, chosen) == {"name": "ga"}
+
+
+def test_learning_rate_from_a_tuning_file(place, script, tmp_path):
     (place / "tuned.json").write_text('{"learning_rate": 0.01, "tried": []}')
     script(tmp_path / "given")
-    given = arguments(place, tmp_path / "tuned")
-    at = given.index("--learning-rate")
-    monkeypatch.setattr("sys.argv", ["unlearn.py", *given[:at], "--tuned", str(place / "tuned.json"), *given[at + 2 :]])
-    main()
+    script(tmp_path / "tuned", learning_rate=None, tuned=place / "tuned.json")
     assert bytes_of(tmp_path / "given") == bytes_of(tmp_path / "tuned")
+    for changed in ({"learning_rate": None}, {"tuned": place / "tuned.json"}):
+        with pytest.raises(SystemExit, match="exactly one of --settings"):
+            script(tmp_path / "neither", **changed)
 
 
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
         ({"model": "nowhere"}, "nowhere: no *.safetensors file"),
+        ({"scope": {"kind": "esftt"}}, "scopes: there is no 'esftt' (allowed: baseline, esft, "),
         ({"selection": "absent"}, "absent.json: no such file"),
-        ({"benchmark": '{"forget": "missing.jsonl", "retain": "retain.jsonl"}'}, "missing.jsonl: no such file"),
-        ({"benchmark": '{"forget": "forget.jsonl", "retain": "wrong.jsonl"}'}, "column 'text' is missing"),
+        ({"benchmark": {"forget": "missing.jsonl", "retain": "retain.jsonl"}}, "missing.jsonl: no such file"),
+        ({"benchmark": {"forget": "forget.jsonl", "retain": "wrong.jsonl"}}, "column 'text' is missing"),
     ],
 )
 def test_bad_input_gives_one_line(place, script, tmp_path, changed, line):

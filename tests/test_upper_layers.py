@@ -1,22 +1,19 @@
 """Starting at the trained layer on kept hidden states equals running the whole model, and runs nothing twice."""
 
-import json
-
 import pytest
 import torch
-from safetensors.torch import save_file
 from tiny_models import MOE_FAMILIES, LetterTokenizer, random_texts, random_tokens, tiny
 
-import cache_prefix
-import unlearn as stage
 from methods import npo
-from moe.delta import base_hash, trained_tensors
-from moe.forward import CHUNK, final_hidden, hidden_states, sequence_nll, token_nll
+from moe.delta import trained_tensors
+from moe.forward import hidden_states, token_nll
 from moe.layers import decoder_layers, find_moe_layers
 from moe.packing import batch_of, batches, pack
 from moe.routing import record_routing
 from moe.selection import NOTHING
 from moe.upper_layers import Reuse, lowest_trained, reuse_prefix_
+from unlearning.run import unlearn
+from unlearning.texts import pack_texts
 
 TEXTS = random_texts(10, 40, seed=1), random_texts(8, 40, seed=2)
 TRAINING = {"batch_size": 3, "block_length": 16, "steps": 20, "checkpoint_every": 10, "probe_blocks": 4}
@@ -49,23 +46,13 @@ def uoe(model, layers=(2,)) -> dict:
 def run(model, method="ga", *, selection=None, scope=None, reuse=None, training=TRAINING, whole=False, rate=1e-3):
     """(trajectory, trained tensors); whole: every step runs every layer, as if nothing were kept."""
     selection = uoe(model) if selection is None else selection
-    scope = scope or {"kind": "uoe", "alpha": 1.0}
     with pytest.MonkeyPatch.context() as patch:
         if whole:
-            patch.setattr(stage, "reuse_prefix_", lambda *arguments: None)
-        trajectory, _ = stage.unlearn(
-            *(
-                model,
-                LetterTokenizer(),
-                *TEXTS,
-                selection,
-                method,
-                METHODS[method],
-                scope or {"kind": "uoe", "alpha": 1.0},
-            ),
-            *(training, rate, 0, lambda step: None),
-            reuse=reuse,
-        )
+            patch.setattr("unlearning.run.reuse_prefix_", lambda *arguments: None)
+        settings = {"method": {"name": method} | METHODS[method], "scope": scope or {"kind": "uoe", "alpha": 1.0}}
+        settings |= {"training": training, "learning_rate": rate}
+        texts = pack_texts(LetterTokenizer(), *TEXTS, settings)
+        trajectory, _ = unlearn(model, texts, settings, selection, 0, lambda step: None, reuse=reuse)
     return trajectory, {name: tensor.clone() for name, tensor in trained_tensors(model).items()}
 
 
@@ -273,98 +260,3 @@ def test_scopes_that_train_from_the_bottom_keep_nothing(scope):
     found = run(model, selection=NOTHING, scope=settings, training=TRAINING | {"steps": 2, "checkpoint_every": 2})
     assert not any("forward" in vars(block) for block in decoder_layers(model)[1])
     assert len(found[0]["steps"]) == 2
-
-
-class TestFile:
-    """What cache_prefix.py writes for all cells of a target layer."""
-
-    @pytest.fixture
-    def file(self, tmp_path):
-        prefix = reuse_prefix_(tiny("olmoe", 1), 2, Reuse(), [blocks(0), blocks(1)], 3)
-        prefix.save(tmp_path / "prefix.safetensors", {"forget": blocks(0), "retain": blocks(1)}, "abc")
-        return tmp_path / "prefix.safetensors"
-
-    def test_a_run_on_it_has_the_same_bits_and_runs_no_lower_layer(self, file):
-        model = tiny("olmoe", 1)
-        selection, seen = uoe(model), rows_run(model, [0])
-        with_file = run(model, "gdiff", selection=selection, reuse=Reuse(0, file, "abc"))
-        without = run(tiny("olmoe", 1), "gdiff", selection=selection)
-        assert json.dumps(with_file[0]) == json.dumps(without[0])
-        assert all(torch.equal(tensor, without[1][name]) for name, tensor in with_file[1].items())
-        assert seen == {0: 4}  # the first probe
-
-    def test_the_script_writes_what_a_run_would_compute(self, tmp_path, monkeypatch):
-        folder = tmp_path / "model"
-        tiny("olmoe", 1).save_pretrained(folder)
-        monkeypatch.setattr(cache_prefix.AutoTokenizer, "from_pretrained", lambda path: LetterTokenizer())
-        for name, texts in zip(("forget", "retain"), TEXTS, strict=True):
-            rows = [json.dumps({"text": text * 3}) + "\n" for text in texts]  # retain texts must have 100 letters
-            (tmp_path / f"{name}.jsonl").write_text("".join(rows))
-        layers = {str(layer): {"gate_score": [0.1, 0.3 if layer == 2 else 0.2]} for layer in range(3)}
-        (tmp_path / "affinity.json").write_text(json.dumps({"layers": layers}))
-        given = {
-            "model": folder,
-            "data": tmp_path,
-            "benchmark": json.dumps({"forget": "forget.jsonl", "retain": "retain.jsonl"}),
-            "affinity": tmp_path / "affinity.json",
-            "training": json.dumps(TRAINING),
-            "limit-gb": 1,
-            "output": tmp_path / "prefix.safetensors",
-        }
-        arguments = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
-        monkeypatch.setattr("sys.argv", ["cache_prefix.py", *arguments])
-        cache_prefix.main()
-        model = tiny("olmoe", 1)
-        seen = rows_run(model, [0])
-        prefix = reuse_prefix_(model, 2, Reuse(0, given["output"], base_hash(folder)), [], 3)
-        for texts in TEXTS:
-            batch = batches(pack([text * 3 for text in texts], LetterTokenizer(), 16), 3)[0]
-            with torch.no_grad():
-                kept = final_hidden(model, batch.input_ids)
-                assert torch.equal(kept, final_hidden(tiny("olmoe", 1), batch.input_ids))
-        assert prefix.known and seen == {0: 0}
-
-    def test_another_layers_run_computes_its_own(self, file):
-        model = tiny("olmoe", 1)
-        selection = uoe(model, [1])
-        found = run(model, selection=selection, reuse=Reuse(file=file, base="abc"))
-        assert json.dumps(found[0]) == json.dumps(run(tiny("olmoe", 1), selection=selection)[0])
-
-    def test_complete_where_it_holds_every_text(self, file, tmp_path):
-        assert Reuse(file=file).complete() and not Reuse().complete()
-        partial = tmp_path / "partial.safetensors"
-        save_file({}, partial, {"prefix": json.dumps({"base": "abc", "layer": 2, "sets": []})})
-        assert not Reuse(file=partial).complete()
-
-    def test_other_weights_are_refused(self, file):
-        with pytest.raises(SystemExit, match=r"prefix.safetensors: made from other weights") as stop:
-            reuse_prefix_(tiny("olmoe", 1), 2, Reuse(file=file, base="xyz"), [], 3)
-        assert "\n" not in stop.value.code
-
-
-@pytest.mark.parametrize("family", ["qwen2moe", "granite"])
-@pytest.mark.parametrize("head_trains", [False, True])
-def test_likelihoods_in_chunks(family, head_trains, monkeypatch):
-    """Values and gradients as from whole logits, and never more of them than one chunk."""
-    monkeypatch.setattr("moe.forward.CHUNK", 7)
-    model = tiny(family, 1).double()
-    model.set_experts_implementation("eager")
-    model.config.logits_scaling = 3.0
-    model.lm_head.requires_grad_(head_trains)
-    sizes = []
-    model.lm_head.register_forward_hook(lambda module, args, output: sizes.append(output[..., 0].numel()))
-    batch = batches(blocks(0), 3)[0]
-    nll, counted = sequence_nll(model, batch)
-    assert max(sizes) == 7 and counted.tolist() == [15.0] * 3
-    weights = torch.tensor([0.3, -1.0, 2.0], dtype=torch.float64)
-    named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    found = torch.autograd.grad((nll * weights).sum(), list(named.values()), allow_unused=True)
-    scores = model(input_ids=batch.input_ids).logits[:, :-1].log_softmax(-1)
-    expected = -scores.gather(-1, batch.input_ids[:, 1:, None]).squeeze(-1).sum(-1)
-    wanted = torch.autograd.grad((expected * weights).sum(), list(named.values()), allow_unused=True)
-    assert torch.allclose(nll.double(), expected, rtol=1e-6)  # cross-entropy is taken in fp32
-    size = max(w.abs().max() for w in wanted if w is not None)
-    for ours, theirs in zip(found, wanted, strict=True):
-        assert (ours is None) == (theirs is None)
-        assert ours is None or (ours - theirs).abs().max() < 1e-5 * size
-    assert CHUNK == 512

@@ -3,26 +3,22 @@
 Reads a model folder and the forget set; writes attribution.json: how far the top-K experts of each layer agree between
 the whole forget set and two random parts of it (its Table 8), and the rank correlation of the mean gate score with the
 mean norm of what an expert adds, g * E(x) (its Table 11).
-    python workflow_scripts/check_attribution.py --model MODEL --data DATA --benchmark '{...}' --training '{...}' \\
-        --share 0.25 --seed 0 --output attribution.json
+    python workflow_scripts/check_attribution.py --model MODEL --data DATA --seed 0 --output attribution.json \\
+        --settings '{"benchmark": {...}, "batch_size": 4, "block_length": 128, "precision": "float32", "share": 0.25}'
 """
 
-import argparse
-import json
 import math
-from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer
 
-from attribute_experts import attribute
 from benchmarks.texts import forget_texts
-from jobs import provenance
+from jobs import provenance, stage
 from jobs.files import write_json
 from jobs.progress import progress
-from moe.layers import MoELayer, find_moe_layers
-from moe.loading import PRECISIONS, first_device, load_model
-from moe.packing import batches, pack
+from moe.attribution import attribute
+from moe.layers import MoELayer
+from moe.loading import load_moe_model
+from moe.packing import batches, pack_for
 from moe.routing import record_routing
 from moe.selection import ranked
 
@@ -76,7 +72,7 @@ def agreement(first: dict, second: dict) -> float:
 
 
 def spearman(first: list[float], second: list[float]) -> float:
-    """Rank correlation, ties at their mean rank; 1 where there is only one value."""
+    """Rank correlation, ties at their mean rank; 1 if there is only one value. (This environment has no scipy.)"""
 
     def ranks(values: list[float]) -> list[float]:
         return [sum(v < value for v in values) + (sum(v == value for v in values) - 1) / 2 for value in values]
@@ -121,28 +117,15 @@ def check(model, layers: list[MoELayer], blocks: torch.Tensor, size: int, share:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, type=Path)
-    parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--benchmark", required=True, type=json.loads, help="the benchmark's config block, as JSON")
-    parser.add_argument("--training", required=True, type=json.loads, help="block_length, batch_size")
-    parser.add_argument("--share", required=True, type=float, help="of the forget set, in each of the two parts")
-    parser.add_argument("--seed", required=True, type=int)
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    texts = forget_texts(args.benchmark, args.data)
-    model = load_model(args.model, args.precision)
-    layers = find_moe_layers(model)
-    if not layers:
-        raise SystemExit(f"{args.model}: no MoE layer; only a mixture-of-experts model can be attributed")
-    blocks = pack(texts, AutoTokenizer.from_pretrained(args.model), args.training["block_length"])
-    blocks = blocks.to(first_device(model))
-    write_json(args.output, check(model, layers, blocks, args.training["batch_size"], args.share, args.seed))
-    texts = provenance.files_named(args.benchmark, args.data)
-    provenance.record(args.output, vars(args), [args.model, *texts], [args.output])
+    args = stage.parser(__doc__, "settings", "model", "data", "seed", "threads", "output").parse_args()
+    stage.set_up_libraries(args.threads)
+    settings = args.settings
+    texts = forget_texts(settings["benchmark"], args.data)
+    model, layers = load_moe_model(args.model, settings["precision"])
+    [blocks] = pack_for(model, args.model, settings["block_length"], texts)
+    write_json(args.output, check(model, layers, blocks, settings["batch_size"], settings["share"], args.seed))
+    inputs = [args.model, *provenance.files_named(settings["benchmark"], args.data)]
+    provenance.record(args.output, vars(args), inputs, [args.output])
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""Plot one figure of the paper from a study's results.
+"""Plot one figure from a study's results.
 
-Reads the files of paper.needs.needs("figures", NAME, …) below --results; writes PREFIX.pdf, PREFIX.svg and
-PREFIX.png. python workflow_scripts/plot_figure.py --figure figure4 --results results/micro --settings '{"study":
-"micro", …}' \\ --output-prefix results/micro/figures/figure4 --settings is paper.needs.settings("figures", NAME,
-config) as JSON.
+Reads what figures/<name>.py names in READS, below --results; writes PREFIX.pdf, PREFIX.svg and PREFIX.png.
+--settings is planning.pictures.settings("figures", NAME, config).
+    python workflow_scripts/plot_figure.py --results results/micro --settings '{"name": "figure4", …}' \\
+        --output-prefix results/micro/figures/figure4
 """
 
-import argparse
+import importlib
 import io
-import json
-import os
 from pathlib import Path
 
 import matplotlib
@@ -18,9 +16,10 @@ matplotlib.use("agg")
 
 from matplotlib import pyplot, style  # noqa: E402
 
-from figures.figures import FIGURES  # noqa: E402
-from jobs import provenance
-from planning.needs import files_read  # noqa: E402
+from evidence.study import Study  # noqa: E402
+from jobs import provenance, stage  # noqa: E402
+from jobs.files import write_bytes  # noqa: E402
+from planning.pictures import declared, files_read  # noqa: E402
 
 STYLE = Path(__file__).parent / "figures" / "figures.mplstyle"
 # Without dates and versions the same numbers give the same bytes.
@@ -31,33 +30,29 @@ METADATA = {
 }
 
 
-def save(figure: matplotlib.figure.Figure, prefix: Path) -> None:
-    """Write prefix.pdf, .svg and .png, each through a temporary file and a rename."""
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    for ending, metadata in METADATA.items():
+def save(figure: matplotlib.figure.Figure, prefix: Path) -> list[Path]:
+    """Write prefix.pdf, .svg and .png; returns their paths."""
+    paths = [Path(f"{prefix}.{extension}") for extension in METADATA]
+    for path, (extension, metadata) in zip(paths, METADATA.items(), strict=True):
         drawn = io.BytesIO()
-        figure.savefig(drawn, format=ending, metadata=metadata)
-        temporary = prefix.with_name(f".{prefix.name}.{ending}.{os.getpid()}.part")
-        temporary.write_bytes(drawn.getvalue())
-        os.replace(temporary, f"{prefix}.{ending}")
+        figure.savefig(drawn, format=extension, metadata=metadata)
+        write_bytes(path, drawn.getvalue())
+    return paths
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--figure", required=True, choices=list(FIGURES))
+    parser = stage.parser(__doc__, "settings")
     parser.add_argument("--results", required=True, type=Path, help="results/<study>")
-    parser.add_argument(
-        "--settings", required=True, type=json.loads, help="what the config says of this figure, as JSON"
-    )
     parser.add_argument("--output-prefix", required=True, type=Path)
     args = parser.parse_args()
+    name = args.settings["name"]
+    declared("figures", name)  # one line if there is no such figure
     with style.context(STYLE):
-        figure = FIGURES[args.figure](args.results, args.settings)
-        save(figure, args.output_prefix)
-        outputs = [Path(f"{args.output_prefix}.{end}") for end in METADATA]
-        read = files_read("figures", args.figure, args.settings, args.results)
-        provenance.record(outputs[0], vars(args), read, outputs)
-        pyplot.close(figure)
+        figure = importlib.import_module(f"figures.{name}").figure(Study(args.results, args.settings))
+        outputs = save(figure, args.output_prefix)
+    read = files_read("figures", name, args.settings, args.results)
+    provenance.record(outputs[0], vars(args), read, outputs)
+    pyplot.close(figure)
 
 
 if __name__ == "__main__":

@@ -17,25 +17,21 @@ were not available, so everything else here is this project's choice, and rows m
 Reads a model folder, the forget and retain texts; writes token_weights.safetensors (`weights [blocks, T]`, for the
 blocks in which unlearn.py packs the retain text) and token_weights.json: each critical expert's frequencies on forget
 text, on retain text, on weighted retain text, and the residual left where no weights within the clip fit.
-    python workflow_scripts/weigh_retain_tokens.py --model MODEL --data DATA --benchmark '{...}' --training '{...}' \\
-        --settings '{"experts": 8, "over": 1.5, "clip": 10}' --output token_weights.json
+    python workflow_scripts/weigh_retain_tokens.py --model MODEL --data DATA --output token_weights.json \\
+        --settings '{"benchmark": {...}, "batch_size": 4, "block_length": 128, "precision": "float32", "experts": 8,
+                     "over": 1.5, "clip": 10}'
 """
-
-import argparse
-import json
-from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoTokenizer
 
 from benchmarks.texts import forget_texts, retain_texts
-from jobs import provenance
-from jobs.files import sha256, write_json
+from jobs import provenance, stage
+from jobs.files import replacing, sha256, write_json
 from jobs.progress import progress
-from moe.layers import MoELayer, find_moe_layers
-from moe.loading import PRECISIONS, first_device, load_model
-from moe.packing import batches, pack
+from moe.layers import MoELayer
+from moe.loading import load_moe_model
+from moe.packing import batches, pack_for
 from moe.raking import forget_critical, rake
 from moe.routing import record_routing, token_share
 
@@ -45,13 +41,13 @@ MATCHED = 1e-3  # a residual up to which a frequency counts as matched
 @torch.no_grad()
 def choices(model: torch.nn.Module, layers: list[MoELayer], blocks: torch.Tensor, size: int, what: str) -> dict:
     """Top-K indices of every token, by layer: `[blocks * T, K]` (int16, on the CPU)."""
-    found: dict[int, list[torch.Tensor]] = {layer.index: [] for layer in layers}
+    parts: dict[int, list[torch.Tensor]] = {layer.index: [] for layer in layers}
     with record_routing(model, layers) as routing:
         for batch in progress(batches(blocks, size), f"routing of {what} text"):
             model(input_ids=batch.input_ids, use_cache=False)
             for index, top_k in routing.top_k.items():
-                found[index].append(top_k.to("cpu", torch.int16))
-    return {index: torch.cat(parts) for index, parts in found.items()}
+                parts[index].append(top_k.to("cpu", torch.int16))
+    return {index: torch.cat(tensors) for index, tensors in parts.items()}
 
 
 def weigh(
@@ -104,31 +100,20 @@ def weigh(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, type=Path)
-    parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--benchmark", required=True, type=json.loads, help="the benchmark's config block, as JSON")
-    parser.add_argument("--training", required=True, type=json.loads, help="block_length, batch_size")
-    parser.add_argument("--settings", required=True, type=json.loads, help="experts, over, clip")
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", required=True, type=Path, help="the .json; the weights go beside it")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    texts = forget_texts(args.benchmark, args.data), retain_texts(args.benchmark, args.data)
-    model = load_model(args.model, args.precision)
-    layers = find_moe_layers(model)
-    if not layers:
-        raise SystemExit(f"{args.model}: no MoE layer; token weights need the experts of a mixture-of-experts model")
-    tokenizer = AutoTokenizer.from_pretrained(args.model)
-    blocks = [pack(text, tokenizer, args.training["block_length"]).to(first_device(model)) for text in texts]
-    weights, record = weigh(model, layers, *blocks, args.training["batch_size"], args.settings)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args = stage.parser(__doc__, "settings", "model", "data", "threads", "output").parse_args()
+    stage.set_up_libraries(args.threads)
+    settings = args.settings
+    texts = [read(settings["benchmark"], args.data) for read in (forget_texts, retain_texts)]
+    model, layers = load_moe_model(args.model, settings["precision"])
+    blocks = pack_for(model, args.model, settings["block_length"], *texts)
+    limits = {key: settings[key] for key in ("experts", "over", "clip")}
+    weights, record = weigh(model, layers, *blocks, settings["batch_size"], limits)
     file = args.output.with_suffix(".safetensors")
-    save_file({"weights": weights.contiguous()}, file)
+    with replacing(file) as temporary:
+        save_file({"weights": weights.contiguous()}, temporary)
     write_json(args.output, record | {"sha256": sha256(file)})
-    texts = provenance.files_named(args.benchmark, args.data)
-    provenance.record(args.output, vars(args), [args.model, *texts], [args.output, file])
+    inputs = [args.model, *provenance.files_named(settings["benchmark"], args.data)]
+    provenance.record(args.output, vars(args), inputs, [args.output, file])
 
 
 if __name__ == "__main__":

@@ -8,14 +8,16 @@ import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
-import unlearn
 from bench import questions, start_up, steps
 from bench.real import REAL
 from bench.steps import METHODS, SHAPE, Full, Naive, Reused, config_of, model_of
-from moe.cost import Cost, cost_of, memory_plan
-from moe.upper_layers import Reuse
+from moe.cost import Cost, cost_of, step_memory
+from moe.delta import save_delta
 from plan import LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS
+from unlearning import run
+from unlearning.texts import Texts
 
 DEPTHS = (2, 8, 11)  # of 12 layers: near the bottom, two thirds up, the last
 THIRDS = 2 / 3
@@ -83,15 +85,15 @@ def evaluation(folder: Path, repeats: int, checkpoints: int = 8) -> list[dict]:
     """(b) All checkpoints of a cell, two thirds up: lm-eval's HFLM once each over ours in one pass."""
     config, layer = config_of(), int(THIRDS * SHAPE["layers"])
     paths = questions.write_checkpoints(config, layer, checkpoints, folder)
-    model, tokenizer, found = model_of(config), questions.tokenizer_of(), {}
+    model, tokenizer, results = model_of(config), questions.tokenizer_of(), {}
 
     def run(name: str, function: Callable) -> Callable:
-        return lambda: found.__setitem__(name, function(model, tokenizer, folder, paths))
+        return lambda: results.__setitem__(name, function(model, tokenizer, folder, paths))
 
     calls = {"HFLM": run("HFLM", questions.theirs), "ours": run("ours", questions.ours)}
     times = paired(calls, repeats, warm=0)
-    if found["HFLM"] != found["ours"]:
-        raise SystemExit(f"accuracies differ: {found['HFLM']} and {found['ours']}")
+    if results["HFLM"] != results["ours"]:
+        raise SystemExit(f"accuracies differ: {results['HFLM']} and {results['ours']}")
     slow, fast = cost_of(config, 70).evaluation(layer, checkpoints)
     what = f"evaluating {checkpoints} checkpoints, layer {layer} of {SHAPE['layers']}"
     calls, values = questions.loops(model, tokenizer, folder, paths)
@@ -131,9 +133,9 @@ def peak(prepare: Callable) -> tuple[int, int]:
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_peak, args=(prepare, sender))
     process.start()
-    found = receiver.recv()
+    results = receiver.recv()
     process.join()
-    return found
+    return results
 
 
 def memory(folder: Path) -> list[dict]:
@@ -162,21 +164,14 @@ def memory(folder: Path) -> list[dict]:
     return rows
 
 
-class _Letters:
-    """The texts of a whole cell are token ids already; this hands them to `unlearn` as a tokenizer would."""
-
-    eos_token_id = 1
-
-    def __call__(self, texts: list[str], add_special_tokens: bool = True) -> dict:
-        return {"input_ids": [[int(word) for word in text.split()] for text in texts]}
-
-
 def whole_cells(folder: Path, repeats: int) -> list[dict]:
     """(d) Unlearning (12 steps, three checkpoints) and evaluation of a GA x UOE cell: naive over ours."""
     layer, config = int(THIRDS * SHAPE["layers"]), config_of()
-    words = [[" ".join(map(str, row)) for row in steps.texts(16, 127, seed).tolist()] for seed in (1, 2)]
+    texts = Texts(steps.texts(16, 128, seed=1), None)
     selection = {"experts": {str(layer): [steps.EXPERT]}, "routers": [layer], "anchor": {str(layer): [steps.EXPERT]}}
     training = {"batch_size": 4, "block_length": 128, "steps": 12, "checkpoint_every": 4, "probe_blocks": 4}
+    settings = {"method": {"name": "ga"}, "scope": {"kind": "uoe", "alpha": 1.0}, "training": training}
+    settings |= {"learning_rate": steps.RATE}
     tokenizer = questions.tokenizer_of()
 
     def cell(reuse: bool) -> None:
@@ -184,16 +179,10 @@ def whole_cells(folder: Path, repeats: int) -> list[dict]:
 
         def save(step: int) -> None:
             paths.append(folder / f"step-{step:04d}.safetensors")
-            unlearn.save_delta(model, paths[-1], "bench")
+            save_delta(model, paths[-1], "bench")
 
-        kept = unlearn.reuse_prefix_
-        unlearn.reuse_prefix_ = kept if reuse else (lambda *arguments: None)
-        try:
-            scope = {"kind": "uoe", "alpha": 1.0}
-            given = (selection, "ga", {}, scope, training, steps.RATE, 0, save)
-            unlearn.unlearn(model, _Letters(), *words, *given, reuse=Reuse())
-        finally:
-            unlearn.reuse_prefix_ = kept
+        with patch.object(run, "reuse_prefix_", run.reuse_prefix_ if reuse else lambda *arguments: None):
+            run.unlearn(model, texts, settings, selection, 0, save)
         (questions.ours if reuse else questions.theirs)(model_of(config), tokenizer, folder, paths)
 
     times = paired({"naive": lambda: cell(False), "ours": lambda: cell(True)}, repeats, warm=0)
@@ -234,7 +223,7 @@ TFLOPS = 100.0  # config/paper.yaml: hardware
 def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
     """What counting allows at the papers' own layers, and the memory that a UOE step plans there: bf16, as in
     config/paper.yaml `rows` x 1,024 tokens in a pass, activations recomputed."""
-    found = []
+    results = []
     for name, (config, layer) in REAL.items():
         cost: Cost = cost_of(config, length)
         ratios = {
@@ -243,15 +232,15 @@ def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
             "naive RMU": cost.naive_rmu(layer) / cost.reused_rmu(layer),
         }
         slow, fast = cost.evaluation(layer, 8)
-        plan = memory_plan(config, cost, layer, rows * length, recomputed=True)
-        found.append(
+        memory_bytes = step_memory(config, cost, layer, rows * length, recomputed=True)
+        results.append(
             {"part": "limits", "what": name, "head_in_layers": cost.head / statistics.mean(cost.layers)}
             | {f"limit_{key}": value for key, value in ratios.items()}
             | {"limit_HFLM x 8": slow / fast}
-            | {f"gigabytes_{key}": value / 1e9 for key, value in plan.items()}
+            | {f"gigabytes_{key}": value / 1e9 for key, value in memory_bytes.items()}
             | shared_questions(cost, config.hidden_size, layer)
         )
-    return found
+    return results
 
 
 def shared_questions(cost: Cost, width: int, layer: int) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""Checkpoints of one cell, asked by us in one pass and by lm-eval's HFLM one after the other."""
+"""Evaluate the checkpoints of one cell: ours in one pass, lm-eval's HFLM one after the other."""
 
 import io
 import json
@@ -25,7 +25,7 @@ BATCH = 24
 
 
 def tokenizer_of() -> PreTrainedTokenizerFast:
-    """One token a word."""
+    """One token per word."""
     words = [f"w{number}" for number in range(3000)] + list("ABCD.:?") + ["Answer", "Question"]
     vocabulary = {"<pad>": 0, "<eos>": 1} | {word: number for number, word in enumerate(words, start=2)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<pad>"))
@@ -64,45 +64,45 @@ def write_checkpoints(config, layer: int, count: int, folder: Path) -> list[Path
 
 
 def ours(model, tokenizer, folder: Path, paths: list[Path]) -> list[dict[str, float]]:
-    """As evaluate.py does it: accuracies by test, for every checkpoint."""
+    """As in evaluate.py: accuracies by test, for every checkpoint."""
     tests = {task: MultipleChoice(task, {"task": task, "file": f"{task}.jsonl"}, folder, ["development", "test"])
              for task in TESTS}  # fmt: skip
     for test in tests.values():
         test.asked_swapped = []  # lm-eval has no such check
     lowest = lowest_changed(model, paths) if len(paths) > 1 else 0
     prefix = reuse_prefix_(model, lowest, Reuse(), [], BATCH)
-    speaker, found = LanguageModel(model, tokenizer, BATCH, prefix), []
+    responder, results = LanguageModel(model, tokenizer, BATCH, prefix), []
     for path in paths:
         with applied(model, path) if path else nullcontext():
-            found.append({task: accuracy_of(test, speaker) for task, test in tests.items()})
+            results.append({task: accuracy_of(test, responder) for task, test in tests.items()})
     if prefix:
         prefix.remove()
-    return found
+    return results
 
 
-def accuracy_of(test: MultipleChoice, speaker: LanguageModel) -> float:
-    given = speaker.loglikelihood([request for requests in test.asked for request in requests])
+def accuracy_of(test: MultipleChoice, responder: LanguageModel) -> float:
+    given = responder.loglikelihood([request for requests in test.asked for request in requests])
     options = [given[start : start + 4] for start in range(0, len(given), 4)]
     right = [test.task.process_results(doc, four)["acc"] for doc, four in zip(test.docs, options, strict=True)]
     return sum(right) / len(right)
 
 
 def loops(model, tokenizer, folder: Path, paths: list[Path]) -> tuple[dict, dict]:
-    """The answering alone, without lm-eval's preparation of each run: calls by name, and what they found.
+    """The answering alone, without lm-eval's preparation of each run: calls by name, and their log-likelihoods.
 
-    "shared": as ours, but what lies below the trained layer stays from one call to the next, as if cells shared it.
+    "shared": as ours, but hidden states below the trained layer are kept between calls, as if cells shared them.
     """
     tests = [MultipleChoice(task, {"task": task, "file": f"{task}.jsonl"}, folder, ["development", "test"])
              for task in TESTS]  # fmt: skip
     asked = [[request for requests in test.asked for request in requests] for test in tests]
-    found = {}
+    results = {}
 
-    def run(name: str, speaker: HFLM) -> None:
-        found[name] = []
+    def run(name: str, responder: HFLM) -> None:
+        results[name] = []
         for path in paths:
             with applied(model, path):
                 for requests in asked:
-                    found[name] += [value for value, _ in speaker.loglikelihood(requests, disable_tqdm=True)]
+                    results[name] += [value for value, _ in responder.loglikelihood(requests, disable_tqdm=True)]
 
     def one_pass(name: str, left: dict) -> None:
         prefix = reuse_prefix_(model, lowest_changed(model, paths), Reuse(), [], BATCH)
@@ -113,14 +113,14 @@ def loops(model, tokenizer, folder: Path, paths: list[Path]) -> tuple[dict, dict
     def one_by_one() -> None:
         run("HFLM", HFLM(pretrained=model, tokenizer=tokenizer, batch_size=BATCH))
 
-    left: dict = {}  # hidden states that the calls of "shared" after the first find
+    left: dict = {}  # hidden states left by the first call of "shared"
     calls = {"HFLM": one_by_one, "ours": lambda: one_pass("ours", {}), "shared": lambda: one_pass("shared", left)}
-    return calls, found
+    return calls, results
 
 
 def theirs(model, tokenizer, folder: Path, paths: list[Path]) -> list[dict[str, float]]:
-    """lm-eval's own evaluation of the model in memory, once a checkpoint."""
-    found = []
+    """lm-eval's own evaluation of the model in memory, once per checkpoint."""
+    results = []
     for path in paths:
         with applied(model, path):
             entry = {}
@@ -131,5 +131,5 @@ def theirs(model, tokenizer, folder: Path, paths: list[Path]) -> list[dict[str, 
                 with redirect_stderr(io.StringIO()):  # its bars
                     result = simple_evaluate(lm, tasks=[task], task_manager=manager, bootstrap_iters=0)
                 entry[task] = result["results"][task]["acc,none"]
-            found.append(entry)
-    return found
+            results.append(entry)
+    return results

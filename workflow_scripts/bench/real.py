@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, DeepseekV2Config, PretrainedConfig, Qwen2MoeConfig
 
 from bench.steps import Naive, Reused, Step
-from moe.cost import Cost, cost_of, memory_plan
+from moe.cost import Cost, cost_of, step_memory
 
 # Shapes of the papers' models (their published config.json) and the layer that UOE trained there.
 REAL = {
@@ -82,13 +82,13 @@ def step_row(
         times.append(synchronized() - start)
     took, tokens = statistics.median(times), ROWS * length
     cost = cost_of(config, length)
-    plan = memory_plan(config, cost, layer, tokens, recomputed=False)
+    memory = step_memory(config, cost, layer, tokens, recomputed=False)
     return {"part": "real", "what": f"{method} step, {what}", "against": "ours" if kind is Reused else "naive"} | {
         "seconds": took,
         "tokens_per_second": tokens / took,
         "operations_per_second": tokens * operations(cost, kind, method, layer) / took,
         "gigabytes": torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else None,
-        "gigabytes_bound": (plan["weights"] + plan["trained"] + 1.2 * plan["activations"]) / 1e9,
+        "gigabytes_bound": (memory["weights"] + memory["trained"] + 1.2 * memory["activations"]) / 1e9,
     }
 
 

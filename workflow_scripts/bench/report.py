@@ -134,10 +134,10 @@ def draw(rows: list[dict]) -> Figure:
     shown = (("layers", "length", "experts"), ("checkpoints",))
     for axis, names in zip(axes[1:], shown, strict=True):
         for number, name in enumerate(names):
-            found = [row for row in rows if row["part"] == "e" and row["what"].startswith(f"{name} ")]
-            values = [int(row["what"].split()[1]) for row in found]
-            axis.plot(values, [row["ratio"] for row in found], "os^"[number] + "-", label=name)
-            axis.plot(values, [row["limit"] for row in found], "--", color=f"C{number}", linewidth=0.8)
+            grown_rows = [row for row in rows if row["part"] == "e" and row["what"].startswith(f"{name} ")]
+            values = [int(row["what"].split()[1]) for row in grown_rows]
+            axis.plot(values, [row["ratio"] for row in grown_rows], "os^"[number] + "-", label=name)
+            axis.plot(values, [row["limit"] for row in grown_rows], "--", color=f"C{number}", linewidth=0.8)
         axis.set_xscale("log", base=2)
         axis.set_xlabel(", ".join("tokens a row" if name == "length" else name for name in names))
         axis.set_ylim(bottom=0)

@@ -26,13 +26,13 @@ print(json.dumps([module for module in {HEAVY!r} if module in sys.modules]))
 FORKED = """
 import json, subprocess, sys, time
 folder, *names = sys.argv[1:]
-found = {}
+seconds = {}
 for name in [names[0], *names]:
     start = time.perf_counter()
-    command = [sys.executable, f"{folder}/start.py", f"{folder}/{name}.py", "--help"]
+    command = [sys.executable, f"{folder}/launch/start.py", f"{folder}/{name}.py", "--help"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    found[name] = time.perf_counter() - start
-print(json.dumps(found))
+    seconds[name] = time.perf_counter() - start
+print(json.dumps(seconds))
 """
 
 
@@ -44,5 +44,6 @@ def libraries(stage: str) -> list[str]:
 
 def forked() -> dict[str, float]:
     """Seconds of each stage where `make` starts it: in a fork of a server that has the libraries."""
-    command = [sys.executable, f"{SCRIPTS}/start.py", "--warm", sys.executable, "-c", FORKED, str(SCRIPTS), *STAGES]
+    server = [sys.executable, f"{SCRIPTS}/launch/start.py", "--warm"]
+    command = [*server, sys.executable, "-c", FORKED, str(SCRIPTS), *STAGES]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

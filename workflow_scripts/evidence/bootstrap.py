@@ -10,11 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy
+from scipy import stats
 
 DRAWS = 2000
 LEVEL = 95.0  # percent, two-sided
-NORMAL = 1.959964  # quantile of the normal distribution at LEVEL, and Student's t for 1, 2, … degrees of freedom
-STUDENT = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622)
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,8 @@ def widening(seeds: int) -> float:
     """
     if seeds == 1:
         return 1.0
-    freedom = seeds - 1
-    if freedom <= len(STUDENT):
-        quantile = STUDENT[freedom - 1]
-    else:  # Cornish and Fisher's expansion, right to three digits from ten degrees on
-        quantile = NORMAL + (NORMAL**3 + NORMAL) / (4 * freedom)
-        quantile += (5 * NORMAL**5 + 16 * NORMAL**3 + 3 * NORMAL) / (96 * freedom**2)
-    return math.sqrt(seeds / freedom) * quantile / NORMAL
+    freedom, upper = seeds - 1, 0.5 + LEVEL / 200
+    return math.sqrt(seeds / freedom) * float(stats.t.ppf(upper, freedom) / stats.norm.ppf(upper))
 
 
 def draws(cases: list[Case]) -> numpy.ndarray:
@@ -56,7 +50,7 @@ def draws(cases: list[Case]) -> numpy.ndarray:
     generator = numpy.random.default_rng(0)
     seeds: dict[str, numpy.ndarray] = {}
     questions: dict[str, numpy.ndarray] = {}
-    found = []
+    means = []
     for case in cases:
         rows, columns = case.values.shape
         if case.model not in seeds:
@@ -65,8 +59,8 @@ def draws(cases: list[Case]) -> numpy.ndarray:
         if key not in questions:
             questions[key] = _drawn(generator, columns)
         moved = seeds[case.model] @ case.values.mean(1) + questions[key] @ case.values.mean(0)
-        found.append(case.values.mean() + moved)
-    return numpy.stack(found, axis=1)
+        means.append(case.values.mean() + moved)
+    return numpy.stack(means, axis=1)
 
 
 def _drawn(generator: numpy.random.Generator, count: int) -> numpy.ndarray:

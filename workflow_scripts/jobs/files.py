@@ -44,8 +44,8 @@ def read_jsonl(path: str | Path, columns: tuple[str, ...] = ()) -> list[dict]:
             raise SystemExit(f"{path}, line {number}: not valid JSON ({error})") from None
         missing = [column for column in columns if column not in row]
         if missing:
-            columns_present = ", ".join(sorted(row))
-            raise SystemExit(f"{path}, line {number}: column {missing[0]!r} is missing (columns found: {columns_present})")
+            present = ", ".join(sorted(row))
+            raise SystemExit(f"{path}, line {number}: column {missing[0]!r} is missing (columns found: {present})")
         rows.append(row)
     if not rows:
         raise SystemExit(f"{path}: the file has no rows")

@@ -14,9 +14,9 @@ SOCKET = "MOE_PROGRESS_SOCKET"  # datagram socket on which launch/build.py liste
 class progress:
     """Iterate over `items`, showing done/total, rate, time left and the values given to `set`.
 
-    Under launch/build.py on a terminal every step is reported to it, and it draws one bar per running job. On a terminal
-    without it, tqdm draws the bar. Otherwise plain lines are printed: about ten per loop, at most one every 5 seconds,
-    and always the last.
+    Under launch/build.py on a terminal every step is reported to it, and it draws one bar per running job. Otherwise
+    tqdm draws the bar on a terminal, and elsewhere plain lines are printed: about ten per loop, at most one every
+    5 seconds, and always the last.
     """
 
     def __init__(self, items: Sequence, label: str, unit: str = "step", quiet: bool = False):

@@ -1,12 +1,16 @@
 """What the command lines of all stages share: the parser, common options, threads and quiet libraries.
 
-Standard library at the top: stages that only read small files must not load torch.
+Only the standard library is imported at the top, because stages that read small files must not load torch.
 """
 
 import argparse
+import importlib
 import json
 import logging
 from pathlib import Path
+from types import ModuleType
+
+SCRIPTS = Path(__file__).resolve().parents[1]
 
 OPTIONS = {
     "settings": {"type": json.loads, "required": True, "help": "the job's block of the config, as JSON"},
@@ -30,10 +34,18 @@ def parser(doc: str, *options: str) -> argparse.ArgumentParser:
 
 
 def set_up_libraries(threads: int) -> None:
-    """Threads of torch; no progress bars or warnings of the libraries, whose place the project's own lines take."""
+    """Set torch's threads; silence the libraries' progress bars and warnings in favour of the project's own lines."""
     import torch
     import transformers
 
     torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+
+
+def load(room: str, name: str) -> ModuleType:
+    """The module of a method or scope, by its name in the config; one line if there is none."""
+    names = sorted(path.stem for path in (SCRIPTS / room).glob("*.py") if path.stem != "__init__")
+    if name not in names:
+        raise SystemExit(f"{room}: there is no {name!r} (allowed: {', '.join(names)})")
+    return importlib.import_module(f"{room}.{name}")

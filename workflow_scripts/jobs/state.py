@@ -96,7 +96,7 @@ class State:
         if not mark.is_file() or mark.read_text() != self.stamp:
             if self.saved.exists():
                 print(f"{self.folder}: state of other settings, inputs or code; starting over", file=sys.stderr)
-            for old in self.folder.iterdir():  # the stamp is written last: if this is interrupted, the next job clears again
+            for old in self.folder.iterdir():  # the stamp is written last, so an interrupted clearing is repeated
                 if old.name != "lock":
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
             with self.writing(mark):
@@ -209,7 +209,7 @@ def _locked(folder: Path) -> int:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
                 raise SystemExit(f"{path}: this file system does not support locks ({error.strerror})") from None
             holder = os.pread(lock, 200, 0).decode() or "another process"
-            raise SystemExit(f"{folder}: {holder} is writing here; a second job must not, so this one ends") from None
+            raise SystemExit(f"{folder}: {holder} is writing here; a second job must not") from None
         try:
             ours = os.fstat(lock).st_ino == path.stat().st_ino
         except FileNotFoundError:

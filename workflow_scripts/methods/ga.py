@@ -2,8 +2,8 @@
 
 l_f = -CE(forget) (UOE, section 3; Jang et al. 2022, Yao et al. 2023). Unbounded, hence a fixed number of steps.
 
-`negated_balance: w` is the published code (zhmzm/SEUF, 5a5fdee): there transformers adds w times its load-balancing
-loss to the CE, and ascent negates the sum, so it also pushes routing towards few experts.
+`negated_balance: w` follows the published code (zhmzm/SEUF, 5a5fdee): transformers adds w times its load-balancing loss
+to the CE, and ascent negates the sum, which also pushes routing towards few experts.
 """
 
 from torch import Tensor, nn
@@ -15,12 +15,12 @@ from moe.routing import record_routing
 
 
 def reads_every_layer(settings: dict) -> bool:
-    """Whether the loss sees routing below the trained layer, so that every layer has to run at every step."""
+    """Whether the loss reads routing below the trained layer, so that every layer must run at every step."""
     return "negated_balance" in settings
 
 
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settings: dict) -> Tensor:
-    """-CE in nats a token."""
+    """-CE in nats per token."""
     weight = settings.get("negated_balance")
     if not weight:
         return -token_nll(model, batch)

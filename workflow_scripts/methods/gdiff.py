@@ -2,8 +2,8 @@
 
 l = -CE(forget) + retain_weight * CE(retain) (TOFU, arXiv 2401.06121, section 4; weight 1 in UOE, appendix A).
 
-`retain_batch: scrambled` is the published code (zhmzm/SEUF, 5a5fdee, train/gd/trainer.py): one retain sequence a step,
-whatever the batch, and its labels are those of the sample two places later, since a counter moves on at every key.
+`retain_batch: scrambled` follows the published code (zhmzm/SEUF, 5a5fdee, train/gd/trainer.py): one retain sequence per
+step, whatever the batch, with the labels of the sample two places later, since a counter advances at every key.
 """
 
 from torch import Tensor, nn
@@ -12,12 +12,12 @@ from moe.forward import Batch, final_hidden, label_losses, token_nll
 
 
 def forget_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settings: dict) -> Tensor:
-    """-CE in nats a token."""
+    """-CE in nats per token."""
     return -token_nll(model, batch)
 
 
 def retain_loss(model: nn.Module, batch: Batch, reference: Tensor | None, settings: dict) -> Tensor:
-    """CE in nats a token; unlearn.py multiplies it by `retain_weight`. Scrambled, it needs three rows or more."""
+    """CE in nats per token; the loop multiplies it by `retain_weight`. `scrambled` needs at least three rows."""
     if settings.get("retain_batch", "paired") == "paired":
         return token_nll(model, batch)
     if len(batch.rows) < 3:

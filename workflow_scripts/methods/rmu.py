@@ -14,7 +14,7 @@ from moe.forward import Batch, hidden_states
 
 
 def _kept(model: nn.Module, batch: Batch, settings: dict) -> Tensor:
-    """h_l of the tokens that count, `[N, H]`, in fp32 and where the hook layer is."""
+    """h_l of the tokens that are not padding, `[N, H]`, in fp32 and on the hook layer's device."""
     hidden = hidden_states(model, batch, settings["hook_layer"])
     return hidden[batch.mask.to(hidden.device)].float()
 
@@ -31,7 +31,8 @@ def forget_reference(model: nn.Module, batches: list[Batch], settings: dict) -> 
 
 @torch.no_grad()
 def retain_reference(model: nn.Module, batches: list[Batch], settings: dict) -> Tensor:
-    """Untouched activations of every retain row, `[rows, T, H]`, in the machine's memory: a batch of them is needed."""
+    """Untouched activations of every retain row, `[rows, T, H]`, in the machine's memory, because only a batch of them
+    is needed at a time."""
     return torch.cat([hidden_states(model, batch, settings["hook_layer"]).cpu() for batch in batches])
 
 

@@ -1,4 +1,4 @@
-"""What may bring forgotten knowledge back, or stand in for forgetting it: changes of a model in place."""
+"""Attacks that change a model in place: they may bring forgotten knowledge back, or imitate forgetting."""
 
 import math
 
@@ -14,7 +14,7 @@ from moe.layers import MoELayer
 def quantize_(model: nn.Module, bits: int) -> None:
     """Round every weight matrix to 2^bits - 1 levels, symmetric around 0, with one scale for each output row.
 
-    Round to nearest, without calibration: the plainest quantization of weights. Embeddings, norms and biases stay.
+    Round to nearest, without calibration. Embeddings, norms and biases stay.
     """
     embeddings = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}
     for parameter in model.parameters():
@@ -27,7 +27,7 @@ def quantize_(model: nn.Module, bits: int) -> None:
 
 @torch.no_grad()
 def disable_(model: nn.Module, layers: list[MoELayer], experts: dict[str, list[int]]) -> None:
-    """The experts {layer: [expert]} add nothing any more; the routers still choose them."""
+    """The experts {layer: [expert]} add nothing to the output; the routers still choose them."""
     by_index = {layer.index: layer for layer in layers}
     for layer, chosen in experts.items():
         for _, parameter in model.get_submodule(by_index[int(layer)].experts).named_parameters(recurse=False):
@@ -35,7 +35,7 @@ def disable_(model: nn.Module, layers: list[MoELayer], experts: dict[str, list[i
 
 
 class _Passing(TorchFunctionMode):
-    """While it is on, a top-k over `total` experts can't choose those of `experts`."""
+    """While active, a top-k over `total` experts cannot choose those of `experts`."""
 
     def __init__(self, experts: list[int], total: int):
         super().__init__()
@@ -49,12 +49,12 @@ class _Passing(TorchFunctionMode):
 
 
 def bypass_(model: nn.Module, layers: list[MoELayer], experts: dict[str, list[int]]) -> None:
-    """Tokens are sent past the experts {layer: [expert]}: the router's next choices take over.
+    """Route tokens around the experts {layer: [expert]}: the router's next choices take their place.
 
-    Each family weighs its choice in its own way (over all experts or over the chosen ones, with biases, in groups), so
-    the router's own forward runs and only its top-k is kept from choosing: the others' scores stay as they are, and are
-    renormalised where the family does so. Ends with one line if an expert is chosen all the same: its router chooses
-    otherwise than by a top-k over all experts, or there are too few others.
+    Families weight the chosen experts in different ways (over all or over the chosen experts, with biases, in groups),
+    so the router's own forward runs and only its top-k is restricted; the other scores stay, and are renormalised where
+    the family does so. Ends with one line if an expert is chosen all the same, because its router does not use a top-k
+    over all experts or there are too few others.
     """
     by_index = {layer.index: layer for layer in layers}
     for index, passed in experts.items():
@@ -72,7 +72,7 @@ def bypass_(model: nn.Module, layers: list[MoELayer], experts: dict[str, list[in
 
 
 def restore_routers_(model: nn.Module, layers: list[MoELayer], before: dict[str, Tensor]) -> None:
-    """Every router as it was; before: parameters of the untouched model by name, routers' at least."""
+    """Reset every router. before: parameters of the untouched model by name, at least the routers'."""
     with torch.no_grad():
         for layer in layers:
             for name, parameter in model.get_submodule(layer.router).named_parameters():
@@ -80,7 +80,7 @@ def restore_routers_(model: nn.Module, layers: list[MoELayer], before: dict[str,
 
 
 def relearn_(model: nn.Module, batches: list[Batch], steps: int, learning_rate: float) -> list[float]:
-    """Fine-tune everything on a few texts, batch after batch; returns the loss of each step (nats a token)."""
+    """Fine-tune all parameters on a few texts, batch after batch; returns the loss of each step (nats per token)."""
     model.requires_grad_(True)
     trained = list(model.parameters())
     optimizer, losses = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.0), []

@@ -1,4 +1,4 @@
-"""How many bytes of activations a training pass may hold: what `make plan` counts with, and a test measures against.
+"""Bytes of activations of a training pass: `make plan` uses the estimate, and a test measures against it.
 
 Standard library only.
 """
@@ -10,14 +10,14 @@ LOGIT_BYTES = 16  # a logit in bf16, in fp32, its log-softmax, its gradient in f
 def activation_bytes(shape: dict[str, float], layers: int, tokens: int, *, recomputed: bool, width: int = 2) -> float:
     """Bytes of activations at the peak of one forward and backward pass through a frozen head.
 
-    shape: hidden (H), kept (values a token that one layer keeps, `moe.cost.Cost.kept`), expert (parameters of one
-    expert, 0 in a dense model), vocabulary. layers: those that the pass goes back through. tokens: of the pass.
-    recomputed: only the layers' inputs are kept, and one layer after the other makes its own again. width: bytes of a
-    value (2 in bf16).
+    shape: hidden (H), kept (values per token that one layer keeps, `moe.cost.Cost.kept`), expert (parameters of one
+    expert, 0 in a dense model), vocabulary. layers: those of the backward pass. tokens: of the pass.
+    recomputed: only the layers' inputs are kept, and each layer's activations are recomputed. width: bytes of a value
+    (2 in bf16).
 
-    Counted are: what the layers keep; for the one layer in work as much again, values and gradients on their way; the
-    trained expert's copy in fp32, at most every token passing it (3 intermediates, its input and output); final norm
-    and residual stream in fp32 with gradients; and the logits of one chunk, which are gone before the way back.
+    Counted: what the layers keep; as much again for values and gradients of the current layer; the trained expert's
+    fp32 copy, with at most every token routed to it (3 intermediates, its input and output); final norm and residual
+    stream in fp32 with gradients; and the logits of one chunk, which are freed before the backward pass.
     """
     hidden, layer = shape["hidden"], width * shape["kept"]
     stored = layers * (width * hidden if recomputed else layer)

@@ -1,7 +1,7 @@
-"""What a step costs, counted from a model's configuration: floating-point operations and bytes, no weights needed.
+"""Cost of a step, counted from a model's configuration without weights: floating-point operations and bytes.
 
-Counted are matrix products, two operations a weight and token, of a token's K routed experts only, and attention scores
-at the real length (causal: half of the square). Norms, softmax and the router's top-k are left out of operations.
+Operations are matrix products (two per weight and token, of a token's K routed experts only) and attention scores at
+the real length (causal: half of the square). Norms, softmax and the router's top-k are not counted.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from moe.layers import decoder_layers, find_moe_layers
 
 @dataclass(frozen=True)
 class Cost:
-    """Forward operations a token, by decoder layer and of the head; weights by layer, of the head and of one expert.
+    """Forward operations per token, by decoder layer and of the head; weights by layer, of the head and of one expert.
 
-    kept: values a token that a layer keeps for its backward pass where its weights are frozen, by layer: what every
-    matrix of it gives and, where that is not as wide as the residual stream, takes (of K experts), and the two norms'
-    inputs in fp32 (4 H of two bytes).
+    kept: values per token that a layer with frozen weights keeps for its backward pass, by layer: the output of every
+    matrix and, if it is not as wide as the residual stream, its input (of K experts), and the inputs of the two norms
+    in fp32 (4 H of two bytes).
     """
 
     layers: list[float]
@@ -36,11 +36,12 @@ class Cost:
         return sum(self.layers[layer:]) + self.head
 
     def naive(self, layer: int) -> float:
-        """One-expert training that runs every layer and goes back to `layer`: (2L - l + 2h) layers."""
+        """One-expert training with a forward pass of all layers and a backward pass to `layer`: (2L - l + 2h)
+        layers."""
         return self.above(0) + self.above(layer)
 
     def reused(self, layer: int) -> float:
-        """The same on kept hidden states: (2L - 2l + 2h) layers."""
+        """The same on cached hidden states: (2L - 2l + 2h) layers."""
         return 2 * self.above(layer)
 
     def full(self) -> float:
@@ -56,8 +57,8 @@ class Cost:
         return 4 * self.layers[layer]
 
     def evaluation(self, layer: int, checkpoints: int) -> tuple[float, float]:
-        """A token of a question for all checkpoints: every layer and the head each time; what lies below once, and
-        logits only where an option's token is predicted (left out)."""
+        """Per token of a question, for all checkpoints: every layer and the head each time; or the lower layers once
+        and no head, since logits are needed only where an option's token is predicted."""
         return checkpoints * self.above(0), sum(self.layers[:layer]) + checkpoints * sum(self.layers[layer:])
 
 
@@ -68,7 +69,7 @@ def cost_of(config: PretrainedConfig, length: int) -> Cost:
 
 
 def cost_of_model(model: nn.Module, length: int) -> Cost:
-    """The same of a model that is there, with or without weights."""
+    """The same for a model in memory, with or without weights."""
     config = model.config
     moe = {layer.index: layer for layer in find_moe_layers(model)}
     blocks = decoder_layers(model)[1]
@@ -99,11 +100,11 @@ def _head_size(config: PretrainedConfig) -> int:
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
-def memory_plan(
+def step_memory(
     config: PretrainedConfig, cost: Cost, layer: int, tokens: int, *, recomputed: bool, width: int = 2
 ) -> dict[str, float]:
-    """Bytes that a UOE step may hold: weights of the layers run and the head, 16 a trained parameter (its fp32 copy,
-    gradient and Adam's two moments), and activations of a pass over `tokens` (`moe.budget`). width: bytes of a weight.
+    """Bytes of a UOE step: weights of the layers run and of the head, 16 per trained parameter (its fp32 copy, gradient
+    and Adam's two moments), and activations of a pass over `tokens` (`moe.budget`). width: bytes of a weight.
     """
     above = len(cost.layers) - layer
     shape = {"hidden": config.hidden_size, "kept": max(cost.kept[layer:])}

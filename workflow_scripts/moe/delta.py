@@ -1,8 +1,8 @@
 """Checkpoints as deltas: only the tensors, or expert slices, that were trained.
 
-A delta is a safetensors file. Keys are parameter names of the untouched model, with `[e]` behind the name of a fused
-tensor where only expert e was trained, or peft's adapter names where LoRA was. Its metadata holds the hash of the
-weights that it applies to; applying it to another model is refused.
+A delta is a safetensors file. Its keys are parameter names of the untouched model, with `[e]` after the name of a fused
+tensor if only expert e was trained, or peft's adapter names for LoRA. Its metadata holds the hash of the weights that
+it belongs to; applying it to another model is refused.
 """
 
 import json
@@ -51,9 +51,9 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
 def save_delta(model: nn.Module, path: str | Path | None, base: str, lora_rank: int | None = None) -> None:
     """Write the trained tensors of `model`; `base` is `base_hash` of the folder it was loaded from.
 
-    Of a sharded model every process takes part in gathering them, and those without a path write nothing.
+    All processes of a sharded model must call this; those without a path write nothing.
     """
-    # One entry: safetensors writes several in random order, and equal deltas are to be equal bytes.
+    # One entry, because safetensors writes several in random order and equal deltas must be equal bytes.
     metadata = {"delta": json.dumps({"base": base, "lora_rank": lora_rank}, sort_keys=True)}
     tensors = {name: whole(tensor).contiguous() for name, tensor in trained_tensors(model).items()}
     if path is None:
@@ -94,7 +94,7 @@ def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iter
         metadata = json.loads((file.metadata() or {}).get("delta", "{}"))
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     if base is not None and metadata.get("base") != base:
-        raise SystemExit(f"{path}: this delta was made for other weights than those of the model it is applied to")
+        raise SystemExit(f"{path}: this delta belongs to other weights than the model's")
     if metadata.get("lora_rank"):
         with _merged_lora(model, path, tensors, metadata["lora_rank"]):
             yield model
@@ -110,8 +110,8 @@ def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iter
                 if target is not None and match:
                     target = target[int(match.group(2))] if int(match.group(2)) < target.shape[0] else None
                 if target is None or target.shape != value.shape:
-                    found = "no such tensor" if target is None else f"{tuple(target.shape)} in the model"
-                    raise SystemExit(f"{path}: {key} {tuple(value.shape)}: {found}; a delta of another architecture")
+                    own = "no such tensor" if target is None else f"{tuple(target.shape)} in the model"
+                    raise SystemExit(f"{path}: {key} {tuple(value.shape)}: {own}; a delta of another architecture")
                 kept.append((target, target.detach().to("cpu", copy=True)))  # a second copy may not fit the GPU
                 target.copy_(value)
         yield model
@@ -123,7 +123,7 @@ def applied(model: nn.Module, path: str | Path, base: str | None = None) -> Iter
 
 @contextmanager
 def _merged_lora(model: nn.Module, path: str | Path, tensors: dict[str, Tensor], rank: int) -> Iterator[None]:
-    """Merge the adapters into the weights; on leaving put back copies, since subtracting again would round."""
+    """Merge the adapters into the weights; on leaving restore copies, since subtracting would round."""
     before = {name: parameter.detach().to("cpu", copy=True) for name, parameter in model.named_parameters()}
     flags = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     handle = attach_lora(model, rank)

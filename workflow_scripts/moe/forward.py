@@ -1,4 +1,4 @@
-"""Forward passes that the losses share: log-likelihoods without whole logits, and hidden states without the layers
+"""Forward passes that the losses share: log-likelihoods without all logits at once, hidden states without the layers
 above them."""
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from moe.layers import base_model, decoder_layers
 @dataclass(frozen=True)
 class Batch:
     """rows: `[B]` positions in the set that the batch was drawn from (to look a reference up).
-    input_ids: `[B, T]`; mask: `[B, T]`, True where a token is no padding; weights: `[B, T]`, of the losses at each
-    token, with mean one over the set, or None where all are 1."""
+    input_ids: `[B, T]`; mask: `[B, T]`, True where a token is not padding; weights: `[B, T]`, of the loss at each
+    token, with mean one over the set, or None if all are 1."""
 
     rows: Tensor
     input_ids: Tensor
@@ -31,21 +31,21 @@ class Batch:
 
         A mean over the tokens, or the rows, of a batch of whole rows is the sum of its parts' means by share.
         """
-        found = []
+        parts = []
         for start in range(0, len(self.rows), size):
             cut = slice(start, start + size)
             weights = None if self.weights is None else self.weights[cut]
             part = Batch(self.rows[cut], self.input_ids[cut], self.mask[cut], weights)
-            found.append((part, len(part.rows) / len(self.rows)))
-        return found
+            parts.append((part, len(part.rows) / len(self.rows)))
+        return parts
 
     def attention_mask(self) -> Tensor | None:
-        """None where nothing is padded, so that the model takes its plain causal path."""
+        """None without padding, so that the model takes its plain causal path."""
         return None if bool(self.mask.all()) else self.mask.long()
 
 
 class _Reached(Exception):
-    """Leaves the model's forward once the wanted layer has run."""
+    """Leaves the model's forward pass after the wanted layer."""
 
 
 def hidden_states(model: nn.Module, batch: Batch, layer: int) -> Tensor:
@@ -67,7 +67,7 @@ def hidden_states(model: nn.Module, batch: Batch, layer: int) -> Tensor:
 
 
 def final_hidden(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-    """What the language-model head reads, `[B, T, H]`, where the token ids are, also if layers lie elsewhere."""
+    """The input of the language-model head, `[B, T, H]`, on the token ids' device even if layers are on others."""
     base = base_model(model)
     hidden = base(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
     return hidden.to(input_ids.device)
@@ -76,7 +76,7 @@ def final_hidden(model: nn.Module, input_ids: Tensor, attention_mask: Tensor | N
 @contextmanager
 def _instead_of_the_base(model: nn.Module, hidden: Tensor) -> Iterator[None]:
     base = base_model(model)
-    own = vars(base).get("forward")  # where accelerate has put one of its own
+    own = vars(base).get("forward")  # set by accelerate
     base.forward = lambda *args, **kwargs: MoeModelOutputWithPast(last_hidden_state=hidden)
     try:
         yield
@@ -99,8 +99,8 @@ def _nll(model: nn.Module, hidden: Tensor, labels: Tensor) -> Tensor:
 class _FrozenHeadNLL(torch.autograd.Function):
     """Negative log-likelihoods under a head that does not train.
 
-    A token's likelihood depends on its own hidden state alone, so its gradient is computed beside the value, one chunk
-    of logits after the other, and scaled in the backward pass: no logits are kept and none are computed twice.
+    A token's likelihood depends only on its own hidden state, so the gradient is computed with the value, chunk by
+    chunk, and scaled in the backward pass: no logits are kept or computed twice.
     """
 
     @staticmethod
@@ -124,15 +124,15 @@ class _FrozenHeadNLL(torch.autograd.Function):
 
 
 def label_losses(model: nn.Module, hidden: Tensor, labels: Tensor) -> Tensor:
-    """Negative log-likelihood of each label, `[N]` in nats and 0 at -100, where the head reads `hidden`, `[N, H]`.
+    """Negative log-likelihood of each label, `[N]` in nats and 0 at -100, for the head's input `hidden`, `[N, H]`.
 
-    Logits exist for one chunk of tokens at a time.
+    Only one chunk of logits exists at a time.
     """
     if not any(parameter.requires_grad for parameter in model.get_output_embeddings().parameters()):
         return _FrozenHeadNLL.apply(hidden, labels, model)
     if len(hidden) <= CHUNK:
         return _nll(model, hidden, labels)
-    # one chunk's logits are made again in the backward pass
+    # each chunk's logits are recomputed in the backward pass
     parts = zip(hidden.split(CHUNK), labels.split(CHUNK), strict=True)
     return torch.cat([checkpoint(_nll, model, *part, use_reentrant=False) for part in parts])
 
@@ -140,7 +140,7 @@ def label_losses(model: nn.Module, hidden: Tensor, labels: Tensor) -> Tensor:
 def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood of each predicted token, `[B, T - 1]` in nats, and 1 where it counts, else 0.
 
-    Token t counts where t >= 1, it is no padding and its predecessor is none either.
+    Token t counts if t >= 1 and neither it nor its predecessor is padding.
     """
     hidden = final_hidden(model, batch.input_ids, batch.attention_mask())[:, :-1]
     labels = batch.input_ids[:, 1:]
@@ -151,7 +151,7 @@ def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 def sequence_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Summed negative log-likelihood of each row's counted tokens, `[B]` in nats, and their number, `[B]`.
 
-    With weights the loss of a prediction has the weight of the token at which it is made; the number stays the number.
+    With weights, a prediction's loss is multiplied by the weight of the token at which it is made; the count is not.
     """
     nll, counted = token_losses(model, batch)
     if batch.weights is not None:
@@ -160,10 +160,10 @@ def sequence_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def token_nll(model: nn.Module, batch: Batch) -> Tensor:
-    """Mean negative log-likelihood over the counted tokens of the batch, in nats a token.
+    """Mean negative log-likelihood over the counted tokens of the batch, in nats per token.
 
-    With weights the sum is divided by the number of tokens, not by the batch's own sum of weights: their mean is one
-    over the set, so that batches of one size add up to the weighted mean over the set.
+    With weights, the sum is divided by the number of tokens, not by the batch's sum of weights: the weights' mean is
+    one over the set, so batches of equal size average to the weighted mean over the set.
     """
     nll, counted = sequence_nll(model, batch)
     return nll.sum() / counted.sum()

@@ -1,12 +1,12 @@
-"""Greedy coordinate gradient: the suffix of a prompt after which a model is likeliest to begin with a given target.
+"""Greedy coordinate gradient: a prompt suffix after which a model is likely to begin with a given target.
 
-GCG (arXiv 2307.15043, algorithm 1) with the choices of nanoGCG 0.3.0: each step goes on from the best of its
-candidates, be it worse than the last, and the best suffix of all steps is returned. Why not that library itself: it
-asks for transformers <= 4.47, which has no fused experts (under 5 its gradients equal these in the three families
-tried, its prefix cache ends with an error); it encodes prompt, suffix and target apart, which under a
-tokenizer that puts a space before every text makes another prompt than the one that would be typed; and it asks of the
-suffix alone whether it survives being written as text. Here the caller judges whole prompts (`survives`). What stands
-before the suffix is not cached.
+GCG (arXiv 2307.15043, algorithm 1) with the choices of nanoGCG 0.3.0: each step continues from the best of its
+candidates, even if it is worse than the last, and the best suffix of all steps is returned. That library is not used
+because it requires transformers <= 4.47, which has no fused experts (under 5 its gradients equal these in the three
+families tried, but its prefix cache fails); because it encodes prompt, suffix and target separately, which gives
+another prompt under a tokenizer that puts a space before every text; and because it checks only the suffix for
+surviving a round trip through text. Here the caller checks whole prompts (`survives`). The tokens before the suffix are
+not cached.
 """
 
 import math
@@ -23,7 +23,7 @@ from moe.layers import base_model
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids: what stands before the suffix, the suffix to start from (S), what follows it, the target (T)."""
+    """Token ids: before the suffix, the initial suffix (S), after it, the target (T)."""
 
     before: list[int]
     suffix: list[int]
@@ -37,8 +37,8 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Found:
-    """suffix: the best one; first, last: the target's loss (nats a token) after the first suffix and after the best;
-    survived: share of all candidates that `survives` let pass."""
+    """suffix: the best one; first, last: the target's loss (nats per token) after the first suffix and after the best;
+    survived: share of all candidates that `survives` accepted."""
 
     suffix: list[int]
     first: float
@@ -47,13 +47,13 @@ class Found:
 
 
 def _rows(prompt: Prompt, suffixes: Tensor) -> Tensor:
-    """`[N, L]` prompts followed by the target but for its last token, which nothing is predicted from."""
+    """`[N, L]` prompts followed by the target without its last token, from which nothing is predicted."""
     before, after = (torch.tensor(ids, dtype=torch.long) for ids in (prompt.before, prompt.after + prompt.target[:-1]))
     return torch.cat([before.expand(len(suffixes), -1), suffixes, after.expand(len(suffixes), -1)], dim=1)
 
 
 def _loss(model: nn.Module, hidden: Tensor, target: list[int]) -> Tensor:
-    """`[N]` mean negative log-likelihood of the target (nats a token) under final hidden states `[N, L, H]`."""
+    """`[N]` mean negative log-likelihood of the target (nats per token) under final hidden states `[N, L, H]`."""
     wanted = torch.tensor(target, device=hidden.device).repeat(len(hidden))
     scores = head(model, hidden[:, -len(target) :].reshape(-1, hidden.shape[-1])).float()
     return cross_entropy(scores, wanted, reduction="none").view(len(hidden), -1).mean(-1)
@@ -108,9 +108,9 @@ def find_suffix(
 ) -> Found:
     """Optimise the suffix of one prompt. The same generator state gives the same suffix.
 
-    allowed: `[V]`, bool, tokens that may be put in; survives: which of some suffixes (token ids) make, written as text
-    in their place, a prompt of the same token ids; settings: `steps`, `width` candidates a step, `top_k`. A step none
-    of whose candidates survives changes nothing.
+    allowed: `[V]`, bool, tokens that may be used; survives: which of some suffixes (token ids) give, written as text in
+    the prompt, a prompt of the same token ids; settings: `steps`, `width` candidates per step, `top_k`. A step
+    without surviving candidates changes nothing.
     """
     best = current = torch.tensor(prompt.suffix)
     first = last = target_losses(model, prompt, current.unsqueeze(0), batch_size).item()

@@ -1,9 +1,9 @@
 """Find the mixture-of-experts layers of a causal language model, for any family.
 
-In transformers 5 a MoE block holds a *router*, whose forward returns (logits over E, top-k weights, top-k indices),
+In transformers 5 an MoE block holds a *router*, whose forward returns (logits over E, top-k weights, top-k indices),
 and a *fused experts* module whose parameters carry the expert as their first axis (`gate_up_proj [E, 2I, H]`,
 `down_proj [E, H, I]`; some families transpose them or add biases `[E, ...]`). Names differ between families, so both
-are found by the shapes of their parameters, and the router by what it returns at its first forward.
+are found by the shapes of their parameters; moe/routing.py checks what the router returns.
 """
 
 from dataclasses import dataclass
@@ -35,15 +35,15 @@ class MoELayer:
 
 def decoder_layers(model: nn.Module) -> tuple[str, nn.ModuleList]:
     """Dotted name and list of the decoder layers: the longest ModuleList of the base model."""
-    found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
-    if not found:
+    lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    if not lists:
         raise SystemExit(f"{type(model).__name__}: no list of decoder layers found")
-    depth = min(name.count(".") for name, _ in found)
-    return max(((n, m) for n, m in found if n.count(".") == depth), key=lambda pair: len(pair[1]))
+    depth = min(name.count(".") for name, _ in lists)
+    return max(((n, m) for n, m in lists if n.count(".") == depth), key=lambda pair: len(pair[1]))
 
 
 def base_model(model: nn.Module) -> nn.Module:
-    """The part of a causal language model below its head: what holds the decoder layers."""
+    """The part of a causal language model below its head: the module that holds the decoder layers."""
     return model.get_submodule(decoder_layers(model)[0].rpartition(".")[0])
 
 
@@ -63,7 +63,7 @@ def find_moe_layers(model: nn.Module) -> list[MoELayer]:
     Works on the meta device too: only shapes are read. Ends with one line if a block has fused experts but not
     exactly one router beside them, since guessing would attribute and train the wrong thing.
     """
-    found = []
+    moe_layers = []
     prefix, layers = decoder_layers(model)
     for index, layer in enumerate(layers):
         modules, wrapper = dict(layer.named_modules()), None
@@ -89,5 +89,7 @@ def find_moe_layers(model: nn.Module) -> list[MoELayer]:
                     f"{name!r} ({', '.join(routers) or 'none'}); "
                     f"exactly one module with an [{num_experts}, hidden] matrix is needed"
                 )
-            found.append(MoELayer(index, f"{prefix}.{index}.{routers[0]}", f"{prefix}.{index}.{name}", num_experts))
-    return found
+            moe_layers.append(
+                MoELayer(index, f"{prefix}.{index}.{routers[0]}", f"{prefix}.{index}.{name}", num_experts)
+            )
+    return moe_layers

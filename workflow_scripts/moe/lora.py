@@ -1,8 +1,8 @@
 """LoRA on every linear layer and every routed expert, through peft.
 
-peft adapts `nn.Linear` modules by name and fused expert tensors through `target_parameters`; `all-linear` alone skips
-the experts silently, so the experts are named here. The router and the language-model head are left alone
-(UOE, Table 3: rank 8 on all linear layers is the reading that matches the published share of parameters).
+peft adapts `nn.Linear` modules by name and fused expert tensors through `target_parameters`; `all-linear` silently
+skips the experts, so they are named here. The router and the language-model head get no adapters (UOE, Table 3: rank 8
+on all linear layers is the reading that matches the published share of parameters).
 """
 
 from torch import nn
@@ -17,9 +17,9 @@ def attach_lora(model: nn.Module, rank: int):
     """
     from peft import LoraConfig, LoraModel
 
-    # peft is given the list of decoder layers, not the model: where it can read a configuration it takes names that
-    # end in gate_proj, up_proj or down_proj for the experts' old ones, drops those layers' adapters and doubles the
-    # experts' rank (DeepSeek-V2 and others, peft 0.21).
+    # peft gets the list of decoder layers, not the model: with a configuration it mistakes names that end in gate_proj,
+    # up_proj or down_proj for unfused experts, drops those layers' adapters and doubles the experts' rank (DeepSeek-V2
+    # and others, peft 0.21).
     prefix, blocks = decoder_layers(model)
     linear = [name for name, module in blocks.named_modules() if isinstance(module, nn.Linear)]
     experts = [

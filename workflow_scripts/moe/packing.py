@@ -1,16 +1,20 @@
-"""Texts as training blocks, and the order in which a run sees them."""
+"""Pack texts into training blocks; batches in a seeded order."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
+from torch import nn
+from transformers import AutoTokenizer
 
 from moe.forward import Batch
+from moe.loading import first_device
 
 
 def pack(texts: list[str], tokenizer, block_length: int) -> torch.Tensor:
-    """`[blocks, block_length]` token ids: eos behind each text, all joined, cut into blocks, the rest dropped.
+    """`[blocks, block_length]` token ids: eos after each text, all concatenated, cut into blocks, the rest dropped.
 
-    No special tokens are added otherwise (as in the published code). Ends with one line if not one block is full.
+    No other special tokens are added (as in the published code). Ends with one line if no block is full.
     """
     if tokenizer.eos_token_id is None:
         raise SystemExit("the tokenizer has no end-of-sequence token; packing needs one")
@@ -21,6 +25,12 @@ def pack(texts: list[str], tokenizer, block_length: int) -> torch.Tensor:
     if not blocks:
         raise SystemExit(f"{len(texts)} texts give {len(stream)} tokens, less than one block of {block_length}")
     return torch.tensor(stream[: blocks * block_length]).view(blocks, block_length)
+
+
+def pack_for(model: nn.Module, folder: str | Path, block_length: int, *texts: list[str]) -> list[torch.Tensor]:
+    """Several texts packed with the model folder's tokenizer, on the device where the model takes token ids."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return [pack(text, tokenizer, block_length).to(first_device(model)) for text in texts]
 
 
 def batch_of(blocks: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor | None = None) -> Batch:
@@ -34,8 +44,8 @@ def batches(blocks: torch.Tensor, size: int) -> list[Batch]:
 
 
 def shuffled(blocks: torch.Tensor, size: int, seed: int, weights: torch.Tensor | None = None) -> Iterator[Batch]:
-    """Endless batches; each epoch a new permutation, fixed by `seed`. The last short batch of an epoch is filled up
-    from the next epoch, so every batch has `size` rows. weights: of the tokens, in the shape of `blocks`."""
+    """Endless batches; a new permutation per epoch, fixed by `seed`. The last batch of an epoch is completed from the
+    next epoch, so every batch has `size` rows. weights: of the tokens, in the shape of `blocks`."""
     generator, waiting = torch.Generator().manual_seed(seed), torch.empty(0, dtype=torch.long)
     while True:
         while len(waiting) < size:

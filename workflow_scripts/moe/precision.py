@@ -1,8 +1,8 @@
-"""Train tensors in fp32 that the model holds in bf16.
+"""Master weights: train in fp32 what the model holds in bf16.
 
-bf16 has 8 bits of mantissa: a step of 1e-4 relative size is lost in it. So what trains has a copy in fp32, which the
-optimizer (with its fp32 state) moves and which is rounded into the model after every step. A delta holds what the
-model computes with; the working state of an unfinished run holds the copies.
+bf16 has 8 bits of mantissa, which lose a step of 1e-4 relative size. So trained tensors have an fp32 copy, which the
+optimizer updates and which is rounded into the model after every step. A delta holds the model's values; the working
+state of an unfinished run holds the copies.
 """
 
 import torch
@@ -15,7 +15,7 @@ def master(parameter: nn.Parameter) -> Tensor:
 
 
 def make_masters(parameters: list[nn.Parameter]) -> list[Tensor]:
-    """Give every parameter that is not in fp32 a copy that is; returns what the optimizer trains, in order."""
+    """Give every parameter that is not in fp32 an fp32 copy; returns the tensors for the optimizer, in order."""
     for parameter in parameters:
         if parameter.dtype != torch.float32:
             parameter.fp32_copy = parameter.detach().float().requires_grad_()
@@ -23,7 +23,7 @@ def make_masters(parameters: list[nn.Parameter]) -> list[Tensor]:
 
 
 def copy_gradients_to_masters(parameters: list[nn.Parameter]) -> None:
-    """Move gradients to the copies. Where no token came by they are zero: Adam must see them, as under a mask."""
+    """Move gradients to the copies. A parameter that no token reached gets zeros, because Adam must see it."""
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)

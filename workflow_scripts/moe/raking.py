@@ -1,7 +1,7 @@
-"""Weights of tokens under which chosen experts are used as often as wanted: raking by exponential tilting, clipped.
+"""Token weights under which chosen experts have the wanted frequencies: raking by clipped exponential tilting.
 
-An expert is *used* by a token where it is in the token's top-K. Of all weights within the clip and with mean one, those
-are taken that reach the wanted frequencies and lie nearest to 1 (least sum of w log w). They have the form
+A token *uses* an expert that is in its top-K. Among all weights within the clip and with mean one, the solution reaches
+the wanted frequencies and is nearest to 1 (least sum of w log w). It has the form
 w_t = clip(exp(b + sum_s lambda_s uses_ts)), so a token's weight depends only on which of the experts it uses.
 """
 
@@ -10,14 +10,14 @@ import math
 import torch
 from torch import Tensor
 
-SOFTNESS = 1e-6  # of the frequencies, so that a problem without a solution still has a nearest point
+SOFTNESS = 1e-6  # regularises the frequencies, so that a problem without a solution still has a nearest point
 STEPS, ENOUGH = 200, 1e-10  # Newton steps at most; size of the gradient at which they end
 
 
 def forget_critical(
     forget: dict[int, list[float]], retain: dict[int, list[float]], uniform: float, *, experts: int, over: float
 ) -> list[tuple[int, int]]:
-    """(layer, expert) that forget text uses and retain text does not use as much, at most `experts`, sorted.
+    """(layer, expert) that forget text uses more than retain text, at most `experts`, sorted.
 
     forget, retain: token shares of every expert by layer; uniform: share that each expert would have if all were used
     alike (K/E). Critical are experts with a forget share of at least `uniform` and at least `over` times the retain
@@ -36,9 +36,9 @@ def forget_critical(
 def rake(uses: Tensor, targets: Tensor, clip: float) -> Tensor:
     """Weights `[N]` (float64) with mean one, each from 1/clip to clip, so that mean(w * uses[:, s]) is targets[s].
 
-    uses: `[N, S]`, 1 where a token uses expert s, else 0; targets: `[S]`, in [0, 1]. Where no weights within the clip
-    reach all targets, the result comes nearest to them in the sum of squared differences; the caller measures what is
-    left. For one expert with frequency r the solution is w = f/r on its tokens and (1 - f)/(1 - r) on the others.
+    uses: `[N, S]`, 1 where a token uses expert s, else 0; targets: `[S]`, in [0, 1]. If no weights within the clip
+    reach all targets, the result minimises the sum of squared differences; the caller measures the residual. For one
+    expert with frequency r the solution is w = f/r on its tokens and (1 - f)/(1 - r) on the others.
     """
     if clip <= 1:
         raise ValueError(f"clip {clip}: must be over 1, or every weight would have to be 1")

@@ -1,7 +1,7 @@
 """Record routing: gate scores, top-k choices, token shares and overlap.
 
 Gate score g: softmax of the router's logits over all E experts in fp32, kept at the top-K indices, 0 elsewhere
-(UOE, section 2). The weights that a router returns are not used: several families renormalise them over the top-K.
+(UOE, section 2). The weights that a router returns are not used, because several families renormalise them.
 """
 
 from collections.abc import Iterator
@@ -44,8 +44,8 @@ def record_routing(model: nn.Module, layers: list[MoELayer]) -> Iterator[Routing
     def hook(layer: MoELayer):
         def keep(module: nn.Module, args: tuple, output) -> None:
             if not (isinstance(output, tuple) and len(output) == 3 and not output[2].is_floating_point()):
-                found = type(module).__name__
-                raise ValueError(f"{layer.router} ({found}) does not return (logits, weights, indices)")
+                name = type(module).__name__
+                raise ValueError(f"{layer.router} ({name}) does not return (logits, weights, indices)")
             logits, _, indices = output
             routing.logits[layer.index] = logits.reshape(-1, layer.num_experts)
             routing.top_k[layer.index] = indices.reshape(-1, indices.shape[-1])

@@ -1,10 +1,10 @@
 """Train chosen experts of a fused block and nothing else of it.
 
-A fused block keeps all E experts in one tensor, so `requires_grad` can't single out an expert. `SelectedExperts`
-wraps the block: the frozen block runs with the chosen experts' routing weights set to zero, and a small copy of the
-block, which holds the chosen experts alone, adds their outputs for the tokens routed to them. Parameters, gradients
-and optimizer state exist for the chosen experts only, and the result equals training the whole block under a gradient
-mask that acts before clipping, with weight decay 0.
+A fused block keeps all E experts in one tensor, so `requires_grad` cannot select one. `SelectedExperts` wraps the
+block: the frozen block runs with the chosen experts' routing weights set to zero, and a small copy of the block with
+only the chosen experts adds their outputs for the tokens routed to them. Parameters, gradients and optimizer state
+exist for the chosen experts only, and the result equals training the whole block under a gradient mask that acts before
+clipping, with weight decay 0.
 """
 
 import copy
@@ -19,8 +19,8 @@ class SelectedExperts(nn.Module):
     """A fused experts module in which only `chosen` train.
 
     experts: fused module, forward(hidden `[N, H]`, top-k indices `[N, K]`, top-k weights `[N, K]`) -> `[N, H]`.
-    chosen: expert indices, ascending. The copy keeps them in that order, in fp32 (bf16 can't hold steps of 1e-4
-    relative size); inputs are cast to it and its output back.
+    chosen: expert indices, ascending. The copy keeps them in that order, in fp32 (bf16 loses steps of 1e-4
+    relative size); inputs are cast to fp32 and outputs back.
     """
 
     def __init__(self, experts: nn.Module, chosen: list[int]):
@@ -48,10 +48,10 @@ class SelectedExperts(nn.Module):
         output = self.frozen(hidden_states, top_k_index, top_k_weights.masked_fill(ours, 0.0))
         token = ours.any(-1).nonzero().squeeze(-1)
         if token.numel() == 0:
-            # Stay in the graph: a batch that reaches no chosen expert has a gradient, and it is zero.
+            # Stay in the graph: a batch that reaches no chosen expert must have a zero gradient.
             first = sum(parameter.flatten()[0] for parameter in self.trained.parameters())
             return output + 0.0 * first.to(output.dtype)
-        # The copy gets as many slots a token as it has experts; one that goes to a frozen expert has weight 0 there.
+        # The copy gets as many slots per token as it has experts; slots of frozen experts have weight 0.
         slots = ours[token].byte().argsort(dim=-1, descending=True, stable=True)[:, : len(self.chosen)]
         index = position[token].gather(-1, slots).clamp_min(0)
         weight = top_k_weights[token].masked_fill(~ours[token], 0.0).gather(-1, slots)

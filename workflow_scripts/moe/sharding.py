@@ -1,7 +1,7 @@
-"""Train what does not fit one GPU: parameters, gradients and Adam's state sharded over processes (FSDP2).
+"""Train a model that does not fit one GPU: parameters, gradients and Adam's state sharded over processes (FSDP2).
 
-Each process holds a slice of every tensor and takes its share of each batch's rows; gradients are averaged over the
-processes, so a step is that of the whole batch. The working state of a cell is saved in the same slices.
+Each process holds a slice of every tensor and processes its share of each batch's rows; gradients are averaged over the
+processes, so a step is that of the whole batch. The working state is saved in the same slices.
 """
 
 import warnings
@@ -15,20 +15,20 @@ from moe.layers import base_model, decoder_layers
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A sharded tensor as an ordinary one (every process must ask); an ordinary one as it is."""
+    """A sharded tensor gathered (all processes must call this); any other tensor unchanged."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def own_slice(value: object) -> object:
-    """This process's slice of a sharded tensor, in the same memory; anything else as it is."""
+    """This process's slice of a sharded tensor, without a copy; anything else unchanged."""
     return value.to_local() if hasattr(value, "to_local") else value
 
 
 def shard_(model: nn.Module, group: Group) -> None:
     """Shard `model` in place: its layers, the base model around them, its head. Parameters are new objects then.
 
-    Base and head are roots of their own, since the losses call them one after the other (moe/forward.py). Ends with
-    one line where they share a tensor.
+    Base and head are separate roots, since the losses call them separately (moe/forward.py). Ends with one line if they
+    share a tensor.
     """
     if group.size == 1:
         return
@@ -38,7 +38,7 @@ def shard_(model: nn.Module, group: Group) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
-    # Of base models whose output is a view; nothing here writes into it.
+    # Some base models return a view; nothing here writes into it.
     warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
     mesh = init_device_mesh(group.device.type, (group.size,))
     policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)  # averages of bf16 gradients would lose digits
@@ -49,7 +49,7 @@ def shard_(model: nn.Module, group: Group) -> None:
 
 
 def own_rows(batch: Batch, group: Group) -> Batch:
-    """This process's rows of a batch; ends with one line if they can't be dealt out evenly."""
+    """This process's rows of a batch; ends with one line if they cannot be divided evenly."""
     if len(batch.rows) % group.size:
         raise SystemExit(f"training: batch_size {len(batch.rows)} does not divide by {group.size} processes")
     cut = slice(group.rank, None, group.size)
@@ -58,7 +58,7 @@ def own_rows(batch: Batch, group: Group) -> Batch:
 
 
 def reshard_(model: nn.Module) -> None:
-    """Drop gathered copies, so that the next pass gathers what the slices hold now; for slices written by hand."""
+    """Drop gathered copies, so that the next pass gathers the slices anew. Call it after writing to slices."""
     for module in model.modules():
         if hasattr(module, "reshard"):
             module.reshard()
@@ -67,24 +67,24 @@ def reshard_(model: nn.Module) -> None:
 def optimizer_slices(state: dict) -> dict:
     """An optimizer's `state_dict()` with this process's slices of its tensors."""
     numbers = {
-        index: {key: own_slice(value) for key, value in found.items()} for index, found in state["state"].items()
+        index: {key: own_slice(value) for key, value in entries.items()} for index, entries in state["state"].items()
     }
     return state | {"state": numbers}
 
 
 @torch.no_grad()
 def load_optimizer_slices(optimizer: torch.optim.Optimizer, state: dict, parameters: list[Tensor]) -> None:
-    """What `optimizer_slices` gave, back into an optimizer of the same `parameters`."""
+    """Load the result of `optimizer_slices` into an optimizer of the same `parameters`."""
 
     def sharded(value: Tensor, like: Tensor) -> Tensor:
-        if not hasattr(like, "to_local") or value.dim() == 0:  # a count of steps is no slice
+        if not hasattr(like, "to_local") or value.dim() == 0:  # the step count is not sharded
             return value
         tensor = torch.zeros_like(like)
         tensor.to_local().copy_(value)
         return tensor
 
     numbers = {
-        index: {key: sharded(value, parameters[index]) for key, value in found.items()}
-        for index, found in state["state"].items()
+        index: {key: sharded(value, parameters[index]) for key, value in entries.items()}
+        for index, entries in state["state"].items()
     }
     optimizer.load_state_dict(state | {"state": numbers})

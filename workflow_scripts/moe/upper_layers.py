@@ -1,9 +1,9 @@
-"""Run a model from its lowest trained layer on, on hidden states that are computed once a text.
+"""Run only a model's upper layers, from the lowest trained one on, on hidden states that are computed once per text.
 
-Layers below the lowest trained one never change, so what enters that layer is the same at every step, for every
-checkpoint and every method. `reuse_prefix_` makes a model remember it: a forward pass over known rows of tokens starts
-at the trained layer. Embedding scales, positions, masks and rotary tables stay the business of the family's own
-forward: it runs as always, but the lower layers hand their input on, and the trained layer is given what was kept.
+Layers below the lowest trained one never change, so the input of that layer is the same at every step, for every
+checkpoint and every method. `reuse_prefix_` makes a model cache it: a forward pass over known rows of tokens starts at
+the trained layer. Embedding scales, positions, masks and rotary tables are left to the family's own forward, which runs
+as always, except that the lower layers pass their input on and the trained layer receives the cached hidden states.
 """
 
 import json
@@ -30,7 +30,7 @@ def lowest_trained(model: nn.Module) -> int:
 
 
 def lowest_layer(names: set[str], prefix: str, layers: int) -> int:
-    """The same from names of parameters: 0 if one lies outside `prefix`.<index>, `layers` if there are none."""
+    """The same from parameter names: 0 if one is outside `prefix`.<index>, `layers` if there are none."""
     inside = [name.removeprefix(f"{prefix}.").split(".")[0] for name in names if name.startswith(f"{prefix}.")]
     return 0 if len(inside) < len(names) else min(map(int, inside), default=layers)
 
@@ -40,53 +40,54 @@ def _key(row: Tensor) -> bytes:
 
 
 class Kept:
-    """What enters layer `layer` for the rows of one set of texts, `[rows, T, H]`; filled group by group at first use.
+    """The cached input of the trained layer for one set of texts, `[rows, T, H]`; filled in groups of rows at first
+    use.
 
-    A group is computed as a whole: sums depend in their last digits on what else is in a batch, and a run that is
-    stopped and resumed must see the same digits as one that was not.
+    A group is always computed as a whole: the last digits depend on what else is in a batch, and a resumed run must see
+    the same digits as an uninterrupted one.
     """
 
     def __init__(self, ids: Tensor, size: int, hidden: Tensor | None = None):
-        """ids: `[rows, T]`; size: rows a group; hidden: where it is known already (a file's memory map)."""
+        """ids: `[rows, T]`; size: rows per group; hidden: if already computed (a file's memory map)."""
         self.ids, self.size, self.hidden = ids, size, hidden
         self.missing = set() if hidden is not None else set(range(0, len(ids), size))
 
     def rows(self, wanted: list[int], compute) -> Tensor:
         for start in sorted({row // self.size * self.size for row in wanted} & self.missing):
-            found = compute(self.ids[start : start + self.size])
+            hidden = compute(self.ids[start : start + self.size])
             if self.hidden is None:
-                self.hidden = torch.empty(*self.ids.shape, found.shape[-1], dtype=found.dtype)
-            self.hidden[start : start + self.size] = found.cpu()
+                self.hidden = torch.empty(*self.ids.shape, hidden.shape[-1], dtype=hidden.dtype)
+            self.hidden[start : start + self.size] = hidden.cpu()
             self.missing.remove(start)
         return self.hidden[wanted]
 
 
 class Prefix:
-    """The memory of a model whose layers from `layer` on may change. Made by `reuse_prefix_`.
+    """The cache of a model whose layers from `layer` on may change. Made by `reuse_prefix_`.
 
-    Rows that were never announced by `keep` are computed on the fly. Passes with a KV cache or with padding that an
-    attention mask names run the whole model.
+    Rows that were never announced by `keep` are computed on the fly. Passes with a KV cache or with padding run the
+    whole model.
     """
 
     def __init__(self, model: nn.Module, layer: int, limit: float):
-        """limit: bytes of hidden states that may be kept."""
+        """limit: bytes of hidden states that may be cached."""
         self.model, self.layer, self.limit = model, layer, limit
         self.known: dict[bytes, tuple[Kept, int]] = {}
-        self.current: Tensor | None = None  # what the running pass is to find at the trained layer
+        self.current: Tensor | None = None  # input of the trained layer in the running pass
         self.computing = False
         self.base, self.blocks = base_model(model), decoder_layers(model)[1]
         self.handles = [
             self.base.register_forward_pre_hook(self._start, with_kwargs=True),
             self.blocks[layer].register_forward_pre_hook(self._enter, with_kwargs=True),
         ]
-        self.forwards = [vars(block).get("forward") for block in self.blocks[:layer]]  # accelerate's, where it is used
+        self.forwards = [vars(block).get("forward") for block in self.blocks[:layer]]  # set by accelerate
         for block in self.blocks[:layer]:
             block.forward = self._skipping(block.forward)
 
     def keep(self, sets: list[Tensor], size: int) -> bool:
-        """Announce texts, each set `[rows, T]`, to be computed `size` rows at a time when they are first needed.
+        """Announce sets of texts, each `[rows, T]`, to be cached `size` rows at a time when they are first needed.
 
-        Where all of them together are over the limit none is kept, and one line says so; False then.
+        If all of them together exceed the limit, none is cached; a line says so, and the result is False.
         """
         new = [ids.cpu() for ids in sets if any(_key(row) not in self.known for row in ids.cpu())]
         width, dtype = self.model.config.hidden_size, self._dtype()
@@ -105,10 +106,9 @@ class Prefix:
         return True
 
     def load(self, path: str | Path, base: str) -> None:
-        """Take over what cache_prefix.py wrote, memory-mapped; `base` is the hash of the model's weights.
+        """Use the file of cache_prefix.py, memory-mapped; `base` is the hash of the model's weights.
 
-        A file for another layer or dtype is of no use and is passed over; one made from other weights ends with one
-        line.
+        A file for another layer or dtype is ignored; one made from other weights ends with one line.
         """
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {}).get("prefix", "{}"))
@@ -120,13 +120,13 @@ class Prefix:
                     self._add(Kept(file.get_tensor(f"{name}.ids"), len(hidden), hidden))
 
     def save(self, path: str | Path, sets: dict[str, Tensor], base: str) -> None:
-        """Compute what is announced of `sets` and write it for `load`; texts over the limit are left out."""
+        """Compute the announced ones of `sets` and write them for `load`."""
         kept = {name: self.known[_key(ids[0])][0] for name, ids in sets.items() if _key(ids[0]) in self.known}
         tensors = {}
-        for name, found in kept.items():
-            for start in range(0, len(found.ids), found.size):
-                found.rows([start], self.compute)
-            tensors |= {f"{name}.ids": found.ids, f"{name}.hidden": found.hidden}
+        for name, rows in kept.items():
+            for start in range(0, len(rows.ids), rows.size):
+                rows.rows([start], self.compute)
+            tensors |= {f"{name}.ids": rows.ids, f"{name}.hidden": rows.hidden}
         metadata = {"base": base, "layer": self.layer, "sets": sorted(kept)}
         with replacing(path) as temporary:
             save_file(tensors, temporary, {"prefix": json.dumps(metadata, sort_keys=True)})
@@ -140,7 +140,7 @@ class Prefix:
 
     @torch.no_grad()
     def compute(self, ids: Tensor) -> Tensor:
-        """What enters the trained layer, `[B, T, H]`, by running the layers below it."""
+        """Input of the trained layer, `[B, T, H]`, by running the layers below it."""
         ids = ids.to(first_device(self.model))
         batch = Batch(torch.arange(len(ids)), ids, torch.ones_like(ids, dtype=torch.bool))
         self.computing = True
@@ -150,20 +150,20 @@ class Prefix:
             self.computing = False
 
     def _start(self, module: nn.Module, args: tuple, kwargs: dict) -> tuple | None:
-        """Before the base model runs: find the batch's hidden states, and let the embeddings alone."""
+        """Before the base model runs: look up the batch's hidden states and bypass the embeddings."""
         self.current = None
         ids, mask = kwargs.get("input_ids"), kwargs.get("attention_mask")
         if self.computing or ids is None or kwargs.get("use_cache") is not False:
             return None
         if mask is not None and not bool(mask.all()):
             return None
-        found = [self.known.get(_key(row)) for row in ids.cpu()]
-        if None in found:
+        places = [self.known.get(_key(row)) for row in ids.cpu()]
+        if None in places:
             hidden = self.compute(ids)
-        elif len({id(kept) for kept, _ in found}) == 1:
-            hidden = found[0][0].rows([row for _, row in found], self.compute)
+        elif len({id(kept) for kept, _ in places}) == 1:
+            hidden = places[0][0].rows([row for _, row in places], self.compute)
         else:
-            hidden = torch.cat([kept.rows([row], self.compute) for kept, row in found])
+            hidden = torch.cat([kept.rows([row], self.compute) for kept, row in places])
         self.current = hidden.to(ids.device)
         return args, kwargs | {"input_ids": None, "inputs_embeds": self.current}
 
@@ -173,15 +173,15 @@ class Prefix:
         return ((self.current, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": self.current})
 
     def fill(self) -> None:
-        """Compute all that is announced, now."""
+        """Compute everything announced, now."""
         for kept in {id(kept): kept for kept, _ in self.known.values()}.values():
             for start in sorted(kept.missing):
                 kept.rows([start], self.compute)
 
     def release(self, device: str = "cpu") -> None:
-        """Fill, and move the embeddings and all lower layers away: they are needed no more.
+        """Fill the cache and move the embeddings and all lower layers to `device`.
 
-        A text that was not announced can't be run after that.
+        A text that was not announced cannot be run afterwards.
         """
         self.fill()
         embeddings, head = self.model.get_input_embeddings(), self.model.get_output_embeddings()
@@ -196,7 +196,7 @@ class Prefix:
         return run
 
     def remove(self) -> None:
-        """Make the model an ordinary one again."""
+        """Undo `reuse_prefix_`."""
         for handle in self.handles:
             handle.remove()
         for block, own in zip(self.blocks[: self.layer], self.forwards, strict=True):
@@ -207,14 +207,14 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Reuse:
-    """What a run may keep: `limit` bytes of hidden states in memory; `file`: written by cache_prefix.py for `base`."""
+    """What a run may cache: `limit` bytes of hidden states; `file`: written by cache_prefix.py for weights `base`."""
 
     limit: float = 8e9
     file: Path | None = None
     base: str = ""
 
     def complete(self) -> bool:
-        """Whether the file holds all texts, so that no layer below the target layer has to be at hand."""
+        """Whether the file holds all texts, so that no layer below the target layer is needed."""
         if not self.file:
             return False
         with safe_open(self.file, "pt") as file:
@@ -222,9 +222,9 @@ class Reuse:
 
 
 def reuse_prefix_(model: nn.Module, layer: int, reuse: Reuse, sets: list[Tensor], size: int) -> Prefix | None:
-    """Let `model` start at `layer` on `sets` of texts; None where there is nothing below it to be saved.
+    """Let `model` start at `layer` on `sets` of texts; None if there is no layer below.
 
-    size: rows that are computed at a time. The layers below must not change any more, and dropout must be off.
+    size: rows computed at a time. The layers below must not change, and dropout must be off.
     """
     if not 0 < layer < len(decoder_layers(model)[1]):
         return None

@@ -1,5 +1,8 @@
-"""How models, benchmarks, methods and scopes are called in tables and figures."""
+"""Display names of quantities, models, benchmarks, methods and scopes."""
 
+# Quantity -> its name in a csv file, and over a column.
+QUANTITIES = {"fa": ("FA", "FA ↓"), "ut": ("UT", "UT ↑"), "distance": ("Distance", "Distance ↓")}
+HEADS = dict(QUANTITIES.values())
 METHODS = {"ga": "GA", "gdiff": "GDIFF", "npo": "NPO", "rmu": "RMU"}
 METHODS |= {f"{name}-trace": f"{METHODS[name]}+TRACE (reconstruction)" for name in ("gdiff", "npo", "rmu")}
 METHODS |= {"rmu-v2": "RMU, version 2's settings", "rmu-all": "RMU, all parameters"}

@@ -1,6 +1,4 @@
-"""The sentences under a table: which world, which rule chose the checkpoints, what the errors and marks mean, which
-commit.
-"""
+"""The sentences under a table: models and data, the rule that chose the checkpoints, errors, marks, commit."""
 
 import pandas
 
@@ -76,10 +74,11 @@ NOTHING = (
     f"§ nothing measurable to forget (or lose): the pretrained model is under {MEASURABLE:g} standard errors above "
     "chance; the last step is shown."
 )
-TUNING = (
-    "Learning rates, one grid of equal size for each method and scope, tried once a model on the tuning seed, which "
-    "no other table reports. Each line is that rate's best checkpoint by Keep - Left on the development half (see "
-    "Table 2); bold: the rate taken. † collapsed."
+RECONSTRUCTION = (
+    "TRACE rows are a reconstruction: the paper's abstract says what is done (experts that forget text uses far more "
+    "than retain text; retain losses reweighted by token so that these experts' frequencies match), not how; "
+    "its detection rule, weight formula, forget loss and numbers were not available. workflow_scripts/"
+    "weigh_retain_tokens.py says what was chosen here. Each row has its own tuned learning rate."
 )
 
 
@@ -126,13 +125,26 @@ def question_counts(settings: dict, summary: pandas.DataFrame) -> str:
     return f"n{per_seed}: {'; '.join(parts)}."
 
 
-def cell_remarks(settings: dict, summary: pandas.DataFrame) -> list[str]:
-    """What the choice of a checkpoint had to say about single cells, where that is more than "chosen"."""
-    remarks = []
+def cell_notes(settings: dict, summary: pandas.DataFrame) -> list[str]:
+    """Notes on cells whose checkpoint was not simply chosen."""
+    sentences = []
     for row in summary.itertuples():
         runs = zip(row.statuses, row.notes, row.collapsed_runs, strict=True)
-        said = {note for status, note, collapsed in runs if status not in ("chosen", "reached") or collapsed}
-        if said:
+        texts = {note for status, note, collapsed in runs if status not in ("chosen", "reached") or collapsed}
+        if texts:
             cell = labels.method_and_scope(row.method, row.scope)
-            remarks.append(f"{cell}, {labels.group(settings, row.model, row.benchmark)}: {' '.join(sorted(said))}")
-    return remarks
+            sentences.append(f"{cell}, {labels.group(settings, row.model, row.benchmark)}: {' '.join(sorted(texts))}")
+    return sentences
+
+
+def random_draws(settings: dict, summary: pandas.DataFrame) -> str:
+    """The single random draws behind a row that shows their mean."""
+    parts = []
+    pooled = summary[summary["draws"] > 1]
+    for row in pooled.itertuples():
+        values = " and ".join(
+            f"{name} {', '.join(f'{value:.3f}' for value in draws)}"
+            for name, draws in (("FA", row.fa_draws), ("UT", row.ut_draws))
+        )
+        parts.append(f"{labels.group(settings, row.model, row.benchmark)} {values}")
+    return f"‡ mean over {int(pooled['draws'].iloc[0])} random draws ± their standard deviation: {'; '.join(parts)}."

@@ -1,9 +1,10 @@
-"""Scope `baseline`: every parameter trains, as in the unmodified methods (UOE, Tables 1 and 2)."""
+"""Scope `baseline`: the unmodified methods (UOE, Tables 1 and 2)."""
 
-from torch import nn
+TRAINS = "every parameter"
+CHOOSES_EXPERTS = False
+SELECTION_SETTINGS = ()
+OTHER_LAYERS = None
 
-from moe.layers import MoELayer
 
-
-def prepare(model: nn.Module, layers: list[MoELayer], selection: dict, settings: dict) -> None:
+def prepare(model, layers, selection, settings) -> None:
     model.requires_grad_(True)

@@ -1,10 +1,11 @@
-"""Scope `experts`: every routed expert trains, nothing else (UOE, Table 1, row "Experts")."""
+"""Scope `experts`: UOE, Table 1, row "Experts"."""
 
-from torch import nn
+TRAINS = "every routed expert"
+CHOOSES_EXPERTS = False
+SELECTION_SETTINGS = ()
+OTHER_LAYERS = None
 
-from moe.layers import MoELayer
 
-
-def prepare(model: nn.Module, layers: list[MoELayer], selection: dict, settings: dict) -> None:
+def prepare(model, layers, selection, settings) -> None:
     for layer in layers:
         model.get_submodule(layer.experts).requires_grad_(True)

@@ -1,11 +1,13 @@
-"""Scope `experts-routers`: every routed expert and every router train, nothing else."""
+"""Scope `experts_routers`: the experts and the routers together."""
 
-from torch import nn
-
-from moe.layers import MoELayer
 from scopes import experts, routers
 
+TRAINS = "every routed expert and every router"
+CHOOSES_EXPERTS = False
+SELECTION_SETTINGS = ()
+OTHER_LAYERS = None
 
-def prepare(model: nn.Module, layers: list[MoELayer], selection: dict, settings: dict) -> None:
+
+def prepare(model, layers, selection, settings) -> None:
     experts.prepare(model, layers, selection, settings)
     routers.prepare(model, layers, selection, settings)

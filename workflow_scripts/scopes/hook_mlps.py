@@ -1,14 +1,17 @@
-"""RMU's own baseline: the feed-forward blocks of the hook layer and of the two below train (SEUF, v2, appendix A).
+"""Scope `hook_mlps`: RMU's own baseline (SEUF, version 2, appendix A).
 
-In a MoE layer these are the routed experts; in a dense layer, or a dense model, its MLP.
+In an MoE layer the routed experts train; in a dense layer, or a dense model, its MLP.
 """
 
-from torch import nn
+TRAINS = "the feed-forward blocks of the hook layer and of the two layers below it"
+CHOOSES_EXPERTS = False
+SELECTION_SETTINGS = ()
+OTHER_LAYERS = None
 
-from moe.layers import MoELayer, decoder_layers
 
+def prepare(model, layers, selection, settings) -> None:
+    from moe.layers import decoder_layers
 
-def prepare(model: nn.Module, layers: list[MoELayer], selection: dict, settings: dict) -> None:
     experts = {layer.index: layer.experts for layer in layers}
     prefix, blocks = decoder_layers(model)
     hook = settings["hook_layer"]

@@ -1,10 +1,12 @@
-"""Scope `lora`: rank-r adapters on every linear layer and every routed expert (UOE, Tables 3 and 4)."""
+"""Scope `lora`: adapters of rank `rank` (UOE, Tables 3 and 4)."""
 
-from torch import nn
+TRAINS = "low-rank adapters on every linear layer and every routed expert"
+CHOOSES_EXPERTS = False
+SELECTION_SETTINGS = ()
+OTHER_LAYERS = None
 
-from moe.layers import MoELayer
-from moe.lora import attach_lora
 
+def prepare(model, layers, selection, settings) -> None:
+    from moe.lora import attach_lora
 
-def prepare(model: nn.Module, layers: list[MoELayer], selection: dict, settings: dict) -> None:
     attach_lora(model, settings["rank"])

@@ -1,8 +1,18 @@
-"""Scope `random`: as `uoe`, but an expert of the target layer drawn at random in place of the selected one (Table 6).
+"""Scope `random`: the control of UOE (Table 6), with a randomly drawn expert in place of the selected one."""
 
-The draw itself is `moe.selection.random_expert`; training does not differ.
-"""
+from moe.selection import random_expert
 
-from scopes.uoe import prepare
+TRAINS = "a random other expert of the target layer and the layer's router"
+CHOOSES_EXPERTS = True
+SELECTION_SETTINGS = ("draw", "elsewhere")
+OTHER_LAYERS = ("elsewhere",)
 
-__all__ = ["prepare"]
+
+def select(affinity: dict, settings: dict, seed: int) -> dict:
+    return random_expert(affinity, seed=seed, draw=settings["draw"], elsewhere=settings.get("elsewhere", False))
+
+
+def prepare(model, layers, selection, settings) -> None:
+    from moe.selected import train_selection_
+
+    train_selection_(model, layers, selection)

@@ -1,10 +1,11 @@
-"""Scope `routers`: every router trains, nothing else (UOE, Table 1, row "Router")."""
+"""Scope `routers`: UOE, Table 1, row "Router"."""
 
-from torch import nn
+TRAINS = "every router"
+CHOOSES_EXPERTS = False
+SELECTION_SETTINGS = ()
+OTHER_LAYERS = None
 
-from moe.layers import MoELayer
 
-
-def prepare(model: nn.Module, layers: list[MoELayer], selection: dict, settings: dict) -> None:
+def prepare(model, layers, selection, settings) -> None:
     for layer in layers:
         model.get_submodule(layer.router).requires_grad_(True)

@@ -1,26 +1,34 @@
-"""Scope `uoe`: the selected experts and the routers of their layers train (UOE, section 4, Algorithm 1).
+"""Scope `uoe`: UOE, section 4, Algorithm 1. The anchor loss (eq. 3) is in unlearning/anchor.py."""
 
-The anchor loss that goes with it (eq. 3) belongs to the selection; unlearn.py adds it.
-"""
+from moe.selection import top_anywhere, top_experts
 
-from torch import nn
-
-from moe.layers import MoELayer
-from moe.selected import select_experts_
-
-
-def prepare(model: nn.Module, layers: list[MoELayer], selection: dict, settings: dict) -> None:
-    by_index = {layer.index: layer for layer in layers}
-    for index, chosen in selection["experts"].items():
-        select_experts_(model, by_index[int(index)].experts, chosen)
-        if settings.get("shared"):
-            train_shared_experts(model, by_index[int(index)])
-    for index in selection["routers"]:
-        model.get_submodule(by_index[index].router).requires_grad_(True)
+TRAINS = "the selected experts and the routers of their layers"
+CHOOSES_EXPERTS = True
+SELECTION_SETTINGS = ("experts", "layers", "rank", "by", "anywhere", "frozen_router")
+OTHER_LAYERS = ("layers", "rank", "anywhere", "by")
 
 
-def train_shared_experts(model: nn.Module, layer: MoELayer) -> None:
-    """What stands beside router and routed experts in a MoE block trains, too: the shared experts (SEUF, version 2)."""
+def select(affinity: dict, settings: dict, seed: int) -> dict:
+    if "anywhere" in settings:
+        chosen = top_anywhere(affinity, anywhere=settings["anywhere"])
+    else:
+        keys = ("experts", "layers", "rank", "by")
+        chosen = top_experts(affinity, **{key: settings[key] for key in keys if key in settings})
+    return chosen | {"routers": [], "anchor": {}} if settings.get("frozen_router") else chosen
+
+
+def prepare(model, layers, selection, settings) -> None:
+    from moe.selected import train_selection_
+
+    train_selection_(model, layers, selection)
+    if settings.get("shared"):
+        for layer in layers:
+            if str(layer.index) in selection["experts"]:
+                _train_shared_experts(model, layer)
+
+
+def _train_shared_experts(model, layer) -> None:
+    """Train what stands beside router and routed experts in an MoE block: the shared experts (SEUF, version 2)."""
     block = layer.experts.rpartition(".")[0]
     beside = [
         module

@@ -1,14 +1,20 @@
 """What each difference between the papers' text and the published code does, one switched at a time."""
 
-from pathlib import Path
-
-from evidence import results
 from evidence.answers import Answers
 from evidence.bootstrap import DRAWS, LEVEL, Case, draws, interval
-from planning.needs import cells
+from evidence.study import Study
+from evidence.summary import dagger, mean_and_error
 from rendering import labels
-from rendering.scores import Row, Table, score_table
+from rendering.scores import Row, score_table
+from rendering.table import Table
 
+TITLE = "As described and as published: what each difference of the released code does"
+CAPTION = """\
+**As described, as published.** What each difference between the papers' text and the released code does to FA, UT
+and the overlap of expert choice, switched one at a time: load-balancing loss negated with the cross-entropy, GDIFF's
+scrambled retain batch, NPO's reference being the model in training, and the anchor loss without gradient, as a mean
+over experts, or of the whole softmax."""
+READS = ("CHOSEN", "TRAJECTORY", "PREDICTIONS", "RETRAINED")
 # Variant (a method or a scope) -> what it varies, and how the published code has it.
 SWITCHES = {
     "ga-negated-balance": ("ga", "load-balancing loss negated with the CE"),
@@ -18,7 +24,7 @@ SWITCHES = {
     "uoe-anchor-mean": ("uoe", "anchor: mean over experts"),
     "uoe-anchor-unmasked": ("uoe", "anchor: softmax over all experts"),
 }
-CODE = (
+NOTE = (
     "As published: what the released code does (zhmzm/SEUF, commit 5a5fdee), by reading it; that code was not run. One "
     "difference is switched at a time, everything else is as described, and the learning rate is the one tuned for "
     "the described method. Overlap: share of the original top-K experts still chosen on forget text, mean over MoE "
@@ -27,43 +33,35 @@ CODE = (
 )
 
 
-def as_published(root: Path, settings: dict, folder: Path) -> Table:
+def table(study: Study) -> Table:
     """FA, UT and overlap of each method as described and with each of the released code's differences."""
     rows, beside = [], []
-    chosen = results.read_chosen(root, settings)
-    for method, scope in dict.fromkeys(cell[2:] for cell in cells(settings["block"], settings["models"])):
-        own_method, said = SWITCHES.get(method, (method, ""))
+    for method, scope in study.rows():
+        own_method, switched = SWITCHES.get(method, (method, ""))
         own_scope, anchored = SWITCHES.get(scope, (scope, ""))
         described = labels.method_and_scope(own_method, own_scope)
-        label = ", ".join([described, *(text for text in (said, anchored) if text)])
+        label = ", ".join([described, *(text for text in (switched, anchored) if text)])
         rows.append(Row(label, method, scope, described, "table2", {"method": method, "scope": scope}))
-        for (model, benchmark), runs in chosen[(chosen["method"] == method) & (chosen["scope"] == scope)].groupby(
-            ["model", "benchmark"], sort=False
-        ):
-            found = [
-                overlap_at(results.read_trajectory(root, model, benchmark, method, scope, run.seed), run.step)
-                for run in runs.itertuples()
-            ]
-            marks = results.dagger(int(runs["collapsed"].sum()), len(runs))
+        for cell in study.cells():
+            if cell[2:] != (method, scope):
+                continue
+            common = {"row": label} | dict(zip(("model", "benchmark", "method", "scope"), cell, strict=True))
             if (own_method, own_scope) != (method, scope):
-                place = model, benchmark
-                text = difference(root, settings, (*place, method, scope), (*place, own_method, own_scope))
-                beside.append(
-                    {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
-                    | {"quantity": "Difference of UT", "text": text}
-                )
-            value, error = results.mean_and_error(found, [float("nan")])
-            beside.append(
-                {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
-                | {"quantity": "Overlap", "value": value, "standard_error": error, "marks": marks}
-            )
-    title = "As described and as published: what each difference of the released code does"
-    return score_table("as_published", title, "Method", root, settings, folder, rows, [CODE], beside)
+                text = difference(study, cell, (*cell[:2], own_method, own_scope))
+                beside.append(common | {"quantity": "Difference of UT", "text": text})
+            runs = [study.chosen(cell, seed) for seed in study.seeds]
+            overlaps = [
+                overlap_at(study.trajectory(cell, s), run["step"]) for s, run in zip(study.seeds, runs, strict=True)
+            ]
+            value, error = mean_and_error(overlaps)
+            marks = dagger(sum(run["collapsed"] for run in runs), len(runs))
+            beside.append(common | {"quantity": "Overlap", "value": value, "standard_error": error, "marks": marks})
+    return score_table(study, TITLE, "Method", rows, [NOTE], beside)
 
 
-def difference(root: Path, settings: dict, switched: tuple, described: tuple) -> str:
+def difference(study: Study, switched: tuple, described: tuple) -> str:
     """UT of one cell less that of another, with its interval; † where a run of one of the two has collapsed."""
-    answers = Answers(root, settings["seeds"], settings["tests"])
+    answers = Answers(study)
     values = answers.shown(switched, "utility") - answers.shown(described, "utility")
     case = Case("", switched[0], answers.questions(switched[1], "utility"), values)
     low, high = interval(draws([case])[:, 0])

@@ -1,14 +1,20 @@
 """What attacks bring back: FA and UT of chosen checkpoints before and after each."""
 
-from pathlib import Path
-
-from evidence.results import dagger, field, mean_and_error
-from jobs.files import read_json
-from planning.needs import attack_path, attacks_on, cells
+from evidence.study import Study
+from evidence.summary import dagger, mean_and_error
+from planning import layout
 from rendering import labels, notes
-from rendering.scores import Table, tidy
+from rendering.table import Table, tidy, tidy_table
 
-LABELS = {
+TITLE = "Attacks: does the knowledge come back?"
+CAPTION = """\
+**Attacks.** FA, UT and overlap of chosen checkpoints before and after quantization, fine-tuning on forget or retain
+text and the return of the original routers, and with tokens sent past the trained experts; as a control the
+untouched model without the experts that the scope trains."""
+READS = ("ATTACK",)
+KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
+ATTACK_KINDS = ("quantize", "relearn", "restore_routers", "bypass", "disable")
+ROWS = {
     "8-bit": "weights at 8 bits",
     "4-bit": "weights at 4 bits",
     "relearn-forget": "fine-tuned on a few forget texts",
@@ -18,7 +24,7 @@ LABELS = {
     "bypassed": "tokens sent past the scope's experts",
     "disabled": "control: untouched model without the scope's experts",
 }
-SAID = (
+NOTE = (
     "Each attack starts from the checkpoint that the other tables show (best balance) and is scored on the same test "
     "half. A forget accuracy that rises means that the knowledge was hidden, not gone. Quantization: every weight "
     "matrix rounded to nearest, one scale a row. Original routers: tokens go where they went before unlearning. Sent "
@@ -28,33 +34,34 @@ SAID = (
 )
 
 
-def attacks(root: Path, settings: dict, folder: Path) -> Table:
+def table(study: Study) -> Table:
     """A block of rows for each method and scope: as it is, then after each attack."""
-    block, values = settings["block"], []
-    for model, benchmark, method, scope in cells(block, settings["models"]):
-        cell = labels.method_and_scope(method, scope)
-        common = {"model": model, "benchmark": benchmark, "method": method, "scope": scope, "compared": cell}
-        for name in attacks_on(block, scope):
-            paths = [root / attack_path(model, benchmark, method, scope, seed, name) for seed in settings["seeds"]]
-            records = [read_json(path) for path in paths]
-            for label, part in ((cell, "before"), (f"{cell}, {LABELS.get(name, name)}", "after")):
-                if part == "before" and any(v["row"] == cell and v["model"] == model for v in values):
-                    continue
-                collapsed = sum(
-                    field(record, path, part, "collapsed") for record, path in zip(records, paths, strict=True)
-                )
-                mark = dagger(collapsed, len(records))
-                for quantity, key in (("FA", "forget"), ("UT", "utility")):
-                    scores = [record[part][key] for record in records]
-                    value, error = mean_and_error(*([s[k] for s in scores] for k in ("value", "stderr")))
-                    values.append(
-                        common
-                        | {"row": label, "quantity": quantity, "value": value, "standard_error": error, "marks": mark}
-                        | {"n": "/".join(dict.fromkeys(str(s["n"]) for s in scores)), "seeds": len(records)}
-                    )
-                if records[0][part]["overlap"] is not None:
-                    value, error = mean_and_error([record[part]["overlap"] for record in records], [float("nan")])
-                    rest = {"row": label, "quantity": "Overlap", "value": value, "standard_error": error}
-                    values.append(common | rest | {"seeds": len(records), "marks": mark})
-    said = [notes.MEASURES, notes.world(settings), notes.errors(settings), SAID]
-    return Table("attacks", "Attacks: does the knowledge come back?", "After", tidy(values), said)
+    values = []
+    for cell in study.cells():
+        label = labels.method_and_scope(*cell[2:])
+        attacks = study.settings["attacks"][cell[3]]
+        for number, name in enumerate(attacks):
+            if number == 0:
+                values += scored(study, cell, name, "before", label)
+            values += scored(study, cell, name, "after", f"{label}, {ROWS.get(name, name)}")
+    texts = [notes.MEASURES, notes.world(study.settings), notes.errors(study.settings), NOTE]
+    return tidy_table(study, TITLE, "After", tidy(values), texts)
+
+
+def scored(study: Study, cell: tuple, attack: str, part: str, row: str) -> list[dict]:
+    """FA, UT and overlap of one cell `before` or `after` an attack, over seeds."""
+    records = [study.read(layout.ATTACK, cell, seed, part, attack=attack) for seed in study.seeds]
+    broken = [study.read(layout.ATTACK, cell, seed, part, "collapsed", attack=attack) for seed in study.seeds]
+    common = dict(zip(("model", "benchmark", "method", "scope"), cell, strict=True))
+    common |= {"row": row, "compared": labels.method_and_scope(*cell[2:]), "seeds": len(records)}
+    common["marks"] = dagger(sum(broken), len(broken))
+    values = []
+    for quantity in ("fa", "ut"):
+        scores = [record[quantity] for record in records]
+        value, error = mean_and_error(*([score[key] for score in scores] for key in ("value", "stderr")))
+        shown = {"quantity": labels.QUANTITIES[quantity][0], "value": value, "standard_error": error}
+        values.append(common | shown | {"n": "/".join(dict.fromkeys(str(score["n"]) for score in scores))})
+    if records[0]["overlap"] is not None:
+        value, error = mean_and_error([record["overlap"] for record in records])
+        values.append(common | {"quantity": "Overlap", "value": value, "standard_error": error})
+    return values

@@ -1,15 +1,19 @@
 """MUSE-Books: VerbMem, KnowMem and PrivLeak of each method, of the untouched and of the retrained model."""
 
-from pathlib import Path
-
 from benchmarks.scores import privacy_leakage
-from evidence.results import cell_folder, dagger, field, mean_and_error
-from jobs.files import read_json
-from planning.needs import cells
-from rendering import labels
-from rendering.scores import ORIGINAL, RETRAINED, Row, Table, score_table
-from tables.trace import RECONSTRUCTION
+from evidence.study import Study, field
+from evidence.summary import dagger, mean_and_error
+from planning import layout
+from rendering.marks import ORIGINAL, RETRAINED
+from rendering.notes import RECONSTRUCTION
+from rendering.scores import rows_of, score_table
+from rendering.table import Table
 
+TITLE = "MUSE-Books in the micro world"
+CAPTION = """\
+**MUSE-Books.** Generated books: reciting them (VerbMem), knowing what they tell (KnowMem, in FA's and UT's place)
+and showing that they were read (PrivLeak, against the retrained model), for each method."""
+READS = ("CHOSEN", "ORIGINAL", "RETRAINED")
 MEASURES = (
     "MUSE-Books: FA is KnowMem on the forgotten books and UT KnowMem on the kept ones (ROUGE-L F1 of greedy answers to "
     "questions on facts that pre-training told but never asked). VerbMem ↓: ROUGE-L F1 of continuing forgotten "
@@ -19,52 +23,40 @@ MEASURES = (
 )
 
 
-def muse(root: Path, settings: dict, folder: Path) -> Table:
+def table(study: Study) -> Table:
     """A row a method and scope; of the variants with TRACE's token weights each is compared with its own loss."""
-    rows, beside = [], []
-    for label in (ORIGINAL, RETRAINED):
-        beside += _values(root, settings, label)
-    for method, scope in dict.fromkeys(cell[2:] for cell in cells(settings["block"], settings["models"])):
-        label = labels.method_and_scope(method, scope)
-        compared = f"{method.removesuffix('-trace')} {scope}"
-        rows.append(Row(label, method, scope, compared, "table2", {"method": method, "scope": scope}))
-        beside += _values(root, settings, label, method, scope)
-    title = "MUSE-Books in the micro world"
-    said = [MEASURES] + [RECONSTRUCTION] * any(row.method.endswith("-trace") for row in rows)
-    return score_table("muse", title, "Method", root, settings, folder, rows, said, beside)
+    rows = rows_of(study, "table2", compared=lambda method, scope: f"{method.removesuffix('-trace')} {scope}")
+    beside = [value for label in (ORIGINAL, RETRAINED) for value in memorised(study, label)]
+    beside += [value for row in rows for value in memorised(study, row.label, row.method, row.scope)]
+    texts = [MEASURES] + [RECONSTRUCTION] * any(row.method.endswith("-trace") for row in rows)
+    return score_table(study, TITLE, "Method", rows, texts, beside)
 
 
-def _values(root: Path, settings: dict, label: str, method: str = "", scope: str = "") -> list[dict]:
+def memorised(study: Study, label: str, method: str = "", scope: str = "") -> list[dict]:
     """VerbMem and PrivLeak of one row, for each model and benchmark, over seeds."""
-    found = []
-    for model in settings["block"]["models"]:
-        for benchmark in settings["block"]["benchmarks"]:
-            verbatim, leakage, broken = [], [], []
-            for seed in settings["seeds"]:
-                retrained = _scores(root / "retrained" / model / benchmark / f"seed-{seed}" / "scores.json")
-                if label == ORIGINAL:
-                    own = _scores(root / "models" / model / f"seed-{seed}" / "original" / f"{benchmark}.json")
-                elif label == RETRAINED:
-                    own = retrained
-                else:
-                    path = cell_folder(root, model, benchmark, method, scope, seed) / "chosen.json"
-                    chosen = field(read_json(path), path, settings["block"].get("choice", "balance"))
-                    own = {name: field(chosen["extra"], path, name) for name in ("verbmem", "privleak")}
-                    own["collapsed"] = field(chosen, path, "collapsed")
-                broken.append(own["collapsed"])
-                verbatim.append(own["verbmem"])
-                leakage.append(privacy_leakage(own["privleak"]["value"], retrained["privleak"]["value"]))
-            common = {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
-            common["marks"] = dagger(sum(broken), len(broken))
-            value, error = mean_and_error([s["value"] for s in verbatim], [s["stderr"] for s in verbatim])
-            found.append(common | {"quantity": "VerbMem ↓", "value": value, "standard_error": error})
-            value, error = mean_and_error(leakage, [float("nan")])
-            found.append(common | {"quantity": "PrivLeak %", "value": value, "standard_error": error})
-    return found
+    values = []
+    for model, benchmark in study.places():
+        runs = [scores(study, label, (model, benchmark, method, scope), seed) for seed in study.seeds]
+        retrained = [scores(study, RETRAINED, (model, benchmark), seed) for seed in study.seeds]
+        verbatim = [run["verbmem"] for run in runs]
+        pairs = zip(runs, retrained, strict=True)
+        leakage = [privacy_leakage(*(scored["privleak"]["value"] for scored in pair)) for pair in pairs]
+        common = {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
+        common["marks"] = dagger(sum(run["collapsed"] for run in runs), len(runs))
+        value, error = mean_and_error([s["value"] for s in verbatim], [s["stderr"] for s in verbatim])
+        values.append(common | {"quantity": "VerbMem ↓", "value": value, "standard_error": error})
+        value, error = mean_and_error(leakage)
+        values.append(common | {"quantity": "PrivLeak %", "value": value, "standard_error": error})
+    return values
 
 
-def _scores(path: Path) -> dict:
-    """VerbMem and PrivLeak's AUC of one model, on the half that is reported; whether it has collapsed."""
-    checkpoint = field(read_json(path), path, "checkpoints")[0]
-    scores = {name: field(checkpoint["extra"], path, name, "test") for name in ("verbmem", "privleak")}
-    return scores | {"collapsed": field(checkpoint, path, "collapsed")}
+def scores(study: Study, label: str, cell: tuple, seed: int) -> dict:
+    """VerbMem and PrivLeak's AUC on the half that is reported; whether the model has collapsed."""
+    if label in (ORIGINAL, RETRAINED):
+        pattern = layout.ORIGINAL if label == ORIGINAL else layout.RETRAINED
+        path, checkpoint = study.path(pattern, cell, seed), study.read(pattern, cell, seed, "checkpoints")[0]
+        half = ("test",)
+    else:
+        path, checkpoint, half = study.path(layout.CHOSEN, cell, seed), study.chosen(cell, seed), ()
+    measured = {name: field(checkpoint["extra"], path, name, *half) for name in ("verbmem", "privleak")}
+    return measured | {"collapsed": field(checkpoint, path, "collapsed")}

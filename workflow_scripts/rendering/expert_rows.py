@@ -1,0 +1,31 @@
+"""Rows named by how many experts train, in how many layers."""
+
+from evidence.study import Study
+from rendering.scores import Row
+
+
+def rows_by_experts(study: Study, one_layer: str, several: str) -> list[Row]:
+    """A row a scope, named by what the selections hold. one_layer, several: where the papers print it."""
+    rows = []
+    for method, scope in study.rows():
+        experts, layers = trained_experts(study, scope)
+        place = "one layer" if layers == 1 else f"{layers} layers"
+        label = f"{experts} expert{'s' if experts > 1 else ''}, {place}"
+        source, keys = one_layer if layers == 1 else several, {"method": method, "experts": str(experts)}
+        if study.settings["scopes"][scope].get("shared"):  # version 2 alone has it
+            label, source, keys["experts"] = f"{label}, and its shared experts", several, f"{experts}+shared"
+        if source.startswith("v2_"):  # version 2 prints both
+            keys["placement"] = "same-layer" if layers == 1 else "different-layers"
+        rows.append(Row(label, method, scope, method, source, keys))
+    return rows
+
+
+def trained_experts(study: Study, scope: str) -> tuple[int, int]:
+    """(experts, layers) that a scope trains, which must be the same in every model, benchmark and seed of a row."""
+    selections = [study.selection(*place, scope, seed) for place in study.places() for seed in study.seeds]
+    counts = {(sum(map(len, selection.values())), len(selection)) for selection in selections}
+    if len(counts) != 1:
+        raise SystemExit(
+            f"scope {scope!r} trains different numbers of (experts, layers): {sorted(counts)}; one row needs one"
+        )
+    return counts.pop()

@@ -1,0 +1,16 @@
+"""GA with parameter-efficient training."""
+
+from evidence.study import Study
+from rendering.scores import rows_of, score_table
+from rendering.table import Table
+
+TITLE = "Table 4. UOE and other parameter-efficient training, gradient ascent"
+CAPTION = """\
+**Table 4.** UOE against other parameter-efficient training (LoRA, ESFT), gradient ascent: FA and UT, the paper's
+values beside ours."""
+READS = ("CHOSEN", "RETRAINED")
+
+
+def table(study: Study) -> Table:
+    rows = rows_of(study, "table4", compared=lambda method, scope: "all")
+    return score_table(study, TITLE, "Method", rows, original_in="table4")

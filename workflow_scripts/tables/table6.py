@@ -1,0 +1,16 @@
+"""The expert of highest affinity against random experts of the same layer (mean over the draws)."""
+
+from evidence.study import Study
+from rendering.scores import rows_of, score_table
+from rendering.table import Table
+
+TITLE = "Table 6. UOE and randomly chosen experts"
+CAPTION = """\
+**Table 6.** UOE's expert of highest affinity against randomly chosen experts of the same layer, RMU. The random row
+is the mean over several draws with their standard deviation."""
+READS = ("CHOSEN", "RETRAINED")
+
+
+def table(study: Study) -> Table:
+    rows = rows_of(study, "table6", compared=lambda method, scope: "all")
+    return score_table(study, TITLE, "Method", rows, original_in="table6")

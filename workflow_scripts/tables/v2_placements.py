@@ -1,0 +1,16 @@
+"""M experts of one layer, with shared experts, or of different layers (WMDP)."""
+
+from evidence.study import Study
+from rendering.placements import NOTE, rows_by_placement
+from rendering.scores import score_table
+from rendering.table import Table
+
+TITLE = "Table 2 of version 2. Utility at FA ≈ 0.25 when several experts train, of one layer or of several"
+CAPTION = """\
+**Version 2, Table 2.** Utility at FA ≈ 0.25 when several experts of one layer train, with its shared experts, or
+several of any layer."""
+READS = ("CHOSEN", "RETRAINED")
+
+
+def table(study: Study) -> Table:
+    return score_table(study, TITLE, "Trained", rows_by_placement(study, "v2_table2"), [NOTE])
