@@ -41,7 +41,7 @@ rule check_claims:
     input:
         [f"{R}/{path}" for path in ledger.files(config)],
         knowledge=inputs.knowledge_checks(ledger.models(config)),
-        others=ledger.other_verdicts(config["study"]),
+        others=lambda w: ledger.other_verdicts(config["study"]),
         **code("check_claims", "evaluation"),
     output:
         in_report("claims"),
@@ -58,6 +58,7 @@ rule check_claims:
     shell:
         stage(
             "check_claims",
-            f"--results {R} --others {{input.others}} --commit {COMMIT}"
+            f"--results {R} --others {{input.others}}"
+            ' --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'
             " --verdicts {output.verdicts} --output-prefix {params.prefix}",
         )
