@@ -58,7 +58,6 @@ rule check_claims:
     shell:
         stage(
             "check_claims",
-            f"--results {R} --others {{input.others}}"
-            ' --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'
+            f"--results {R} --others {{input.others}} --commit {COMMIT}"
             " --verdicts {output.verdicts} --output-prefix {params.prefix}",
         )
