@@ -1,26 +1,37 @@
 # What the papers claim: their printed numbers, and their sentences.
+PUBLISHED = sorted(map(str, Path("config/published").glob("*.csv")))
+
+
+def ledger_table(name):
+    """A table's files without the one that the report shows."""
+    extensions = [end for end in layout.TABLE_EXTENSIONS if end != "html"]
+    return [f"{R}/{layout.path(layout.TABLE, name=name)}.{end}" for end in extensions]
+
+
+def in_report(name):
+    return report(
+        f"{R}/{layout.path(layout.TABLE, name=name)}.html",
+        category="Claims",
+        labels={"table": name},
+        caption="caption.rst",
+    )
 
 
 rule audit:
     input:
-        code=plan.code_of("audit.py"),
-        lock=LOCKS["evaluation"],
-        published=sorted(str(path) for path in Path("config/published").glob("*.csv")),
+        published=PUBLISHED,
         architectures="config/architectures.yaml",
+        **code("audit", "evaluation"),
     output:
-        report(
-            f"{R}/tables/audit.html",
-            category="Claims",
-            labels={"table": "audit"},
-            caption="../workflow_scripts/claims/claims.rst",
-        ),
-        [f"{R}/tables/audit.{end}" for end in ("csv", "md", "tex")],
+        in_report("audit"),
+        ledger_table("audit"),
     log:
         f"{R}/logs/audit.log",
     conda:
         "../envs/evaluation.yaml"
     params:
-        prefix=lambda w: f"{R}/tables/audit",
+        caption=ledger.caption("audit"),
+        prefix=f"{R}/{layout.path(layout.TABLE, name='audit')}",
     shell:
         "python workflow_scripts/launch/start.py workflow_scripts/audit.py --published config/published"
         " --architectures {input.architectures} --output-prefix {params.prefix} 2>&1 | tee {log}"
@@ -28,34 +39,25 @@ rule audit:
 
 rule check_claims:
     input:
-        [f"{R}/{path}" for path in paper.claims_needs(config)],
-        known=[
-            f"{R}/models/{model}/seed-{seed}/knows.json"
-            for model in sorted({cell[0] for cell in paper.claims_cells(config)})
-            for seed in (*config["seeds"], config["tuning"]["seed"])
-            if config["must_know"]
-        ],
-        code=plan.code_of("check_claims.py"),
-        lock=LOCKS["evaluation"],
-        others=other_verdicts,
+        [f"{R}/{path}" for path in ledger.files(config)],
+        knowledge=inputs.knowledge_checks(ledger.models(config)),
+        others=lambda w: ledger.other_verdicts(config["study"]),
+        **code("check_claims", "evaluation"),
     output:
-        report(
-            f"{R}/tables/claims.html",
-            category="Claims",
-            labels={"table": "claims"},
-            caption="../workflow_scripts/claims/claims.rst",
-        ),
-        [f"{R}/tables/claims.{end}" for end in ("csv", "md", "tex")],
-        verdicts=f"{R}/claims.json",
+        in_report("claims"),
+        ledger_table("claims"),
+        verdicts=f"{R}/{layout.CLAIMS}",
     log:
         f"{R}/logs/check_claims.log",
     conda:
         "../envs/evaluation.yaml"
     params:
-        settings=plan.canonical(paper.claims_settings(config)),
-        results=lambda w: R,
-        prefix=lambda w: f"{R}/tables/claims",
+        caption=ledger.caption("claims"),
+        settings=blocks.canonical(ledger.settings(config)),
+        prefix=f"{R}/{layout.path(layout.TABLE, name='claims')}",
     shell:
-        "python workflow_scripts/launch/start.py workflow_scripts/check_claims.py --results {params.results} --settings '{params.settings}'"
-        ' --others {input.others} --commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"'
-        " --verdicts {output.verdicts} --output-prefix {params.prefix} 2>&1 | tee {log}"
+        stage(
+            "check_claims",
+            f"--results {R} --others {{input.others}} --commit {COMMIT}"
+            " --verdicts {output.verdicts} --output-prefix {params.prefix}",
+        )

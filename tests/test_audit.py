@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from synthetic_results import REPO
 
-from claims.audit import audit
-from claims.audit_scores import Line
+from claims.audit.audit import audit
+from claims.audit.lines import Line
 
 PUBLISHED = REPO / "config" / "published"
 QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral-8x7b-instruct-v0.1"
@@ -16,7 +16,7 @@ SHARED = {QWEN: 4, DEEPSEEK: 2, MIXTRAL: 0}
 
 
 def counted(total: int, expert: int, router: int, lora: int, layers: int, experts: int) -> dict:
-    """As count_parameters.py writes it; router = experts x hidden."""
+    """As moe.parameter_counts makes it; router = experts x hidden."""
     trained = {"uoe": expert + router, "lora-separate": lora}
     scopes = {name: {"trained": n, "percent": 100 * n / total} for name, n in trained.items()}
     sizes = {"moe_layers": layers, "experts": experts, "hidden": router // experts}

@@ -14,13 +14,16 @@ from scipy import stats
 from stub_project import ROOT, snakemake
 from table_helpers import layered_config
 
-from claims.claim_list import CLAIMS
-from claims.claim_muse import firsts
-from claims.ledger import Claim, Undecidable, World, judged
+from claims.claim import Claim
+from claims.collection import CLAIMS, SUBJECTS
+from claims.judging import judged
+from claims.muse import first_places
+from claims.study import ClaimStudy, Undecidable
 from evidence import bootstrap
 from evidence.bootstrap import Case, draws, interval, joint_interval, widening
 from evidence.matched import matched_steps
-from planning import needs
+from planning import claims, pictures
+from planning.code import constants, modules
 
 VERDICTS = {"holds", "does not hold", "undecided"}
 
@@ -93,8 +96,8 @@ def test_the_largest_of_many_equal_cases_is_no_effect():
     assert own > 20 and joint <= 7  # 2.5 in 100 are allowed; 7 are 3 standard errors above
 
 
-def world(seeds: list[int], tmp_path) -> World:
-    return World(tmp_path, {"models": {}, "seeds": seeds, "tests": {}, "cells": [], "checked_attributions": []})
+def study_of(seeds: list[int], tmp_path) -> ClaimStudy:
+    return ClaimStudy(tmp_path, {"models": {}, "seeds": seeds, "tests": {}, "cells": [], "checked_attributions": []})
 
 
 @pytest.mark.parametrize(
@@ -109,22 +112,22 @@ def test_verdicts(effects, over, verdict, tmp_path):
     noise = numpy.random.default_rng(3).normal(0, 0.5, (3, 300))
     noise -= noise.mean()  # standard error of an effect: about 0.03
     cases = [Case(str(effect), "m", "q", effect + noise) for effect in effects]
-    claim = Claim("x", "", "", "", over, lambda world: cases, 0.02)
-    row = judged(claim, world([0, 1, 2], tmp_path))
+    claim = Claim("x", "", "", "", over, lambda study: cases, 0.02)
+    row = judged(claim, study_of([0, 1, 2], tmp_path))
     assert row["verdict"] == verdict
     chosen = {"mean": sum(effects) / 2, "every": min(effects), "some": max(effects)}[over]
     assert row["effect"] == pytest.approx(chosen) and row["low"] < row["effect"] < row["high"]
-    assert judged(claim, world([0], tmp_path))["verdict"] == "undecided (one seed)"
+    assert judged(claim, study_of([0], tmp_path))["verdict"] == "undecided (one seed)"
 
 
 def test_what_was_not_run_or_cannot_be_compared_says_so(tmp_path):
-    def missing(world: World):
-        world.cell("deepseek-v2-lite", "rwku", "ga", "uoe")
+    def missing(study: ClaimStudy):
+        study.cell("deepseek-v2-lite", "rwku", "ga", "uoe")
 
-    def unmatched(world: World):
+    def unmatched(study: ClaimStudy):
         raise Undecidable("no pair of checkpoints has the same FA")
 
-    rows = [judged(Claim("x", "", "", "", "mean", cases), world([0, 1], tmp_path)) for cases in (missing, unmatched)]
+    rows = [judged(Claim("x", "", "", "", "mean", cases), study_of([0, 1], tmp_path)) for cases in (missing, unmatched)]
     assert [row["verdict"] for row in rows] == ["not run", "undecided"]
     assert "no model stands for deepseek-v2-lite" in rows[0]["note"]
 
@@ -147,11 +150,12 @@ def test_equal_forgetting_is_matched_where_most_is_forgotten(tmp_path):
 
     first = checkpoints("uoe", 0.9, 0.6, 0.42, 0.30)
     second = checkpoints("baseline", 0.8, 0.45, 0.41, 0.1, 0.28, collapsed=50)
-    assert matched_steps(tmp_path, first, second, 0) == (
+    study = study_of([0], tmp_path).results
+    assert matched_steps(study, first, second, 0) == (
         30,
         30,
     )  # .42 and .41; .30 and .28 would pair with a collapsed one
-    assert matched_steps(tmp_path, first, checkpoints("lora", 0.1, 0.05), 0) is None
+    assert matched_steps(study, first, checkpoints("lora", 0.1, 0.05), 0) is None
 
 
 @pytest.fixture(scope="module")
@@ -159,21 +163,26 @@ def tree(tmp_path_factory):
     """Results of every cell of config.yaml and extras.yaml for three seeds."""
     config = layered_config() | {"seeds": [0, 1, 2]}
     root = synthetic_results.build(tmp_path_factory.mktemp("claims"), config)
-    synthetic_answers.build(root, needs.claims_needs(config), config)
+    synthetic_answers.build(root, claims.files(config), config)
     return root, config
+
+
+def test_every_file_of_claims_is_collected():
+    declared = [name for name in modules("claims") if "CELLS" in constants(f"claims/{name}.py")]
+    assert sorted(subject.__name__ for subject in SUBJECTS) == [f"claims.{name}" for name in declared]
 
 
 def test_every_claim_is_judged(tree):
     root, config = tree
     assert len(CLAIMS) >= 20 and len({claim.id for claim in CLAIMS}) == len(CLAIMS)
     assert {claim.source.split()[0] for claim in CLAIMS} == {"v1", "v2", "TRACE"}
-    rows = [judged(claim, World(root, needs.claims_settings(config))) for claim in CLAIMS]
+    rows = [judged(claim, ClaimStudy(root, claims.settings(config))) for claim in CLAIMS]
     assert {row["verdict"] for row in rows} <= VERDICTS
     assert all(row["effect"] is not None for row in rows)
-    alone = needs.claims_settings(config | {"seeds": [0]})
-    assert {judged(claim, World(root, alone))["verdict"] for claim in CLAIMS} == {"undecided (one seed)"}
-    fewer = needs.claims_settings(config | {"tables": {"table2": config["tables"]["table2"]}, "figures": {}})
-    verdicts = {claim.id: judged(claim, World(root, fewer))["verdict"] for claim in CLAIMS}
+    alone = claims.settings(config | {"seeds": [0]})
+    assert {judged(claim, ClaimStudy(root, alone))["verdict"] for claim in CLAIMS} == {"undecided (one seed)"}
+    fewer = claims.settings(config | {"tables": {"table2": config["tables"]["table2"]}, "figures": {}})
+    verdicts = {claim.id: judged(claim, ClaimStudy(root, fewer))["verdict"] for claim in CLAIMS}
     assert verdicts["better-than-lora"] == verdicts["trace-9"] == "not run"
     assert verdicts["utility-always"] in VERDICTS
 
@@ -183,21 +192,21 @@ def test_answers_decide(tree, right, verdict, tmp_path):
     """UOE answers all, or few, utility questions rightly, its baselines 70 %."""
     root, config = tree
     block = config["tables"]["table2"]
-    settings = needs.claims_settings(config)
+    settings = claims.settings(config)
     other = linked(root, tmp_path / "micro", config)
-    for model, benchmark, method, scope in needs.cells(block, config["models"]):
+    for model, benchmark, method, scope in pictures.cells(block, config["models"]):
         for seed in config["seeds"] if scope == "uoe" else ():
             path = other / "cells" / model / benchmark / method / scope / f"seed-{seed}" / "predictions.jsonl.gz"
             path.unlink()
             synthetic_answers.write(path, right, benchmark == "rwku")
-    rows = {claim.id: judged(claim, World(other, settings)) for claim in CLAIMS if claim.id.startswith("utility-")}
+    rows = {claim.id: judged(claim, ClaimStudy(other, settings)) for claim in CLAIMS if claim.id.startswith("utility-")}
     assert rows["utility-on-average"]["verdict"] == rows["utility-at-equal-forgetting"]["verdict"] == verdict
     assert rows["utility-on-average"]["effect"] == pytest.approx(right - 0.7, abs=0.03)
 
 
 def linked(root: Path, folder: Path, config: dict) -> Path:
     """The tree once more, as links, so that single files can be replaced."""
-    for path in needs.claims_needs(config):
+    for path in claims.files(config):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).symlink_to(root / path)
     return folder
@@ -217,8 +226,8 @@ def test_a_collapsed_run_has_forgotten_nothing(tree, tmp_path):
     cell = "micro-qwen", "wmdp-cyber", "ga", "uoe"
     path = other.joinpath("cells", *cell, "seed-1", "chosen.json")
     replace(path, lambda content: content["balance"].update(collapsed=True))
-    settings = needs.claims_settings(config)
-    before, after = (World(place, settings) for place in (root, other))
+    settings = claims.settings(config)
+    before, after = (ClaimStudy(place, settings) for place in (root, other))
     assert (after.score(cell, "forget")[[0, 2]] == before.score(cell, "forget")[[0, 2]]).all()
     assert (after.score(cell, "forget")[1] == before.original(cell, "forget")[1]).all()
     assert (after.score(cell, "utility") == before.score(cell, "utility")).all()
@@ -235,13 +244,13 @@ def test_a_collapsed_run_has_forgotten_nothing(tree, tmp_path):
 
 def test_at_fa_25_only_what_reached_it_is_compared(tree, tmp_path):
     root, config = tree
-    settings, (claim,) = needs.claims_settings(config), [c for c in CLAIMS if c.id == "more-experts-cost"]
-    assert judged(claim, World(root, settings))["verdict"] in VERDICTS
+    settings, (claim,) = claims.settings(config), [c for c in CLAIMS if c.id == "more-experts-cost"]
+    assert judged(claim, ClaimStudy(root, settings))["verdict"] in VERDICTS
     for name, change in (("overshot", {"status": "overshot"}), ("collapsed", {"collapsed": True})):
         other = linked(root, tmp_path / name, config)
         path = other / "cells/micro-deepseek/wmdp-cyber/ga/uoe-6-experts/seed-2/chosen.json"
         replace(path, lambda content, change=change: content["at_forget_accuracy"].update(change))
-        row = judged(claim, World(other, settings))
+        row = judged(claim, ClaimStudy(other, settings))
         assert (row["verdict"], row["effect"]) == ("undecided", None) and row["note"].endswith(f"FA ≈ 0.25: {name}")
 
 
@@ -249,7 +258,7 @@ def test_first_places_on_muse_books(tree, tmp_path):
     """Four measures; a collapsed rival stands in nobody's way, a collapsed reconstruction is first nowhere."""
     root, config = tree
     other = linked(root, tmp_path / "micro", config)
-    settings = needs.claims_settings(config)
+    settings = claims.settings(config)
     cells = [cell for cell in settings["cells"] if cell[1] == "muse-books"]
     assert len(cells) == 9
 
@@ -257,7 +266,7 @@ def test_first_places_on_muse_books(tree, tmp_path):
         def change(content: dict) -> None:
             entry, (verbatim, forget, utility, auc) = content["balance"], values
             entry |= {"collapsed": collapsed}
-            entry["forget"]["value"], entry["utility"]["value"] = forget, utility
+            entry |= {"fa": {"value": forget}, "ut": {"value": utility}}
             entry["extra"]["verbmem"]["value"], entry["extra"]["privleak"]["value"] = verbatim, auc
 
         replace(other / f"cells/micro-qwen-books/muse-books/{method}/{scope}/seed-{seed}/chosen.json", change)
@@ -269,26 +278,26 @@ def test_first_places_on_muse_books(tree, tmp_path):
     put("gdiff-trace", "baseline", 1, (0.4, 0.4, 0.6, 0.4))
     put("ga", "uoe", 1, (0.1, 0.1, 0.1, 0.5), collapsed=True)
     put("gdiff-trace", "baseline", 2, (0.0, 0.0, 0.9, 0.5), collapsed=True)
-    (case,) = firsts(World(other, settings))
+    (case,) = first_places(ClaimStudy(other, settings))
     assert case.values[:, 0].tolist() == [3, 4, 0] and case.collapsed
     put("npo", "uoe", 1, (0.1, 0.1, 0.9, 0.5))
-    (case,) = firsts(World(other, settings))
+    (case,) = first_places(ClaimStudy(other, settings))
     assert case.values[:, 0].tolist() == [3, 0, 0]
 
 
 def test_one_utility_test_of_two_benchmarks_is_drawn_once(tree):
     root, config = tree
-    found = World(root, needs.claims_settings(config)).answers
-    assert found.questions("wmdp-cyber", "utility") == found.questions("rwku", "utility") == "mmlu/all/test.jsonl"
-    assert found.questions("wmdp-cyber", "forget") != found.questions("rwku", "forget")
-    assert found.questions("muse-books", "utility") != found.questions("rwku", "utility")
+    answers = ClaimStudy(root, claims.settings(config)).answers
+    assert answers.questions("wmdp-cyber", "utility") == answers.questions("rwku", "utility") == "mmlu/all/test.jsonl"
+    assert answers.questions("wmdp-cyber", "forget") != answers.questions("rwku", "forget")
+    assert answers.questions("muse-books", "utility") != answers.questions("rwku", "utility")
 
 
 def test_the_stage_writes_ledger_and_verdicts(tree, tmp_path):
     root, config = tree
     other = tmp_path / "claims.json"
     other.write_text(json.dumps({"world": "paper", "seeds": [0], "claims": {"utility-35": {"verdict": "holds"}}}))
-    settings = json.dumps(needs.claims_settings(config | {"seeds": [0]}))
+    settings = json.dumps(claims.settings(config | {"seeds": [0]}))
     command = [sys.executable, ROOT / "workflow_scripts/check_claims.py", "--results", root, "--settings", settings]
     command += ["--others", other, "--verdicts", tmp_path / "own.json", "--output-prefix", tmp_path / "claims"]
     result = subprocess.run(list(map(str, command)), capture_output=True, text=True)

@@ -15,7 +15,7 @@ CAPTION = """\
 without and with the suffix. Dashed: the selected expert."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
-ATTACK_KINDS = ("gcg",)
+ATTACKS_BY_PROMPTS = True
 FIRST_SEED_ONLY = True
 SIGNS = {"without": ("o", "C0", "without suffix"), "with": ("x", "C1", "with the suffix")}
 

@@ -6,7 +6,7 @@ without importing it:
     READS                   names of planning.layout's patterns: the files that it reads
     KEYS                    required keys of its config block, if not DEFAULT_KEYS
     FIRST_SEED_ONLY = True  shows the first seed: averages over independently trained models would mean nothing
-    ATTACK_KINDS            kinds of attacks that it can show
+    ATTACKS_BY_PROMPTS = True  shows attacks of kind gcg, and no others (planning.checks)
 A `block` is its entry in the config's `tables:` or `figures:` (`pairs` stands there for methods and scopes), `models`
 the config's `models:`.
 Standard library only: Snakemake imports this at every start.
@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from planning import layout
-from planning.code import constants
+from planning.code import constants, modules
 
-SCRIPTS = Path(__file__).parents[1]
 KINDS = ("tables", "figures")
 DEFAULT_KEYS = ("models", "benchmarks", "methods", "scopes")
 MODEL_KEYS = ("stands_for", "label", "moe")  # what rendering reads of a model
@@ -30,14 +29,14 @@ def names(kind: str) -> list[str]:
     """All pictures of a kind."""
     if kind not in KINDS:
         raise SystemExit(f"pictures: kind {kind!r} is none of {', '.join(KINDS)}")
-    return sorted(path.stem for path in (SCRIPTS / kind).glob("*.py") if path.stem != "__init__")
+    return modules(kind)
 
 
 def declared(kind: str, name: str) -> dict:
     """The literals of a picture's file."""
     if name not in names(kind):
         raise SystemExit(f"config, {kind}: unknown name {name!r} (allowed: {', '.join(names(kind))})")
-    return constants(SCRIPTS / kind / f"{name}.py")
+    return constants(f"{kind}/{name}.py")
 
 
 def caption(kind: str, name: str) -> str:
@@ -92,7 +91,7 @@ def settings(kind: str, name: str, config: dict) -> dict:
     """All that rendering reads of the config, and nothing else: an edit elsewhere must not re-render this picture."""
     picture = declared(kind, name)
     block = tuning_block(config) if "TUNING" in picture["READS"] else config[kind][name]
-    check_block(kind, name, block, config["models"])
+    _check_block(kind, name, block, config["models"])
     models = block.get("models") or sorted({entry[0] for entry in block["combinations"]})
     scopes = block.get("scopes") or list(dict.fromkeys(scope for _, scope in block.get("pairs", [])))
     benchmarks = block.get("benchmarks", [])
@@ -197,20 +196,11 @@ def tests_block(config: dict, benchmarks: list[str]) -> dict:
 def _attacks_on(config: dict, block: dict, scope: str) -> list[str]:
     """Attacks of a block that a scope can be put to: some need experts that the scope chose."""
     kind = config["scopes"][scope]["kind"]
-    chooses = constants(SCRIPTS / "scopes" / f"{kind}.py").get("CHOOSES_EXPERTS", False)
+    chooses = constants(f"scopes/{kind}.py")["CHOOSES_EXPERTS"]
     return [name for name in block["attacks"] if chooses or config["attacks"][name]["kind"] not in OF_EXPERTS]
 
 
-def check(config: dict) -> None:
-    """One line on the first picture that does not exist, lacks a key, or shows attacks of a kind that it can't."""
-    for kind in KINDS:
-        for name, block in config[kind].items():
-            if "TUNING" not in declared(kind, name)["READS"]:
-                check_block(kind, name, block, config["models"])
-            _check_attacks(kind, name, block, config)
-
-
-def check_block(kind: str, name: str, block: dict, models: dict) -> None:
+def _check_block(kind: str, name: str, block: dict, models: dict) -> None:
     """One line on the first key that is missing or names an unknown model."""
     keys = set(declared(kind, name).get("KEYS", DEFAULT_KEYS))
     if "pairs" in block:
@@ -221,19 +211,3 @@ def check_block(kind: str, name: str, block: dict, models: dict) -> None:
     for model in block.get("models", []):
         if model not in models:
             raise SystemExit(f"config, {kind}: {name}: unknown model {model!r} (allowed: {', '.join(models)})")
-
-
-def _check_attacks(kind: str, name: str, block: dict, config: dict) -> None:
-    allowed = declared(kind, name).get("ATTACK_KINDS", ())
-    for attack in block.get("attacks", []):
-        attack_kind, where = config["attacks"][attack]["kind"], f"config, {kind}: {name}: attacks: {attack}"
-        if attack_kind not in allowed:
-            shown = f"kind {allowed[0]} alone" if len(allowed) == 1 else f"other kinds: {', '.join(allowed)}"
-            raise SystemExit(f"{where} is of kind {attack_kind}; this picture shows {shown}")
-        for benchmark in block["benchmarks"] if attack_kind == "gcg" else ():
-            test = config["benchmarks"][benchmark]["forget_test"]["kind"]
-            if test != "generation":
-                raise SystemExit(
-                    f"{where} is of kind gcg, which needs replies in free text; {benchmark}'s forget_test "
-                    f"is of kind {test} (allowed: benchmarks whose forget_test is of kind generation)"
-                )

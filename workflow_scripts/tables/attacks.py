@@ -13,7 +13,6 @@ text and the return of the original routers, and with tokens sent past the train
 untouched model without the experts that the scope trains."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
-ATTACK_KINDS = ("quantize", "relearn", "restore_routers", "bypass", "disable")
 ROWS = {
     "8-bit": "weights at 8 bits",
     "4-bit": "weights at 4 bits",

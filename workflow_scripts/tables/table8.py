@@ -13,7 +13,7 @@ CAPTION = """\
 unlearned one's without and with the suffix."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
-ATTACK_KINDS = ("gcg",)
+ATTACKS_BY_PROMPTS = True
 FIRST_SEED_ONLY = True
 EXAMPLES = 2  # of each cell; the paper prints two in all
 HEADS = ("Question", "Answer", "Untouched model", "Without attack", "With attack", "Suffix")

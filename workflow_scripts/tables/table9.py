@@ -12,7 +12,7 @@ CAPTION = """\
 that the papers filter by, and the loss of the target that was optimised."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
-ATTACK_KINDS = ("gcg",)
+ATTACKS_BY_PROMPTS = True
 CONDITIONS = (  # quantity, key of the record, which questions
     ("FA untouched model", "original", "forget"),
     ("FA", "without", "forget"),
