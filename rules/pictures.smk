@@ -40,10 +40,8 @@ def picture_output(kind, shown):
     label = kind.removesuffix("s")
     paths = picture_files(kind, "{name}")
     about = {"category": kind.capitalize(), "labels": {label: "{name}"}}
-    return [
-        report(path, caption="caption.rst", **about) if path.endswith(shown) else path
-        for path in paths
-    ]
+    about["caption"] = "caption.rst"
+    return [report(p, **about) if p.endswith(shown) else p for p in paths]
 
 
 def picture_params(kind):
@@ -55,7 +53,6 @@ def picture_params(kind):
     }
 
 
-COMMIT = '"$(git describe --always --dirty 2>/dev/null || echo unknown)"'
 PICTURE_OPTIONS = f"--results {R} --output-prefix {{params.prefix}}"
 
 
