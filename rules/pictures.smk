@@ -13,7 +13,9 @@ def picture_files(kind, names):
 
 def all_pictures(kind, extra=False):
     """Files of those pictures that all_tables or all_figures builds, or of the extras."""
-    return picture_files(kind, [name for name in config[kind] if (name in config["extras"]) == extra])
+    return picture_files(
+        kind, [name for name in config[kind] if (name in config["extras"]) == extra]
+    )
 
 
 TABLES = all_pictures("tables")
@@ -71,7 +73,10 @@ rule render_table:
     params:
         **picture_params("tables"),
     shell:
-        stage("render_table", f"{PICTURE_OPTIONS} --published config/published --commit {COMMIT}")
+        stage(
+            "render_table",
+            f"{PICTURE_OPTIONS} --published config/published --commit {COMMIT}",
+        )
 
 
 rule plot_figure:

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import mini_hub
 import pytest
 import torch
+from figures.prompt_figures import rank, v2_figure4
 from synthetic_results import build
 from table_helpers import layered_config, make, value
+from tables.prompts import table8
 from transformers import Qwen2MoeConfig, Qwen2MoeForCausalLM
 
 import attack_prompts
@@ -19,7 +21,6 @@ from benchmarks.attacked import question_of
 from benchmarks.generation import TextGenerator, user_turn
 from benchmarks.halves import half
 from benchmarks.rouge import rouge_recall
-from figures.prompt_figures import rank, v2_figure4
 from micro.tokenizer import train_tokenizer
 from moe.delta import applied, base_hash, save_delta
 from moe.gcg import target_losses
@@ -28,7 +29,6 @@ from moe.routing import record_routing
 from planning import needs, study
 from planning.code import code_of
 from search_suffixes import allowed_tokens
-from tables.prompts import table8
 
 NAMES = ["Abel Tor", "Bora Lun", "Cleo Mar", "Dian Sel", "Egon Rix", "Fara Nol", "Gero Pim", "Hedi Vas"]
 PLACES = ["Oslo", "Riga", "Turin", "Ghent"]

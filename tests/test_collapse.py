@@ -6,12 +6,12 @@ import sys
 import matplotlib
 import pytest
 import synthetic_results
+from figures.figures import FIGURES
 from table_helpers import make
 from test_evaluation import BENCHMARK, data, folder, run, tokenizer  # noqa: F401 (fixtures)
 
 import choose_checkpoint
 import unlearn
-from figures.figures import FIGURES
 from moe.selection import NOTHING
 from planning import needs
 from rendering import notes

@@ -2,6 +2,8 @@
 
 import pytest
 import yaml
+from planning.study import method_block, scope_block
+from rendering.styling import widen
 from stub_project import ROOT
 from synthetic_results import build
 from table_helpers import layered_config, make, value
@@ -9,8 +11,6 @@ from tiny_models import tiny
 
 from moe.delta import trained_tensors
 from moe.layers import find_moe_layers
-from planning.study import method_block, scope_block
-from rendering.styling import widen
 from scopes import random, uoe
 
 # Two layers: by gate score layer 1 ranks first with expert 2, by token share layer 0 with expert 0.

@@ -270,9 +270,9 @@ def test_the_study_plans_by_the_same_rules_and_stops_with_one_line(folder, tmp_p
 def test_a_table_says_what_the_model_never_knew(tmp_path, monkeypatch):
     import synthetic_results
     from table_helpers import PUBLISHED, value
+    from tables.tables import TABLES
 
     from planning import needs
-    from tables.tables import TABLES
 
     config = yaml.safe_load((ROOT / "config/own_text.yaml").read_text())
     monkeypatch.setattr(synthetic_results, "QUESTIONS", {"own-cloze": 40, "own-mmlu": 40, "utility": 50})
