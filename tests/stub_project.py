@@ -39,13 +39,7 @@ def copy(folder: Path) -> None:
     stage = shutil.copy(ROOT / "tests/stub_stage.py", folder / "workflow_scripts/stub_stage.py")
     (folder / "workflow_scripts/launch/start.py").rename(folder / "workflow_scripts/launch/real_start.py")
     (folder / "workflow_scripts/launch/start.py").write_text(START)
-    for name in (
-        "select_experts",
-        "choose_checkpoint",
-        "tune",
-        "download_dataset",
-        "download_model",
-    ):  # started without start.py: plain python, the same stand-in
+    for name in ("download_dataset", "download_model"):  # started without start.py: the same stand-in
         path = folder / f"workflow_scripts/{name}.py"
         imports = "\n".join(line for line in path.read_text().splitlines() if line.startswith(("from ", "import ")))
         path.write_text(f"{imports}\nimport runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({str(stage)!r})\n")

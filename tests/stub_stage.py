@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from planning import study
+from planning.data_files import PRETRAINING_FILES
 
 DATA_FILES = (
     "wmdp-corpora/cyber-forget-corpus.jsonl",
@@ -49,8 +49,8 @@ if script in ("render_table", "plot_figure", "audit", "check_claims"):
         write(Path(f"{value['--output-prefix']}.{end}"))
     if "--verdicts" in value:
         write(Path(value["--verdicts"]))
-elif script == "build_micro_world":
-    for name in (*DATA_FILES, *study.PRETRAINING_FILES):
+elif script == "build_world":
+    for name in (*DATA_FILES, *PRETRAINING_FILES):
         write(Path(value["--output"], name))
 elif script == "pretrain_micro":
     for name in ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "pretraining.json"):

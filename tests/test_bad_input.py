@@ -7,7 +7,7 @@ import yaml
 from snakemake.utils import validate
 from stub_project import ROOT, snakemake
 
-from planning import study
+from planning import checks
 
 CONFIG = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 validate(CONFIG, str(ROOT / "config/schema.yaml"))  # fills in the defaults
@@ -39,7 +39,7 @@ def changed(path: str, value: object) -> dict:
 )
 def test_the_schema_names_place_and_value(path, value, words):
     with pytest.raises(SystemExit) as stop:
-        study.check_schema(changed(path, value), SCHEMA)
+        checks.check_schema(changed(path, value), SCHEMA)
     message = str(stop.value)
     assert "\n" not in message and all(word in message for word in words), message
 
@@ -63,14 +63,14 @@ def test_the_schema_names_place_and_value(path, value, words):
 )
 def test_names_that_the_config_does_not_have(path, value, words):
     with pytest.raises(SystemExit) as stop:
-        study.check(changed(path, value))
+        checks.check(changed(path, value))
     message = str(stop.value)
     assert "\n" not in message and all(word in message for word in words), message
 
 
 def test_the_default_config_is_accepted():
-    study.check_schema(CONFIG, SCHEMA)
-    study.check(CONFIG)
+    checks.check_schema(CONFIG, SCHEMA)
+    checks.check(CONFIG)
 
 
 def test_an_unknown_scope_in_a_target_is_one_line_and_plans_nothing():

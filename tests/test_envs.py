@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rule_stages import rules
 from stub_project import ROOT
 
-from planning import study
+from planning.code import SCRIPTS, code_of, modules
 
 ENVS = ROOT / "envs"
 KINDS = ("workflow", "gpu", "evaluation", "rendering")
@@ -28,34 +29,45 @@ def pins(kind: str) -> dict[str, str]:
 
 
 def scripts_of() -> dict[str, set[str]]:
-    """Scripts that the rules of each environment run, as the rules name them."""
-    found: dict[str, set[str]] = {kind: set() for kind in KINDS}
-    for path in (ROOT / "rules").glob("*.smk"):
-        for rule in re.split(r"\n(?=rule )", path.read_text()):
-            kind = re.search(r"conda:\s+\"../envs/(\w+)\.yaml\"", rule)
-            assert kind or not rule.startswith("rule "), f"{path}: a rule without conda:\n{rule[:40]}"
-            if kind:
-                names = set(re.findall(r"workflow_scripts/(\w+\.py)", rule.split("shell:")[1])) - {"start.py"}
-                found[kind.group(1)] |= names or {path.name for path in study.SCRIPTS.glob("build_*.py")}
-                # what is fetched no package changes; what is printed is no result
-                fixed = rule.startswith(("rule download_", "rule plan:"))
-                assert fixed or f'lock=LOCKS["{kind.group(1)}"]' in rule, (
-                    f"{path}: a rule without its lock:\n{rule[:40]}"
-                )
-    found["workflow"] = {"launch/build.py", "planning/study.py", "planning/own_files.py"}
-    return found
+    """Scripts that the rules of each environment run."""
+    scripts: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    for name, rule in rules().items():
+        if rule["stage"]:
+            assert rule["conda"], f"rule {name} has no conda environment"
+            scripts[rule["conda"]].add(f"{rule['stage']}.py")
+    scripts["gpu"] |= {f"micro/{generator}.py" for generator in ("facts", "own_text")}
+    scripts["workflow"] = {"launch/build.py", *(f"planning/{name}.py" for name in modules("planning"))}
+    return scripts
+
+
+def test_every_job_has_the_lock_of_its_environment_among_its_inputs():
+    """Asked of Snakemake itself. What is fetched no package changes; what is printed is no result."""
+    everything = ["all_tables", "all_figures", "all_extras", "all_claims"]
+    studies = ("config/config.yaml", "config/extras.yaml")
+    command = [sys.executable, "-m", "snakemake", "-n", *everything, "--configfile", *studies]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    inputs: dict[str, str] = {}
+    for name, paths in re.findall(r"rule (\w+):\n    input: (.*)", done.stdout + done.stderr):
+        inputs.setdefault(name, paths)
+    planned = {name for name, rule in rules().items() if rule["stage"]} & inputs.keys()
+    assert {"build_world", "unlearn", "unlearn_trial", "evaluate", "tune", "render_table", "check_claims"} <= planned
+    for name in planned:
+        kind = rules()[name]["conda"]
+        locks = {path for path in inputs[name].split(", ") if path.startswith("envs/")}
+        assert locks == {f"envs/{kind}.lock"} | ({"envs/cuda.lock"} if kind != "rendering" else set()), name
 
 
 def imports(scripts: set[str]) -> list[str]:
     """Every module from outside that the scripts and the project's modules below them import anywhere."""
     names = set()
-    for path in {path for script in scripts for path in study.code_of(script)}:
+    for path in {path for script in scripts for path in code_of(script)}:
         for node in ast.walk(ast.parse((ROOT / path).read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module)
-    own = {path.stem for path in study.SCRIPTS.iterdir()}
+    own = {path.stem for path in SCRIPTS.iterdir()}
     return sorted(name for name in names if name.split(".")[0] not in own | sys.stdlib_module_names)
 
 

@@ -6,16 +6,16 @@ import sys
 
 import pytest
 
-from planning import study
+from planning.code import SCRIPTS, code_of
 
-SCRIPTS = study.SCRIPTS
+SCRIPTS = SCRIPTS
 HEAVY = ("torch", "transformers", "lm_eval", "datasets", "pandas", "matplotlib", "peft", "rouge_score", "accelerate")
 
 
 def third_party(name: str) -> set[str]:
     """Heavy libraries that the script and the project modules below it import at their top (read, not run)."""
     found = set()
-    for path in study.code_of(name):
+    for path in code_of(name):
         if not path.endswith(".py"):
             continue
         tree = ast.parse((SCRIPTS.parent / path).read_text())

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from stub_project import ROOT, snakemake, write_config
 
-from planning import needs, study
+from planning import pictures
+from planning.code import code_of
 
 
 def planned(folder: Path, *arguments: str, target: str | None = None) -> set[str]:
@@ -89,7 +90,10 @@ def test_editing_a_method_file_rebuilds_its_cells(project):
 def test_editing_a_scope_file_rebuilds_its_cells(project):
     with open(project / "workflow_scripts/scopes/uoe.py", "a") as file:
         file.write("\nEDITED = True\n")
-    assert planned(project) == cells_of("ga/uoe", "rmu/uoe") | TABLES
+    seeds = (0, config_of(project)["tuning"]["seed"])  # the file also says how the expert is selected
+    models = ("micro-qwen", "micro-mixtral")
+    selections = {f"select_experts {model}/wmdp-cyber/uoe/{seed}" for model in models for seed in seeds}
+    assert planned(project) == cells_of("ga/uoe", "rmu/uoe") | selections | TABLES
 
 
 def test_a_methods_settings_rebuild_its_cells(project):
@@ -168,6 +172,17 @@ def test_a_tables_format_renders_only_tables(project):
     assert planned(project) == TABLES
 
 
+@pytest.mark.parametrize(
+    ("picture", "job"),
+    [("tables/table2", "render_table table2"), ("tables/tuning", "render_table tuning"),
+     ("figures/figure3a", "plot_figure figure3a"), ("tables/table1", None)],
+)  # fmt: skip
+def test_editing_a_picture_renders_that_picture_alone(project, picture, job):
+    with open(project / f"workflow_scripts/{picture}.py", "a") as file:
+        file.write("\nEDITED = True\n")
+    assert planned(project) == ({job} if job else set())
+
+
 def test_one_cells_metrics_named_rebuilds_that_cell_and_the_tables(project):
     target = "results/micro/cells/micro-qwen/wmdp-cyber/ga/uoe/seed-0/metrics.json"
     (project / target).unlink()
@@ -187,7 +202,7 @@ def test_the_papers_study_plans_its_grid_and_leaves_this_one_alone(project):
     assert len(missing) == len(set(missing)) == 5 + 5  # models, datasets
     (unlearned,) = set(re.findall(r"^unlearn +(\d+)$", "\n".join(said), re.MULTILINE))
     papers = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
-    assert int(unlearned) == len(needs.grid(papers))
+    assert int(unlearned) == len(pictures.grid(papers))
     assert planned(project) == set()
 
 
@@ -219,4 +234,4 @@ def test_every_import_of_a_stage_is_a_declared_input():
         )
         loaded = {f"workflow_scripts/{path}" for path in output.stdout.split() if not path.endswith("__init__.py")}
         assert output.returncode == 0, output.stderr
-        assert loaded <= set(study.code_of(f"{name}.py")), name
+        assert loaded <= set(code_of(f"{name}.py")), name

@@ -15,7 +15,7 @@ from stub_project import ROOT, write_config
 from test_plan import TABLES, config_of, counts, planned, project  # noqa: F401
 from test_unlearn import METHODS, TRAINING, arguments, place  # noqa: F401
 
-from planning import study
+from planning.code import code_of
 
 FIGURES = {"plot_figure figure3a"}
 
@@ -121,9 +121,9 @@ def test_nothing_is_imported_or_opened_behind_the_back_of_the_inputs():
         if "__file__" in text:
             beside.add(name)
     assert by_name == {"launch/start.py", "jobs/stage.py"}  # start.py runs the scripts; stage.py methods and scopes
-    # study.py lists code, state.py hashes what is loaded; lm-eval's tasks and the figures' style are declared inputs.
+    # code.py lists code, state.py hashes what is loaded; lm-eval's tasks and the figures' style are declared inputs.
     assert beside <= {
-        *("planning/study.py", "jobs/state.py", "jobs/stage.py", "benchmarks/multiple_choice.py", "plot_figure.py"),
+        *("planning/code.py", "jobs/state.py", "jobs/stage.py", "benchmarks/multiple_choice.py", "plot_figure.py"),
         *("launch/build.py", "launch/verify.py"),
     }
 
@@ -156,6 +156,6 @@ def test_what_a_real_run_loads_and_opens_is_declared(place, tmp_path):
         started.append((method, scope["kind"], record))
     for method, kind, record in started:
         loaded = set(json.loads(record.read_text()))
-        declared = set(study.code_of("unlearn.py", f"methods/{method}.py", f"scopes/{kind}.py"))
+        declared = set(code_of("unlearn.py", f"methods/{method}.py", f"scopes/{kind}.py"))
         assert {f"workflow_scripts/methods/{method}.py", f"workflow_scripts/scopes/{kind}.py"} <= loaded
         assert loaded <= declared, (method, kind)

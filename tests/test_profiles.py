@@ -11,7 +11,7 @@ import yaml
 from snakemake.profiles import ProfileConfigFileParser
 from stub_project import ROOT
 
-from planning import study
+from planning.blocks import job_resources
 
 MICRO = ("--configfile", "config/config.yaml")
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
@@ -55,7 +55,7 @@ def test_a_cells_gpus_are_asked_for_by_count_and_kind_or_as_generic_resources(gr
     target = "results/paper/cells/deepseek-v2-lite/wmdp-cyber/ga/baseline/seed-0/manifest.json"
     found = jobs("--profile", "slurm", target=target, env={"SITE_GRES": gres, "SITE_GPU_MODEL": "a100"})
     asked = found["unlearn"].split(", ")
-    count = study.needs(PAPER, "unlearn", SimpleNamespace(model="deepseek-v2-lite", scope="baseline"))["gpu"]
+    count = job_resources(PAPER, "unlearn", SimpleNamespace(model="deepseek-v2-lite", scope="baseline"))["gpu"]
     assert count > 1
     if gres:
         assert f"gres=gpu:a100:{count}" in asked and not [word for word in asked if word.startswith("gpu")]
@@ -128,7 +128,7 @@ def test_the_more_special_block_of_jobs_wins_key_by_key():
     }
 
     def needs(rule, **wildcards):
-        return study.needs(config, rule, SimpleNamespace(**wildcards))
+        return job_resources(config, rule, SimpleNamespace(**wildcards))
 
     assert needs("evaluate", model="small") == {"gpu": 0, "mem_mb": 4000, "runtime": 60}
     assert needs("unlearn", model="small", scope="uoe") == {"gpu": 1, "mem_mb": 10, "runtime": 60}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from records import unrecorded
+from rule_stages import rules
 from stub_project import ROOT
 from test_unlearn import TRAINING, arguments, bytes_of, place, script  # noqa: F401
 
@@ -113,33 +114,17 @@ OTHERWISE = {
 }
 
 
-def scripts_by_rule() -> dict[str, set[str]]:
-    """Rules with outputs, and the scripts that they start; `use rule` starts its origin's."""
-    found: dict[str, set[str]] = {}
-    for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]:
-        for block in re.split(r"\n(?=rule |use rule )", path.read_text())[1:]:
-            used = re.match(r"use rule (\w+) as (\w+)", block)
-            name = used.group(2) if used else re.match(r"rule (\w+)", block).group(1)
-            if used:
-                found[name] = found[used.group(1)]
-            elif "\n    output:" in block:
-                named = set(re.findall(r"workflow_scripts/(\w+\.py)", block.split("\n    shell:")[1])) - {"start.py"}
-                found[name] = named or {"build_micro_world.py", "build_own_text.py"}  # `data: script:` names one
-    return found
-
-
 def test_every_rule_that_writes_a_result_records_what_made_it():
     """Read from the rules, so that a new one is not forgotten; that the records say the truth other tests show."""
-    rules = scripts_by_rule()
-    assert len(rules) > 25 and {"export", "attack", "build_books", "unlearn_trial", "audit"} <= set(rules)
-    for rule, scripts in rules.items():
-        for name in scripts:
-            text = (ROOT / "workflow_scripts" / name).read_text()
-            if rule in OTHERWISE:
-                assert OTHERWISE[rule][0] == name and re.search(r"\bRECORD\b|source\.json\"", text), rule
-            else:
-                assert "provenance.record(" in text, f"rule {rule}: {name} records nothing"
-    assert set(OTHERWISE) <= set(rules)
+    scripts = {name: f"{rule['stage']}.py" for name, rule in rules().items() if rule["outputs"]}
+    assert len(scripts) > 25 and {"export", "attack", "build_books", "unlearn_trial", "audit"} <= set(scripts)
+    for rule, name in scripts.items():
+        text = (ROOT / "workflow_scripts" / name).read_text()
+        if rule in OTHERWISE:
+            assert OTHERWISE[rule][0] == name and re.search(r"\bRECORD\b|source\.json\"|record_of", text), rule
+        else:
+            assert "provenance.record(" in text, f"rule {rule}: {name} records nothing"
+    assert set(OTHERWISE) <= set(scripts)
 
 
 @pytest.fixture(scope="module")
@@ -153,20 +138,27 @@ def study(made, place, tmp_path_factory) -> Path:  # noqa: F811
     test |= {"chat_template": False}
     benchmark = {"name": "b", "forget": "forget.jsonl", "retain": "retain.jsonl"}
     benchmark |= {"forget_test": test, "utility_test": test}
-    chosen = dict.fromkeys(("collapsed", "forget", "utility", "original_forget", "original_utility")) | {"step": 4}
+    chosen = dict.fromkeys(("collapsed", "fa", "ut", "fa_original", "ut_original")) | {"step": 4}
     (folder / "cell/chosen.json").write_text(json.dumps({"balance": chosen}))
     provenance.record(folder / "cell/chosen.json", {}, [], [folder / "cell/chosen.json"])
     scores = {"layers": {str(n): {"gate_score": [0.1, 0.3 if n == 2 else 0.2]} for n in range(3)}}
     (place / "affinity.json").write_text(json.dumps(scores))
-    common = {"model": place / "model", "data": place, "benchmark": json.dumps(benchmark)}
-    common |= {"training": json.dumps(TRAINING)}
+    common = {"model": place / "model", "data": place}
+    packed = {"batch_size": TRAINING["batch_size"], "block_length": TRAINING["block_length"]}
+    packed |= {"benchmark": benchmark, "precision": "float32"}
     attacked = {"cell": folder / "cell", "selection": place / "selection.json"}
-    attacked |= {"attack": json.dumps({"kind": "quantize", "bits": 8}), "output": folder / "cell/attacks/8-bits.json"}
+    attacked |= {"output": folder / "cell/attacks/8-bits.json"}
+    quantize = {"attack": {"kind": "quantize", "bits": 8}, "training": TRAINING}
     kept = {"affinity": place / "affinity.json", "limit-gb": 1, "output": folder / "prefix/seed-0.safetensors"}
-    checked = {"share": 0.5, "seed": 3, "output": folder / "checks.json"}
+    checked = {"seed": 3, "output": folder / "checks.json"}
     before = sys.argv
-    for stage, given in ((attack, attacked), (check_attribution, checked), (cache_prefix, kept)):
-        words = [str(word) for name, value in (common | given).items() for word in (f"--{name}", value)]
+    for stage, settings, given in (
+        (attack, packed | quantize, attacked),
+        (check_attribution, packed | {"share": 0.5}, checked),
+        (cache_prefix, packed, kept),
+    ):
+        given = common | given | {"settings": json.dumps(settings)}
+        words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
         sys.argv = [stage.__name__, *words]
         stage.main()
     sys.argv = before

@@ -34,13 +34,9 @@ def main() -> None:
     options = ("settings", "model", "data", "seed", "threads", "state", "state-every", "limit-gb", "output")
     parser = stage.parser(__doc__, *options)
     parser.add_argument("--selection", required=True, type=Path)
-    parser.add_argument(
-        "--tuned", nargs="?", type=Path, help="tuning file with the learning rate, if the settings have none"
-    )
+    parser.add_argument("--tuned", nargs="?", type=Path, help="tuning file, if the settings have no learning rate")
     parser.add_argument("--token-weights", nargs="?", type=Path, help="safetensors file of weigh_retain_tokens.py")
-    parser.add_argument(
-        "--prefix", nargs="?", type=Path, help="hidden states below the target layer, from cache_prefix.py"
-    )
+    parser.add_argument("--prefix", nargs="?", type=Path, help="file of cache_prefix.py")
     args = parser.parse_args()
     stage.set_up_libraries(args.threads)
     torch.manual_seed(args.seed)

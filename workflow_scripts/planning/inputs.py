@@ -20,8 +20,8 @@ LOCKS = {
 class Inputs:
     """Input functions of a study's rules: each takes a job's wildcards and returns paths from the working folder.
 
-    large: marks files of the weights' size (Snakemake's `ancient`), which are not compared by content; a small file that
-    names each by hash stands beside it.
+    large: marks files of the weights' size (Snakemake's `ancient`), which are not compared by content; a small file
+    that names each by hash stands beside it.
     """
 
     def __init__(self, config: dict, large: Callable):
@@ -144,7 +144,7 @@ class Inputs:
         return self.data(test_files(blocks.forget_test_block(self.config, w.benchmark)))
 
     def model(self, w) -> str:
-        """The small file that names the weights by hash stands for the untouched model, so that equal weights rebuild nothing.
+        """The small file that names the weights of the untouched model by hash: equal weights rebuild nothing.
 
         That the model passed its knowledge check is no input: a new evaluation of an equal model must not unlearn anew.
         The check has a higher priority than unlearning, its failure stops the build, and tables and figures need it;
