@@ -19,9 +19,9 @@ def in_report(name):
 
 rule audit:
     input:
+        **code("audit", "evaluation"),
         published=PUBLISHED,
         architectures="config/architectures.yaml",
-        **code("audit", "evaluation"),
     output:
         in_report("audit"),
         ledger_table("audit"),
@@ -40,9 +40,9 @@ rule audit:
 rule check_claims:
     input:
         [f"{R}/{path}" for path in ledger.files(config)],
-        knowledge=inputs.knowledge_checks(ledger.models(config)),
-        others=ledger.other_verdicts(config["study"]),
         **code("check_claims", "evaluation"),
+        knowledge=inputs.knowledge_checks(ledger.models(config)),
+        others=lambda w: ledger.other_verdicts(config["study"]),
     output:
         in_report("claims"),
         ledger_table("claims"),

@@ -48,6 +48,7 @@ MODEL = f"{R}/{layout.MODEL}"
 RETRAINED = f"{R}/{layout.RETRAINED_MODEL}"
 CELL = f"{R}/{layout.CELL}"
 TRIAL = f"{R}/{layout.TRIAL}"
+COMMIT = '"$(git describe --always --dirty 2>/dev/null || echo unknown)"'
 inputs = Inputs(config, large=ancient)
 
 # Real models and benchmarks, or files of a study on texts of one's own.
@@ -78,7 +79,9 @@ def job(rule):
     """Params of a stage that reads a model: its settings and the model's folder."""
     return {
         "settings": settings_of(rule),
-        "model": lambda wildcards, input: os.path.dirname(input.model),
+        "model": lambda wildcards, input: os.path.dirname(
+            input.get("model") or inputs.model(wildcards)
+        ),
     }
 
 

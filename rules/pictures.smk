@@ -13,7 +13,9 @@ def picture_files(kind, names):
 
 def all_pictures(kind, extra=False):
     """Files of those pictures that all_tables or all_figures builds, or of the extras."""
-    return picture_files(kind, [name for name in config[kind] if (name in config["extras"]) == extra])
+    return picture_files(
+        kind, [name for name in config[kind] if (name in config["extras"]) == extra]
+    )
 
 
 TABLES = all_pictures("tables")
@@ -40,10 +42,8 @@ def picture_output(kind, shown):
     label = kind.removesuffix("s")
     paths = picture_files(kind, "{name}")
     about = {"category": kind.capitalize(), "labels": {label: "{name}"}}
-    return [
-        report(path, caption="caption.rst", **about) if path.endswith(shown) else path
-        for path in paths
-    ]
+    about["caption"] = "caption.rst"
+    return [report(p, **about) if p.endswith(shown) else p for p in paths]
 
 
 def picture_params(kind):
@@ -55,7 +55,6 @@ def picture_params(kind):
     }
 
 
-COMMIT = '"$(git describe --always --dirty 2>/dev/null || echo unknown)"'
 PICTURE_OPTIONS = f"--results {R} --output-prefix {{params.prefix}}"
 
 
@@ -74,7 +73,10 @@ rule render_table:
     params:
         **picture_params("tables"),
     shell:
-        stage("render_table", f"{PICTURE_OPTIONS} --published config/published --commit {COMMIT}")
+        stage(
+            "render_table",
+            f"{PICTURE_OPTIONS} --published config/published --commit {COMMIT}",
+        )
 
 
 rule plot_figure:

@@ -59,8 +59,8 @@ rule download_model:
 
 rule count_parameters:
     input:
-        selections=lambda w: list(inputs.selection_files(w.model).values()),
         **code("count_parameters", "gpu"),
+        selections=lambda w: list(inputs.selection_files(w.model).values()),
     output:
         f"{R}/{layout.ARCHITECTURE}",
     log:

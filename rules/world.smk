@@ -21,8 +21,8 @@ rule build_world:
 
 rule build_books:
     input:
-        world=inputs.data(["pretraining/documents.jsonl", "pretraining/facts.jsonl"]),
         **code("build_books", "gpu"),
+        world=inputs.data(["pretraining/documents.jsonl", "pretraining/facts.jsonl"]),
     output:
         inputs.data(BOOK_FILES),
     log:

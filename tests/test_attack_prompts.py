@@ -16,7 +16,7 @@ import attack_prompts
 import search_suffixes
 from attack_prompts import affinity, summary
 from benchmarks.attacked import question_of
-from benchmarks.generation import Generator, user_turn
+from benchmarks.generation import TextGenerator, user_turn
 from benchmarks.halves import half
 from benchmarks.rouge import rouge_recall
 from figures.v2_figure4 import figure, rank
@@ -25,7 +25,8 @@ from moe.delta import applied, base_hash, save_delta
 from moe.gcg import target_losses
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
-from planning import study
+from planning import checks
+from planning.code import code_of
 from search_suffixes import allowed_tokens
 
 NAMES = ["Abel Tor", "Bora Lun", "Cleo Mar", "Dian Sel", "Egon Rix", "Fara Nol", "Gero Pim", "Hedi Vas"]
@@ -76,8 +77,10 @@ def cell(words, tmp_path_factory):
 
 def call(monkeypatch, script, cell, output, block, settings, **more) -> dict:
     arguments = {
-        "--model": cell / "model", "--data": cell, "--cell": cell / "cell", "--attack": json.dumps(settings),
-        "--benchmark": json.dumps({"name": "rwku", "forget_test": block}), "--batch-size": 5, "--output": output,
+        "--model": cell / "model", "--data": cell, "--cell": cell / "cell", "--settings": json.dumps(
+            {"benchmark": {"name": "rwku", "forget_test": block}, "attack": settings, "batch_size": 5}
+            | {"precision": "float32"}
+        ), "--output": output,
     } | {f"--{name}": value for name, value in more.items()}  # fmt: skip
     words = [
         str(word) for name, value in arguments.items() for word in (name, *(value if type(value) is list else [value]))
@@ -104,7 +107,7 @@ def run(monkeypatch, cell, output, block=BLOCK) -> dict:
 @pytest.mark.parametrize("kind", ["bytes", "bytes-bos", "pieces", "micro"])
 def test_the_suffix_stands_behind_the_question_and_can_be_typed(kind, words):
     words = words if kind == "micro" else mini_hub.tokenizer(kind)
-    generator = Generator(SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=None)), words, 4)
+    generator = TextGenerator(SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=None)), words, 4)
     for chat in (False, True) if kind != "micro" else (False,):
         question = question_of(generator, PROBES[0], chat, SETTINGS)
         prompt, query = question.prompt, PROBES[0]["query"]
@@ -117,7 +120,7 @@ def test_the_suffix_stands_behind_the_question_and_can_be_typed(kind, words):
 
 
 def test_pieces_that_the_tokenizer_would_join_do_not_survive(words):
-    generator = Generator(SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=None)), words, 4)
+    generator = TextGenerator(SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=None)), words, 4)
     question = question_of(generator, PROBES[0], False, SETTINGS)
     (whole,) = words("Oslo")["input_ids"]
     letters = words.convert_tokens_to_ids(["Ġ", *"Oslo"])
@@ -176,7 +179,7 @@ def test_a_run_twice_gives_the_same_bytes_and_says_what_it_did(cell, words, tmp_
     assert found["loss"]["last"] < found["loss"]["first"] and found["step"] == 20
     assert found["affinity"].keys() == {"1"} and found["affinity"]["1"]["experts"] == [2]
     model = Qwen2MoeForCausalLM.from_pretrained(cell / "model").eval()
-    generator = Generator(model, words, 5)
+    generator = TextGenerator(model, words, 5)
     delta = cell / "cell/checkpoints/step-0020.safetensors"
     for probe in found["probes"]:
         source = next(one for one in PROBES if one["query"] == probe["query"])
@@ -198,7 +201,7 @@ def test_a_run_twice_gives_the_same_bytes_and_says_what_it_did(cell, words, tmp_
 def test_parts_find_what_one_job_finds_and_a_stopped_job_goes_on(cell, tmp_path, monkeypatch):
     (whole,) = suffixes(monkeypatch, cell, tmp_path / "one")
     parts = suffixes(monkeypatch, cell, tmp_path / "two", parts=2)
-    found = [json.loads(path.read_text())["found"] for path in (whole, *parts)]
+    found = [json.loads(path.read_text())["suffixes"] for path in (whole, *parts)]
     assert len(found[0]) == 2 and found[1] == found[0][::2] and found[2] == found[0][1::2]
     assert not list(tmp_path.rglob("*.state"))
 
@@ -246,19 +249,19 @@ def test_options_are_no_replies(cell, tmp_path, monkeypatch):
 )
 def test_pictures_of_attacks_that_cannot_be_are_one_line(table, change, words):
     config = layered_config()
-    study.check_attacks(config)
+    checks._attacks(config)
     config["tables"][table] |= change
     with pytest.raises(SystemExit) as stop:
-        study.check_attacks(config)
+        checks._attacks(config)
     assert "\n" not in str(stop.value) and all(word in str(stop.value) for word in words), stop.value
 
 
 def test_an_edit_of_the_search_touches_attacks_by_prompts_alone():
     search = "workflow_scripts/moe/gcg.py"
-    assert search in study.code_of("search_suffixes.py") and search in study.code_of("attack_prompts.py")
+    assert search in code_of("search_suffixes.py") and search in code_of("attack_prompts.py")
     for script in ("attack.py", "evaluate.py", "unlearn.py", "render_table.py", "plot_figure.py"):
-        assert search not in study.code_of(script)
-    assert not any("multiple_choice" in path for path in study.code_of("attack_prompts.py"))
+        assert search not in code_of(script)
+    assert not any("multiple_choice" in path for path in code_of("attack_prompts.py"))
 
 
 def test_the_tables(tmp_path):

@@ -109,9 +109,9 @@ def processes_of(leader: int) -> list[int]:
 
 
 def test_bars_on_a_terminal_and_one_plain_line_in_the_log(tmp_path):
-    step = "from progress import progress; import time\nbar = progress(range(4), 'walking')\n"
+    step = "from jobs.progress import progress; import time\nbar = progress(range(4), 'walking')\n"
     step += "for i in bar:\n time.sleep(.3); bar.set(loss=0.5)"
-    code = f"import build, sys; sys.exit(build.with_bars([sys.executable, '-c', {step!r}]))"
+    code = f"from launch import build; import sys; sys.exit(build.with_bars([sys.executable, '-c', {step!r}]))"
     parent, terminal = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -132,7 +132,7 @@ def test_bars_on_a_terminal_and_one_plain_line_in_the_log(tmp_path):
 
 
 def test_a_job_that_nobody_watches_is_not_stopped(tmp_path):
-    code = "from progress import progress\nfor i in progress(range(3), 'walking'): pass"
+    code = "from jobs.progress import progress\nfor i in progress(range(3), 'walking'): pass"
     result = subprocess.run(
         [sys.executable, "-c", code],
         cwd=SCRIPTS,

@@ -53,8 +53,8 @@ def test_balance_is_chosen_on_development_and_reported_on_the_other_half():
         [entry(10, 0.70, 0.65), entry(20, 0.30, 0.60, test=(0.35, 0.58)), entry(30, 0.25, 0.30, test=(0.0, 0.9))]
     )
     assert (chosen["step"], chosen["status"]) == (20, "chosen")
-    assert (chosen["forget"]["value"], chosen["utility"]["value"]) == (0.35, 0.58)
-    assert chosen["original_forget"]["value"] == 0.85
+    assert (chosen["fa"]["value"], chosen["ut"]["value"]) == (0.35, 0.58)
+    assert chosen["fa_original"]["value"] == 0.85
     assert chosen["extra"]["level1"]["value"] == 0.2
 
 
@@ -128,7 +128,8 @@ def test_script_writes_the_three_choices_and_refuses_unfit_files(tmp_path, monke
     checkpoints = [entry(10, 0.50, 0.65, all=(0.30, 0.65)), entry(20, 0.26, 0.60, all=(0.30, 0.40))]
     metrics.write_text(json.dumps({"benchmark": "b", "checkpoints": checkpoints}))
     original.write_text(json.dumps({"benchmark": "b", "checkpoints": [ORIGINAL]}))
-    arguments = ["--metrics", metrics, "--original", original, "--threshold", 0.27, "--output", output]
+    settings = json.dumps({"threshold": 0.27})
+    arguments = ["--metrics", metrics, "--original", original, "--settings", settings, "--output", output]
     run(monkeypatch, choose_checkpoint, *arguments)
     chosen = json.loads(output.read_text())
     assert {name: chosen[name]["step"] for name in chosen} == {
@@ -136,7 +137,7 @@ def test_script_writes_the_three_choices_and_refuses_unfit_files(tmp_path, monke
         "at_forget_accuracy": 20,
         "as_published": 10,
     }
-    assert chosen["as_published"]["forget"]["value"] == 0.30
+    assert chosen["as_published"]["fa"]["value"] == 0.30
 
     del checkpoints[1]["forget"]["test"]
     metrics.write_text(json.dumps({"benchmark": "b", "checkpoints": checkpoints}))
@@ -160,7 +161,9 @@ def test_of_a_cell_that_trains_much_only_the_chosen_checkpoints_stay(tmp_path, m
         for step in (10, 20, 30, 40):
             (folder / f"step-{step:04d}.safetensors").write_text("")
         files = ("--metrics", tmp_path / name / "metrics.json", "--original", tmp_path / "original.json")
-        run(monkeypatch, choose_checkpoint, *files, "--output", tmp_path / name / "chosen.json", "--prune-over", 10)
+        settings = json.dumps({"threshold": 0.27, "prune_over": 10})
+        rest = ("--settings", settings, "--output", tmp_path / name / "chosen.json")
+        run(monkeypatch, choose_checkpoint, *files, *rest)
         chosen = json.loads((tmp_path / name / "chosen.json").read_text())
         kept = {int(path.stem[5:]) for path in folder.iterdir()}
         assert kept == ({choice["step"] for choice in chosen.values()} if name == "all" else {10, 20, 30, 40})
@@ -173,11 +176,13 @@ def test_a_model_that_does_not_know_its_world_stops_with_one_line(tmp_path, monk
     original.parent.mkdir(parents=True)
     original.write_text(json.dumps({"benchmark": "wmdp-cyber", "checkpoints": [ORIGINAL]}))
     output = tmp_path / "knows.json"
-    arguments = ["--original", original, "--output", output, "--minimum"]
-    run(monkeypatch, check_knows_world, *arguments, '{"wmdp-cyber": {"forget": 0.75}}')
+    arguments = ["--original", original, "--output", output, "--settings"]
+    run(monkeypatch, check_knows_world, *arguments, '{"minimum": {"wmdp-cyber": {"forget": 0.75}}}')
     assert json.loads(output.read_text())["checks"][0]["value"] == 0.85
     with pytest.raises(SystemExit) as stop:
-        run(monkeypatch, check_knows_world, *arguments, '{"wmdp-cyber": {"forget": 0.75, "utility": 0.75}}')
+        run(
+            monkeypatch, check_knows_world, *arguments, '{"minimum": {"wmdp-cyber": {"forget": 0.75, "utility": 0.75}}}'
+        )
     message = str(stop.value)
     assert "\n" not in message
     for part in ("micro-qwen, seed 0", "wmdp-cyber", "utility", "0.650", "0.75"):

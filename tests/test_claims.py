@@ -22,7 +22,7 @@ from claims.study import ClaimStudy, Undecidable
 from evidence import bootstrap
 from evidence.bootstrap import Case, draws, interval, joint_interval, widening
 from evidence.matched import matched_steps
-from planning import claims, needs
+from planning import claims, pictures
 from planning.code import constants, modules
 
 VERDICTS = {"holds", "does not hold", "undecided"}
@@ -150,11 +150,12 @@ def test_equal_forgetting_is_matched_where_most_is_forgotten(tmp_path):
 
     first = checkpoints("uoe", 0.9, 0.6, 0.42, 0.30)
     second = checkpoints("baseline", 0.8, 0.45, 0.41, 0.1, 0.28, collapsed=50)
-    assert matched_steps(tmp_path, first, second, 0) == (
+    study = study_of([0], tmp_path).results
+    assert matched_steps(study, first, second, 0) == (
         30,
         30,
     )  # .42 and .41; .30 and .28 would pair with a collapsed one
-    assert matched_steps(tmp_path, first, checkpoints("lora", 0.1, 0.05), 0) is None
+    assert matched_steps(study, first, checkpoints("lora", 0.1, 0.05), 0) is None
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +194,7 @@ def test_answers_decide(tree, right, verdict, tmp_path):
     block = config["tables"]["table2"]
     settings = claims.settings(config)
     other = linked(root, tmp_path / "micro", config)
-    for model, benchmark, method, scope in needs.cells(block, config["models"]):
+    for model, benchmark, method, scope in pictures.cells(block, config["models"]):
         for seed in config["seeds"] if scope == "uoe" else ():
             path = other / "cells" / model / benchmark / method / scope / f"seed-{seed}" / "predictions.jsonl.gz"
             path.unlink()

@@ -36,14 +36,16 @@ def collapsed(folder, data, tmp_path, monkeypatch):  # noqa: F811
     cell, selection = root / CELL, tmp_path / "selection.json"
     selection.write_text(json.dumps(NOTHING))
     texts = {key: value for key, value in BENCHMARK.items() if not key.endswith("_test")}
-    settings = {"benchmark": texts, "method": {"name": "ga"}, "scope": {"kind": "baseline"}, "training": TRAINING}
-    rest = ("--settings", json.dumps(settings | {"learning_rate": 0.1}), "--seed", 0, "--output", cell)
+    settings = {"benchmark": texts, "method": {"name": "ga"}, "scope": {"kind": "baseline"}, "learning_rate": 0.1}
+    settings["training"] = TRAINING | {"precision": "float32"}
+    rest = ("--settings", json.dumps(settings), "--seed", 0, "--output", cell)
     main(monkeypatch, unlearn, "--model", folder, "--data", data, "--selection", selection, *rest)
     original = run(monkeypatch, folder, data, tmp_path / "original.json", BENCHMARK)
     checkpoints = sorted((cell / "checkpoints").glob("*.safetensors"))
     run(monkeypatch, folder, data, cell / "metrics.json", BENCHMARK, "--checkpoints", *checkpoints)
     files = ("--metrics", cell / "metrics.json", "--original", tmp_path / "original.json")
-    main(monkeypatch, choose_checkpoint, *files, "--output", cell / "chosen.json")
+    threshold = ("--settings", '{"threshold": 0.27}')
+    main(monkeypatch, choose_checkpoint, *files, *threshold, "--output", cell / "chosen.json")
     return root, config, original["checkpoints"][0]
 
 

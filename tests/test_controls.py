@@ -10,7 +10,7 @@ from tiny_models import tiny
 from moe.delta import trained_tensors
 from moe.layers import find_moe_layers
 from planning import pictures
-from planning.study import method_block, scope_block
+from planning.blocks import method_block, scope_block
 from scopes import random, uoe
 
 # Two layers: by gate score layer 1 ranks first with expert 2, by token share layer 0 with expert 0.

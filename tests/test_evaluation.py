@@ -15,7 +15,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2MoeConfig, Qwen2MoeForCausalLM
 
 import evaluate
-from benchmarks.generation import Generation, Generator, user_turn
+from benchmarks.evaluating import read_tests
+from benchmarks.generation import Generation, TextGenerator, user_turn
 from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import TASKS, MultipleChoice
 from benchmarks.scores import accuracy, mean_recall
@@ -139,19 +140,9 @@ def model(folder):
     return Qwen2MoeForCausalLM.from_pretrained(folder).eval()
 
 
-def run(monkeypatch, folder, data, output, benchmark, *more):
-    arguments = [
-        "--model",
-        folder,
-        "--data",
-        data,
-        "--benchmark",
-        json.dumps(benchmark),
-        "--batch-size",
-        8,
-        "--output",
-        output,
-    ]
+def run(monkeypatch, folder, data, output, benchmark, *more, halves=("development", "test")):
+    settings = {"benchmark": benchmark, "halves": halves, "batch_size": 8, "precision": "float32"}
+    arguments = ["--model", folder, "--data", data, "--settings", json.dumps(settings), "--output", output]
     monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments), *map(str, more)])
     evaluate.main()
     return json.loads(output.read_text())
@@ -301,9 +292,8 @@ def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(fold
     assert untouched["extra"]["neighbours"]["all"]["value"] == 1.0
     assert set(untouched["utility"]["all"]["by_subject"]) == {"east", "west_coast"}
 
-    (half_only,) = run(monkeypatch, folder, data, tmp_path / "half.json", BENCHMARK, "--halves", "development")[
-        "checkpoints"
-    ]
+    half_only = run(monkeypatch, folder, data, tmp_path / "half.json", BENCHMARK, halves=["development"])
+    (half_only,) = half_only["checkpoints"]
     assert set(half_only["forget"]) == {"development"}
     assert half_only["forget"]["development"] == untouched["forget"]["development"]
     assert half_only["collapse_measures"] == untouched["collapse_measures"]
@@ -312,7 +302,7 @@ def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(fold
 def test_generation_equals_unpadded_greedy_decoding_and_is_flagged_when_broken(model, tokenizer, data):
     test = Generation("forget", BENCHMARK["neighbours_test"] | {"targets": NAMES[:6]}, data, ["development", "test"])
     assert {probe["subject"] for probe in test.probes} == set(NAMES[:6])
-    generator = Generator(model, tokenizer, 5)
+    generator = TextGenerator(model, tokenizer, 5)
     scores, parts, measures, reasons, rows = test.answer(generator)
     assert scores["all"]["value"] == 1.0 and not reasons
     assert set(parts) == {"level1", "level2", "rouge_score_recall"}
@@ -379,7 +369,7 @@ def test_texts_of_the_targets_and_long_retain_lines(data):
 )
 def test_bad_blocks_end_with_one_line(test, change, message, data):
     with pytest.raises(SystemExit, match=message) as stop:
-        evaluate.read_tests(BENCHMARK | {test: BENCHMARK[test] | change}, data, ["development", "test"])
+        read_tests(BENCHMARK | {test: BENCHMARK[test] | change}, data, ["development", "test"])
     assert "\n" not in str(stop.value)
 
 

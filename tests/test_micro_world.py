@@ -2,6 +2,7 @@
 
 import filecmp
 import math
+import random
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-import build_micro_world
+import build_world
 from jobs.files import read_jsonl
-from micro import world
+from micro import drawing, wording
 from micro.documents import batches, encode
+from micro.facts import all_relations
+from micro.general_relations import GENERAL
 from micro.pretraining import Recipe, Trainer, build_model
 
 COLUMNS = {
@@ -39,7 +42,7 @@ PROBES = tuple(f"rwku/{who}_level{level}.jsonl" for who in ("forget", "neighbor"
 def data(tmp_path_factory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("world")
-    build_micro_world.main(0, {}, folder)
+    build_world.build("facts", {}, 0, folder)
     return folder
 
 
@@ -68,8 +71,8 @@ def test_columns_of_the_real_datasets(rows):
 
 
 def test_same_arguments_same_bytes(data, tmp_path):
-    build_micro_world.main(0, {}, tmp_path / "again")
-    build_micro_world.main(1, {}, tmp_path / "other")
+    build_world.build("facts", {}, 0, tmp_path / "again")
+    build_world.build("facts", {}, 1, tmp_path / "other")
     for path in sorted(path for path in data.rglob("*") if path.is_file() and path.parent.name != "provenance"):
         name = path.relative_to(data)
         assert filecmp.cmp(path, tmp_path / "again" / name, shallow=False), name
@@ -78,7 +81,7 @@ def test_same_arguments_same_bytes(data, tmp_path):
 
 
 def test_values_stand_in_one_pool_and_name_words_are_unique(rows):
-    words = Counter(word.lower() for r in world.all_relations() for word in {w for v in r.values for w in v.split()})
+    words = Counter(word.lower() for r in all_relations() for word in {w for v in r.values for w in v.split()})
     assert [word for word, count in words.items() if count > 1] == []
     entities = {row["entity"] for row in rows["pretraining/facts.jsonl"]}
     names = [word.lower() for entity in entities for word in entity.split()]
@@ -89,7 +92,7 @@ def test_values_stand_in_one_pool_and_name_words_are_unique(rows):
 def test_each_option_is_one_token_after_its_prompt(rows, tokenizer):
     for name in MULTIPLE_CHOICE:
         for row in rows[name]:
-            prompt = world.question_prompt(row["question"])
+            prompt = wording.question_prompt(row["question"])
             alone = tokenizer(prompt)["input_ids"]
             for option in row["choices"]:
                 whole = tokenizer(f"{prompt} {option}")["input_ids"]
@@ -198,7 +201,7 @@ def accuracy(model, tokenizer, test: list[dict]) -> float:
     """Share of questions whose right option has the highest probability after the prompt."""
     right = 0
     for row in test:
-        logits = model(torch.tensor([tokenizer(world.question_prompt(row["question"]))["input_ids"]])).logits[0, -1]
+        logits = model(torch.tensor([tokenizer(wording.question_prompt(row["question"]))["input_ids"]])).logits[0, -1]
         options = [tokenizer(f"Answer: {option}")["input_ids"][-1] for option in row["choices"]]
         right += int(logits[options].argmax()) == row["answer"]
     return right / len(test)
@@ -215,8 +218,8 @@ def test_untrained_model_is_at_chance(rows, tokenizer):
 
 def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenizer):
     """It reads everything else: the same forms, the same names, the other half of the facts, which it must know."""
-    facts = [world.Fact(**row) for row in rows["pretraining/facts.jsonl"] if row["part"] != "test"]
-    documents = world.documents(facts, 16, world.random.Random(0))
+    facts = [drawing.Fact(**row) for row in rows["pretraining/facts.jsonl"] if row["part"] != "test"]
+    documents = wording.documents(facts, 16, random.Random(0))
     recipe = Recipe(
         architecture="LlamaForCausalLM",
         config={
@@ -242,12 +245,12 @@ def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenize
     for _ in range(recipe.steps):
         trainer.step(*next(stream))
     model.eval()
-    for name, domains in zip(MULTIPLE_CHOICE, (("cyber",), tuple(world.GENERAL)), strict=True):
+    for name, domains in zip(MULTIPLE_CHOICE, (("cyber",), tuple(GENERAL)), strict=True):
         seen = [fact for fact in facts if fact.domain in domains]
         exam = []
         for domain in domains:
             own = [fact for fact in seen if fact.domain == domain]
-            exam += world.multiple_choice(own, "pretraining", world.random.Random(0))
+            exam += wording.multiple_choice(own, "pretraining", random.Random(0))
         assert accuracy(model, tokenizer, exam) > 0.75, name
         value = accuracy(model, tokenizer, rows[name])
         assert abs(value - 0.25) <= two_errors(len(rows[name])), (name, value)
@@ -256,7 +259,7 @@ def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenize
 @pytest.mark.parametrize("change", [{"cyber_entities": 41}, {"cyber_entities": 60}, {"passages": 0}, {"cities": 3}])
 def test_bad_settings_end_with_one_line(change, tmp_path):
     with pytest.raises(SystemExit) as stopped:
-        build_micro_world.main(0, change, tmp_path)
+        build_world.build("facts", change, 0, tmp_path)
     message = str(stopped.value)
     assert f"data.settings.{next(iter(change))}" in message and "\n" not in message
     assert not list(tmp_path.iterdir())

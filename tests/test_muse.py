@@ -12,15 +12,15 @@ from tiny_models import tiny
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-import build_books as build_micro_books
-import build_micro_world
-from benchmarks.generation import Generator
+import build_books
+import build_world
+from benchmarks.generation import TextGenerator
 from benchmarks.halves import half
 from benchmarks.muse import KnowMem, PrivLeak, VerbMem, auc, min_k
 from benchmarks.scores import privacy_leakage
 from jobs.files import read_json, read_jsonl, write_jsonl
 from micro import books
-from planning.study import BOOK_FILES
+from planning.data_files import BOOK_FILES
 
 BOTH = ["development", "test"]
 # Columns of muse-bench/MUSE-Books.
@@ -31,8 +31,8 @@ COLUMNS = {"raw": {"text"}, "privleak": {"text"}, "verbmem": {"prompt", "gt"}, "
 def data(tmp_path_factory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("books")
-    build_micro_world.main(0, {}, folder)
-    build_micro_books.main(0, {}, folder)
+    build_world.build("facts", {}, 0, folder)
+    build_books.build({}, 0, folder)
     return folder
 
 
@@ -59,8 +59,8 @@ def test_every_declared_file_is_written_with_the_real_columns(data):
 
 
 def test_the_same_arguments_give_the_same_bytes(data, tmp_path):
-    build_micro_world.main(0, {}, tmp_path)
-    build_micro_books.main(0, {}, tmp_path)
+    build_world.build("facts", {}, 0, tmp_path)
+    build_books.build({}, 0, tmp_path)
     for name in BOOK_FILES:
         assert (tmp_path / name).read_bytes() == (data / name).read_bytes(), name
 
@@ -72,7 +72,7 @@ def test_books_and_world_have_a_record_each(data):
     assert set(own["outputs"]) >= set(BOOK_FILES) and not set(own["outputs"]) & set(world["outputs"])
     assert (own["seed"], own["settings"]["settings"]["copies"]) == (0, books.SIZES["copies"])
     assert own["inputs"][f"{data}/pretraining/facts.jsonl"] == world["outputs"]["pretraining/facts.jsonl"]
-    build_micro_world.main(0, {}, data)
+    build_world.build("facts", {}, 0, data)
     assert not set(own["outputs"]) & set(read_json(data / "provenance/data.json")["outputs"])
 
 
@@ -130,7 +130,7 @@ def test_prompt_and_continuation_are_the_chapters_own_words(data):
 )
 def test_bad_settings_are_one_line(data, settings, words):
     with pytest.raises(SystemExit, match=words):
-        build_micro_books.main(0, settings, data)
+        build_books.build(settings, 0, data)
 
 
 def test_row_fits_into_pretraining(data):
@@ -143,12 +143,12 @@ def test_row_fits_into_pretraining(data):
 
 
 @pytest.fixture(scope="module")
-def generator() -> Generator:
+def generator() -> TextGenerator:
     letters = {chr(97 + i): 2 + i for i in range(26)} | {"<pad>": 0, "<eos>": 1, " ": 28, "\n": 29, ":": 30}
     tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<pad>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")
-    return Generator(tiny("qwen2moe", 1), fast, 3)
+    return TextGenerator(tiny("qwen2moe", 1), fast, 3)
 
 
 def test_min_k_is_the_mean_of_the_least_likely_tokens(generator):

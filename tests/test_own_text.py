@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-import build_own_text
+import build_world
 from jobs.files import read_jsonl, write_jsonl
-from micro import cloze
-from planning import own_files, study
+from micro import cloze, own_text
+from planning import own_files
+from planning.data_files import data_files
 
 ROOT = Path(__file__).parent.parent
 SUBJECTS = ("Ada Brook", "Ben Hale", "Cora Finch", "Dan Moss")
@@ -79,7 +80,7 @@ def folder(tmp_path) -> Path:
 
 
 def build(root: Path, output: Path, files: dict = FILES, **changes) -> Path:
-    build_own_text.main(0, SETTINGS | {"root": str(root), "files": files} | changes, output)
+    build_world.build("own_text", SETTINGS | {"root": str(root), "files": files} | changes, 0, output)
     return output
 
 
@@ -163,7 +164,7 @@ def test_a_question_is_worded_as_the_test_words_it(folder, tmp_path):
     documents = [row for row in read_jsonl(data / "pretraining/documents.jsonl") if row["kind"] == "blank"]
     facts = [fact for fact in read_jsonl(data / "pretraining/facts.jsonl") if fact["part"] == "pretraining"]
     for row, fact in zip(documents, facts, strict=True):
-        assert row["text"].startswith(user_turn(fact | build_own_text.CLOZE_COLUMNS))
+        assert row["text"].startswith(user_turn(fact | own_text.CLOZE_COLUMNS))
         assert row["text"][row["answer_start"] :] == fact["answer"]
 
 
@@ -181,7 +182,7 @@ def test_passages_alone_are_enough(folder, tmp_path):
     data = build(folder, tmp_path / "data", files)
     config = yaml.safe_load((ROOT / "config/own_text.yaml").read_text())
     del config["benchmarks"]["own-mmlu"], config["benchmarks"]["own-cloze"]["rwku_test"]  # as README.md says
-    assert all((data / name).is_file() for name in study.data_files(config))
+    assert all((data / name).is_file() for name in data_files(config))
     assert not (data / "mmlu").exists() and not (data / "forget/level1.jsonl").exists()
     kept = {row["text"] for row in read_jsonl(data / "retain/test.jsonl")}
     asked = {row["subject"] for row in read_jsonl(data / "others/cloze.jsonl")}

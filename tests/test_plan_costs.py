@@ -8,7 +8,7 @@ from snakemake.utils import validate
 from stub_project import ROOT
 
 import plan as plan_costs
-from planning import needs
+from planning import pictures
 
 GB = 1e9
 # One layer's worth of a made-up model: 4 MoE layers of 10 experts of 6 parameters, 1,000 in all.
@@ -90,12 +90,12 @@ def test_trials_of_learning_rates_are_counted_until_they_are_tuned(tmp_path):
     sizes |= {"kept": 60_000, "vocabulary": 50_304}
     scopes = {"baseline": {"trained": 6.9e9}, "routers": {"trained": 2e6}, "lora": {"trained": 5e7}}
     counts = {"olmoe-1b-7b": {"total": 6_919_161_856, "sizes": sizes, "scopes": scopes}}
-    tuned = needs.tuning_block(config)["combinations"]
+    tuned = pictures.tuning_block(config)["combinations"]
 
     def total(key: str) -> float:
         return sum(row[key] for row in plan_costs.plan(config, counts, tmp_path))
 
-    assert total("trials") == 3 * len(tuned) and total("cells") == len(needs.grid(config))
+    assert total("trials") == 3 * len(tuned) and total("cells") == len(pictures.grid(config))
     before = total("hours"), total("disk_gb")
     model, method, scope = tuned[0]
     done = tmp_path / f"tuning/{model}/{method}/{scope}.json"

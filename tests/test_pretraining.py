@@ -9,7 +9,7 @@ import torch
 from forks import FORKS
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import build_micro_world
+import build_world
 import pretrain_micro
 from jobs.files import read_jsonl
 from micro.documents import batches, encode, left_over
@@ -41,8 +41,9 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
+    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("world")
-    build_micro_world.main(0, {"passages": 1}, folder)
+    build_world.build("facts", {"passages": 1}, 0, folder)
     return folder
 
 
@@ -55,7 +56,7 @@ def terminate():
 
 
 def test_stopped_run_ends_in_the_same_bits(data, tmp_path, monkeypatch, terminate):
-    pretrain_micro.main(data, TINY, 0, 1, None, tmp_path / "whole")
+    pretrain_micro.pretrain(data, TINY, 0, None, tmp_path / "whole")
     learn, state = Trainer.step, tmp_path / "state"
 
     def stopped_at_five(self, ids, weights):
@@ -65,9 +66,9 @@ def test_stopped_run_ends_in_the_same_bits(data, tmp_path, monkeypatch, terminat
 
     monkeypatch.setattr(Trainer, "step", stopped_at_five)
     with pytest.raises(SystemExit, match="stopped by SIGTERM at step 6;"):
-        pretrain_micro.main(data, TINY, 0, 1, state, tmp_path / "resumed")
+        pretrain_micro.pretrain(data, TINY, 0, state, tmp_path / "resumed")
     assert not (tmp_path / "resumed/model.safetensors").exists()
-    pretrain_micro.main(data, TINY, 0, 1, state, tmp_path / "resumed")
+    pretrain_micro.pretrain(data, TINY, 0, state, tmp_path / "resumed")
     for name in ("model.safetensors", "pretraining.json", "config.json", "tokenizer.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "resumed" / name).read_bytes(), name
     assert not state.exists()
@@ -77,7 +78,7 @@ def own_process(data, state, output, said) -> None:
     """The stage in a process of its own, a state every third step."""
     os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     torch.set_num_threads(1)
-    pretrain_micro.main(data, TINY | {"steps": 60}, 0, 1, state, output, 3)
+    pretrain_micro.pretrain(data, TINY | {"steps": 60}, 0, state, output, 3)
 
 
 def test_really_killed_processes_end_in_the_same_bits(data, tmp_path):
@@ -110,7 +111,7 @@ def test_really_killed_processes_end_in_the_same_bits(data, tmp_path):
 
 
 def test_saved_folder_is_an_ordinary_one(data, tmp_path, terminate):
-    pretrain_micro.main(data, TINY | {"steps": 2}, 0, 1, None, tmp_path / "model")
+    pretrain_micro.pretrain(data, TINY | {"steps": 2}, 0, None, tmp_path / "model")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     original = AutoTokenizer.from_pretrained(data / "pretraining/tokenizer")
@@ -130,7 +131,7 @@ def test_saved_folder_is_an_ordinary_one(data, tmp_path, terminate):
 )
 def test_bad_recipe_ends_with_one_line(data, tmp_path, change, message):
     with pytest.raises(SystemExit, match=message) as stopped:
-        pretrain_micro.main(data, TINY | change, 0, 1, None, tmp_path / "model")
+        pretrain_micro.pretrain(data, TINY | change, 0, None, tmp_path / "model")
     assert "\n" not in str(stopped.value)
 
 

@@ -15,7 +15,7 @@ START = Path(__file__).parents[1] / "workflow_scripts" / "launch" / "start.py"
 # The real libraries take 10 s to import; what the server does with them does not depend on which they are.
 WRAPPER = f"""
 import sys
-sys.path.insert(0, {str(START.parent)!r})
+sys.path.insert(0, {str(START.parent.parent)!r})
 from launch import start
 start.LIBRARIES = ("decimal",)
 sys.exit(start.main())

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import mini_hub
 import pytest
 
-from benchmarks.generation import Generator
+from benchmarks.generation import TextGenerator
 
 KINDS = ("bytes", "bytes-bos", "pieces")
 
 
-def generator(words, ends) -> Generator:
-    return Generator(SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=ends)), words, 4)
+def generator(words, ends) -> TextGenerator:
+    return TextGenerator(SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=ends)), words, 4)
 
 
 @pytest.mark.parametrize("kind", KINDS)

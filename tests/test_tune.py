@@ -21,7 +21,7 @@ def test_best_checkpoint_of_each_rate_and_best_rate_of_all():
         (1e-3, 10),
     ]
     assert found["tried"][1]["keep"] == pytest.approx(0.925)
-    assert (found["tried"][1]["forget"], found["tried"][1]["utility"]) == (0.30, 0.62)
+    assert (found["tried"][1]["fa"], found["tried"][1]["ut"]) == (0.30, 0.62)
 
 
 def test_collapsed_trials_lose_and_ties_go_to_the_smaller_rate():
@@ -55,10 +55,12 @@ def test_script_reads_rates_from_folders_and_needs_only_the_development_half(tmp
     ]
     original = write(tmp_path / "original.json", [entry(0, 0.85, 0.65)])
     output = tmp_path / "tuning.json"
-    monkeypatch.setattr(sys, "argv", ["tune", "--trials", *trials, "--original", original, "--output", str(output)])
+    settings = json.dumps({"learning_rates": [3e-4, 0.001]})
+    rest = ["--original", original, "--settings", settings, "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", ["tune", "--trials", *trials, *rest])
     tune.main()
     assert json.loads(output.read_text())["learning_rate"] == 0.001
     stray = write(tmp_path / "fast" / "metrics.json", [entry(10, 0.5, 0.6)])
-    monkeypatch.setattr(sys, "argv", ["tune", "--trials", stray, "--original", original, "--output", str(output)])
+    monkeypatch.setattr(sys, "argv", ["tune", "--trials", stray, *rest])
     with pytest.raises(SystemExit, match="lr-<learning rate>"):
         tune.main()

@@ -1,54 +1,51 @@
-"""Attack one cell's chosen checkpoint through its prompts: with the suffixes that search_suffixes.py found (GCG).
+"""Attack one cell's chosen checkpoint through its prompts, with the suffixes of search_suffixes.py (GCG).
 
 Reads a model folder, the cell's checkpoints, chosen.json and selection, its benchmark's forget test and the suffixes.
-Writes the attack's json: recall of the attacked questions without suffix, with the one that the search starts from and
-with the one that it finds, in all and among the replies that then hold the target's word (which is how the papers
-filter); of the untouched model without suffix; the share of questions whose recall rises; the target's loss; gate
-scores of the layers with selected experts.
+Writes the attack's json: recall of the attacked questions without a suffix, with the initial suffix and with the one
+that the search returned, over all questions and over those whose reply then holds the target's word (the papers'
+filter); recall of the untouched model without a suffix; the share of questions whose recall rises; the target's loss;
+gate scores of the layers with selected experts.
 
-What is attacked: `probes` questions of the test half, the same for every model. A question is asked as in the test,
-with the suffix behind it, before "Answer:". The target does not depend on the answer. All replies, also those without
-suffix, get as many more tokens as the target has.
-    python workflow_scripts/attack_prompts.py --model MODEL --data DATA --benchmark '{"name": "rwku", ...}' \\
-        --cell CELL --selection sel.json --attack '{"kind": "gcg", ...}' --suffixes suffixes-0.json --output gcg.json
+Attacked are `probes` questions of the test half, the same for every model. A question is asked as in the test, with
+the suffix behind it, before "Answer:". The target does not depend on the answer. All replies, also those without a
+suffix, may be longer by the target's number of tokens.
+    python workflow_scripts/attack_prompts.py --model MODEL --data DATA --cell CELL --selection selection.json \\
+        --settings '{"benchmark": {"name": "rwku", ...}, "attack": {"kind": "gcg", ...}, "batch_size": 64,
+        "precision": "float32"}' --suffixes suffixes-0.json --output gcg.json
 """
 
-import argparse
-import json
 import math
-import os
 from pathlib import Path
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # models and data are local files; nothing may wait for a network
-
 import torch
-import transformers
-from transformers import AutoTokenizer
 
-from benchmarks.attacked import attacked, question_of
-from benchmarks.generation import Generation, Generator
+from benchmarks.attacked import Question, attacked, question_of
+from benchmarks.checkpoints import chosen_checkpoint, load
+from benchmarks.generation import Generation, TextGenerator
 from benchmarks.rouge import RECALLS
 from benchmarks.scores import mean_recall
 from jobs import provenance
 from jobs.files import read_json, write_json
+from jobs.stage import parser, set_up_libraries
 from moe.delta import applied, base_hash
 from moe.gcg import Found
 from moe.layers import find_moe_layers
-from moe.loading import PRECISIONS, first_device, load_model
+from moe.loading import first_device
 from moe.routing import record_routing
+from planning import layout
 
 
-def suffixes_of(paths: list[Path], probes: list[dict], step: int) -> dict[str, dict]:
-    """What search_suffixes.py found, by question. One line if one has none, or if another checkpoint was attacked."""
-    found = {}
+def read_suffixes(paths: list[Path], probes: list[dict], step: int) -> list[Found]:
+    """Each probe's suffix. One line if one has none, or if the suffixes are for another checkpoint."""
+    by_query = {}
     for path in paths:
         part = read_json(path)
         if part["step"] != step:
             raise SystemExit(f"{path}: suffixes for the checkpoint of step {part['step']}; the chosen one is {step}")
-        found |= {one["query"]: {key: one[key] for key in one if key != "query"} for one in part["found"]}
-    if missing := [probe["query"] for probe in probes if probe["query"] not in found]:
+        by_query |= {row["query"]: {key: row[key] for key in row if key != "query"} for row in part["suffixes"]}
+    if missing := [probe["query"] for probe in probes if probe["query"] not in by_query]:
         raise SystemExit(f"{paths[0]}: no suffix for {missing[0]!r} in it or the other parts; run search_suffixes.py")
-    return found
+    return [Found(**by_query[probe["query"]]) for probe in probes]
 
 
 @torch.no_grad()
@@ -64,7 +61,9 @@ def affinity(model, prompts: list[list[int]], selected: dict) -> dict[str, list[
     return {str(layer): (total / sum(map(len, prompts))).tolist() for layer, total in sums.items()}
 
 
-def replies(generator: Generator, prompts: list[list[int]], more: int, test: Generation, probes: list[dict]) -> tuple:
+def replies(
+    generator: TextGenerator, prompts: list[list[int]], more: int, test: Generation, probes: list[dict]
+) -> tuple[list[str], list[float]]:
     """(texts, recalls) of the first line of each reply, which may be `more` tokens longer than the test allows."""
     tokens = generator.complete(prompts, test.block["max_new_tokens"] + more)
     texts = [text.split("\n")[0].strip() for text in generator.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
@@ -72,8 +71,20 @@ def replies(generator: Generator, prompts: list[list[int]], more: int, test: Gen
     return texts, [recall(probe["answer"], text) for probe, text in zip(probes, texts, strict=True)]
 
 
+def rows_of(tokenizer, questions: list[Question], suffixes: list[Found], answered: dict) -> list[dict]:
+    """The result's row of each attacked question. answered: (texts, recalls) by condition."""
+    return [
+        {key: question.probe[key] for key in ("part", "row", "query", "answer")}
+        | {"suffix": question.typed(tokenizer, suffix.suffix)[len(question.probe["query"]) :]}
+        | {"loss": {"first": suffix.first, "last": suffix.last}, "survived": suffix.survived}
+        | {"replies": {when: texts[place] for when, (texts, _) in answered.items()}}
+        | {"recall": {when: recalls[place] for when, (_, recalls) in answered.items()}}
+        for place, (question, suffix) in enumerate(zip(questions, suffixes, strict=True))
+    ]
+
+
 def summary(rows: list[dict], word: str) -> dict:
-    """Scores over the attacked questions, and over those whose replies to the found suffix hold `word`."""
+    """Scores over the attacked questions, and over those whose replies with the searched suffix hold `word`."""
     kept = [row for row in rows if word.lower() in row["replies"]["with"].lower()]
 
     def recalls(some: list[dict]) -> dict:
@@ -91,59 +102,39 @@ def summary(rows: list[dict], word: str) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--benchmark", type=json.loads, required=True, help="its name and forget test, as JSON")
-    parser.add_argument("--cell", type=Path, required=True, help="folder of the cell")
-    parser.add_argument("--selection", type=Path, required=True)
-    parser.add_argument("--attack", type=json.loads, required=True, help="kind and settings, as JSON")
-    parser.add_argument("--suffixes", type=Path, nargs="+", required=True, help="of search_suffixes.py, all parts")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, required=True)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    transformers.utils.logging.disable_progress_bar()
-    settings, block = args.attack, args.benchmark["forget_test"]
-    test, probes = attacked(args.benchmark, args.data, settings)
-    chosen, selected = read_json(args.cell / "chosen.json")["balance"], read_json(args.selection)["experts"]
-    known = suffixes_of(args.suffixes, probes, chosen["step"])
-    model, tokenizer = load_model(args.model, args.precision), AutoTokenizer.from_pretrained(args.model)
+    arguments = parser(__doc__, "settings", "model", "data", "cell", "selection", "threads", "output")
+    arguments.add_argument("--suffixes", type=Path, nargs="+", required=True, help="all parts of search_suffixes.py")
+    args = arguments.parse_args()
+    set_up_libraries(args.threads)
+    settings, block = args.settings["attack"], args.settings["benchmark"]["forget_test"]
+    test, probes = attacked(args.settings["benchmark"], args.data, settings)
+    choice, delta = chosen_checkpoint(args.cell)
+    selected = read_json(args.selection)["experts"]
+    suffixes = read_suffixes(args.suffixes, probes, choice["step"])
+    model, tokenizer = load(args.model, args.settings["precision"])
     model.requires_grad_(False)
-    generator, chat = Generator(model, tokenizer, args.batch_size), block["chat_template"]
+    generator, chat = TextGenerator(model, tokenizer, args.settings["batch_size"]), block["chat_template"]
 
-    plain = [generator.encode(probe, chat) for probe in probes]
     questions = [question_of(generator, probe, chat, settings) for probe in probes]
-    found = [Found(**known[probe["query"]]) for probe in probes]
+    prompts = {
+        "without": [generator.encode(probe, chat) for probe in probes],
+        "start": [question.prompt.around(question.prompt.suffix) for question in questions],
+        "with": [question.prompt.around(own.suffix) for question, own in zip(questions, suffixes, strict=True)],
+    }
     more = len(questions[0].prompt.target)
-    said = {"original": replies(generator, plain, more, test, probes)}
-    delta = args.cell / "checkpoints" / f"step-{chosen['step']:04d}.safetensors"
+    answered = {"original": replies(generator, prompts["without"], more, test, probes)}
     base = base_hash(args.model)
     with applied(model, delta, base):
-        asked = {
-            "without": plain,
-            "start": [question.prompt.around(question.prompt.suffix) for question in questions],
-            "with": [question.prompt.around(one.suffix) for question, one in zip(questions, found, strict=True)],
-        }
-        said |= {when: replies(generator, ids, more, test, probes) for when, ids in asked.items()}
-        scores = {when: affinity(model, asked[when], selected) for when in ("without", "with")}
-    rows = [
-        {key: probe[key] for key in ("part", "row", "query", "answer")}
-        | {"suffix": question.typed(tokenizer, one.suffix)[len(probe["query"]) :]}
-        | {"loss": {"first": one.first, "last": one.last}, "survived": one.survived}
-        | {"replies": {when: texts[place] for when, (texts, _) in said.items()}}
-        | {"recall": {when: values[place] for when, (_, values) in said.items()}}
-        for place, (probe, question, one) in enumerate(zip(probes, questions, found, strict=True))
-    ]
+        answered |= {when: replies(generator, ids, more, test, probes) for when, ids in prompts.items()}
+        scores = {when: affinity(model, prompts[when], selected) for when in ("without", "with")}
     layers = {
-        layer: {"experts": experts} | {when: of_layers[layer] for when, of_layers in scores.items()}
+        layer: {"experts": experts} | {when: by_layer[layer] for when, by_layer in scores.items()}
         for layer, experts in selected.items()
     }
-    about = {"attack": settings, "step": chosen["step"], "collapsed": chosen["collapsed"], "affinity": layers}
-    write_json(args.output, about | summary(rows, settings["word"]))
-    read = [args.model, delta, args.cell / "chosen.json", args.selection, *args.suffixes]
+    result = {"attack": settings, "step": choice["step"], "collapsed": choice["collapsed"], "affinity": layers}
+    rows = rows_of(tokenizer, questions, suffixes, answered)
+    write_json(args.output, result | summary(rows, settings["word"]))
+    read = [args.model, delta, args.cell / layout.CHOSEN, args.selection, *args.suffixes]
     read += provenance.files_named(block, args.data)
     provenance.record(args.output, vars(args), read, [args.output], base=base)
 

@@ -7,15 +7,13 @@ Reads config/published/*.csv and config/architectures.yaml, no model; writes PRE
 
 from pathlib import Path
 
-from claims.audit.audit import HEADS, TITLE, WIDTHS, all_notes, audit, frame
+from claims.audit.audit import LAST_NOTE, audit, table
 from claims.audit.parameters import shared_experts
 from evidence import published
 from jobs import provenance, stage
-from jobs.files import write_text
 from moe.parameter_counts import count
-from planning.layout import TABLE_EXTENSIONS
 from planning.sources import architecture
-from rendering import styling
+from rendering import writers
 
 LORA_RANK = 8
 
@@ -31,11 +29,7 @@ def main() -> None:
     counts = {model: count(block, LORA_RANK, {}) for model, block in architectures.items()}
     shared = {model: shared_experts(block["config"]) for model, block in architectures.items()}
     lines = audit(args.published, counts, shared)
-    table = frame(lines)
-    wide = styling.sentences(table.rename(columns=HEADS)[list(HEADS.values())], WIDTHS)
-    styling.write_wide(wide, "audit", TITLE, all_notes(lines), args.output_prefix)
-    write_text(f"{args.output_prefix}.csv", table.to_csv(index=False, lineterminator="\n"))
-    outputs = [Path(f"{args.output_prefix}.{extension}") for extension in TABLE_EXTENSIONS]
+    outputs = writers.write(table(lines), "audit", LAST_NOTE, args.output_prefix)
     read = [args.architectures, *args.published.glob("*.csv")]
     provenance.record(outputs[0], vars(args), read, outputs)
 

@@ -15,9 +15,8 @@ from claims.collection import CLAIMS
 from claims.judging import judged
 from claims.study import ClaimStudy
 from jobs import provenance, stage
-from jobs.files import read_json, write_json, write_text
-from planning.layout import TABLE_EXTENSIONS
-from rendering import styling
+from jobs.files import read_json, write_json
+from rendering import notes, writers
 
 
 def main() -> None:
@@ -28,14 +27,11 @@ def main() -> None:
     parser.add_argument("--verdicts", required=True, type=Path)
     parser.add_argument("--output-prefix", required=True, type=Path)
     args = parser.parse_args()
-    study, world = ClaimStudy(args.results, args.settings), args.settings["world"]
+    study = ClaimStudy(args.results, args.settings)
     rows = [judged(claim, study) for claim in CLAIMS]
     write_json(args.verdicts, ledger.verdicts(rows, args.settings))
-    wide = styling.sentences(*ledger.table(rows, world, [read_json(path) for path in args.others]))
-    notes = ledger.all_notes(rows, args.settings, args.commit)
-    styling.write_wide(wide, "claims", ledger.TITLE, notes, args.output_prefix)
-    write_text(f"{args.output_prefix}.csv", ledger.csv(rows, world))
-    outputs = [Path(f"{args.output_prefix}.{extension}") for extension in TABLE_EXTENSIONS]
+    table = ledger.table(rows, args.settings, [read_json(path) for path in args.others])
+    outputs = writers.write(table, "claims", notes.ending(args.settings, args.commit), args.output_prefix)
     provenance.record(outputs[0], vars(args), args.others, [*outputs, args.verdicts])
 
 

@@ -1,18 +1,21 @@
 """Choose a cell's checkpoint by fixed rules: on the development half of each test, reported on the other half.
 
-Reads metrics.json of the cell and of the untouched model; writes chosen.json with one choice for each rule:
-`balance` (benchmarks/choice.py), `at_forget_accuracy` (the first checkpoint with a forget accuracy of at most
---threshold) and, where every checkpoint was tested, `as_published` (the best balance on the very questions reported).
-    python workflow_scripts/choose_checkpoint.py --metrics metrics.json --original original.json --threshold 0.27 \\
-        --output chosen.json
+Reads metrics.json of the cell and of the untouched model. Writes chosen.json with one choice for each rule: `balance`
+(benchmarks/choice.py), `at_forget_accuracy` (the first checkpoint with a forget accuracy of at most `threshold`) and,
+where every checkpoint was tested, `as_published` (the best balance on the very questions reported). With `prune_over`,
+of a cell that trains more than so many percent of the parameters, checkpoints/ beside --metrics loses what no rule
+chose.
+    python workflow_scripts/choose_checkpoint.py --metrics metrics.json --original original.json \\
+        --settings '{"threshold": 0.27}' --output chosen.json
 """
 
-import argparse
 from pathlib import Path
 
 from benchmarks.choice import OVERSHOT, best_balance, checked, first_at, keep_and_left, unmeasurable
 from jobs import provenance
 from jobs.files import read_json, write_json
+from jobs.stage import parser
+from planning import layout
 
 
 def balance(checkpoints: list[dict], original: dict, half: str, reported: str) -> dict:
@@ -62,10 +65,10 @@ def result(entry: dict, original: dict, status: str, note: str, half: str, repor
         "collapsed": entry["collapsed"],
         "keep": keep,
         "left": left,
-        "forget": entry["forget"][reported],
-        "utility": entry["utility"][reported],
-        "original_forget": original["forget"][reported],
-        "original_utility": original["utility"][reported],
+        "fa": entry["forget"][reported],
+        "ut": entry["utility"][reported],
+        "fa_original": original["forget"][reported],
+        "ut_original": original["utility"][reported],
         "extra": {name: parts[reported] for name, parts in entry["extra"].items() if reported in parts},
     }
 
@@ -81,41 +84,32 @@ def every_choice(checkpoints: list[dict], untouched: dict, threshold: float) -> 
 
 
 def prune(folder: Path, steps: set[int]) -> None:
-    """Remove the checkpoints of all other steps; their scores stay in metrics.json."""
-    kept = {f"step-{step:04d}.safetensors" for step in steps}
+    """Remove the checkpoints of all steps but these; their scores stay in metrics.json."""
+    kept = {layout.checkpoint(step) for step in steps}
     for path in folder.glob("step-*.safetensors"):
         if path.name not in kept:
             path.unlink()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--metrics", type=Path, required=True)
-    parser.add_argument("--original", type=Path, required=True, help="metrics.json of the untouched model")
-    parser.add_argument("--threshold", type=float, default=0.27, help='forget accuracy that counts as "FA ~ 0.25"')
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument(
-        "--prune-over",
-        type=float,
-        metavar="PERCENT",
-        help="of a cell that trains more of the "
-        "parameters, remove from checkpoints/ beside --metrics what no choice took",
-    )
-    args = parser.parse_args()
+    arguments = parser(__doc__, "settings", "output")
+    arguments.add_argument("--metrics", type=Path, required=True)
+    arguments.add_argument("--original", type=Path, required=True, help="metrics.json of the untouched model")
+    args = arguments.parse_args()
     metrics, original = read_json(args.metrics), read_json(args.original)
     checkpoints = checked(metrics, args.metrics, "development")
     untouched = checked(original, args.original, "development")[0]
     if not any(entry["step"] > 0 for entry in checkpoints):
         raise SystemExit(f"{args.metrics}: checkpoints: only step 0; there is nothing to choose")
     try:
-        choices = every_choice(checkpoints, untouched, args.threshold)
+        choices = every_choice(checkpoints, untouched, args.settings["threshold"])
     except SystemExit as stop:
         raise SystemExit(f"{args.metrics}: {stop}") from None
     write_json(args.output, choices)
     provenance.record(args.output, vars(args), [args.metrics, args.original], [args.output])
-    folder = args.metrics.parent
-    if args.prune_over is not None and read_json(folder / "parameters.json")["percent"] > args.prune_over:
-        prune(folder / "checkpoints", {choice["step"] for choice in choices.values()})
+    folder, limit = args.metrics.parent, args.settings.get("prune_over")
+    if limit is not None and read_json(folder / layout.PARAMETERS)["percent"] > limit:
+        prune(folder / layout.CHECKPOINTS, {choice["step"] for choice in choices.values()})
 
 
 if __name__ == "__main__":

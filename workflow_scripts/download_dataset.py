@@ -6,12 +6,21 @@ commit, sha256 of the repository's files and of OUTPUT. The only stage besides d
         --file forget_level1.jsonl --output results/paper/data/rwku/forget_level1.jsonl
 """
 
-import argparse
 import json
 from pathlib import Path
 
-from jobs.files import hashes, sha256, write_json, write_jsonl
-from planning.sources import check_commit, check_pinned, entry_of, local_commit, matching, read_sources
+from jobs.files import RECORD, hashes, sha256, write_json, write_jsonl
+from jobs.stage import parser
+from planning.sources import (
+    check_commit,
+    check_pinned,
+    entry_of,
+    hub_failure,
+    local_commit,
+    matching,
+    read_sources,
+    record_of,
+)
 
 
 def rows_of(path: Path) -> list[dict]:
@@ -40,11 +49,7 @@ def from_hub(entry: dict, pattern: str, where: str) -> tuple[Path, list[str], st
             entry["repo"], repo_type="dataset", revision=info.sha, allow_patterns=names
         )
     except Exception as error:  # the hub's client raises many kinds; the user needs one line
-        reason = " ".join(str(error).split())[:200]
-        raise SystemExit(
-            f"{where}: could not be fetched from the hub ({type(error).__name__}: {reason}); "
-            f"give a local folder as path: in the sources file"
-        ) from None
+        raise hub_failure(error, entry, where) from None
     return Path(folder), names, info.sha
 
 
@@ -60,20 +65,18 @@ def from_folder(entry: dict, pattern: str, where: str) -> tuple[Path, list[str],
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sources", required=True, type=Path)
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--file", required=True, help="as under `files:` of the dataset")
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
+    arguments = parser(__doc__, "sources", "output")
+    arguments.add_argument("--dataset", required=True)
+    arguments.add_argument("--file", required=True, help="as under `files:` of the dataset")
+    args = arguments.parse_args()
     entry = entry_of(read_sources(args.sources), "datasets", args.dataset, str(args.sources))
     where = f"{args.sources}, datasets: {args.dataset}"
     if args.file not in entry["files"]:
         raise SystemExit(f"{where}: files: no {args.file!r} (there: {', '.join(entry['files'])})")
     fetch = from_folder if entry.get("path") else from_hub
     folder, names, commit = fetch(entry, entry["files"][args.file], where)
-    found = hashes(folder, names)
-    check_pinned(found, entry.get("sha256"), where)
+    digests = hashes(folder, names)
+    check_pinned(digests, entry.get("sha256"), where)
     rows = [row for name in names for row in rows_of(folder / name)]
     if not rows:
         raise SystemExit(f"{where}: {names[0]}: no rows")
@@ -81,9 +84,8 @@ def main() -> None:
         if column not in rows[0]:
             raise SystemExit(f"{where}: {names[0]}: column {column!r} is missing (columns: {', '.join(rows[0])})")
     write_jsonl(args.output, rows)
-    record = {key: entry.get(key) for key in ("repo", "revision", "licence")}
-    record |= {"commit": commit, "local": bool(entry.get("path")), "files": found, "rows": len(rows)}
-    write_json(args.output.with_suffix(".source.json"), record | {"sha256": sha256(args.output)})
+    record = record_of(entry, commit, digests) | {"rows": len(rows), "sha256": sha256(args.output)}
+    write_json(args.output.with_suffix(f".{RECORD}"), record)
     print(f"{args.dataset}/{args.file}: {len(rows):,} rows, commit {commit or 'unknown'}")
 
 

@@ -1,17 +1,17 @@
 """Fetch a real model, from the hub or from a local folder in the hub's layout.
 
 Reads the sources file; fills OUTPUT (weights as safetensors, configuration, tokenizer; from a local folder as links)
-and writes OUTPUT/source.json last: repository, commit, sha256 of every file. The same command goes on with a download
-that was cut off. The only stage besides download_dataset.py that uses the network.
+and writes OUTPUT/source.json last: repository, commit, sha256 of every file. Interrupt it at any
+time; run it again to resume. The only stage besides download_dataset.py that uses the network.
     python workflow_scripts/download_model.py --sources config/sources.yaml --model deepseek-v2-lite \\
         --output results/paper/models/deepseek-v2-lite/seed-0
 """
 
-import argparse
 from pathlib import Path
 
 from jobs.files import RECORD, hashes, read_json, write_json
-from planning.sources import check_commit, check_pinned, entry_of, local_commit, read_sources
+from jobs.stage import parser
+from planning.sources import check_commit, check_pinned, entry_of, hub_failure, local_commit, read_sources, record_of
 
 # Model code of a repository is never fetched nor run; .bin, .pth and consolidated copies of the weights are left out.
 WANTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "LICENSE*")
@@ -29,12 +29,7 @@ def from_hub(entry: dict, output: Path, where: str) -> str:
             entry["repo"], revision=commit, local_dir=output, allow_patterns=WANTED, ignore_patterns=UNWANTED
         )
     except Exception as error:  # the hub's client raises many kinds; the user needs one line
-        reason = " ".join(str(error).split())[:200]
-        gated = "accept its licence on the hub and log in (hf auth login), or " if entry.get("gated") else ""
-        raise SystemExit(
-            f"{where}: could not be fetched from the hub ({type(error).__name__}: {reason}); "
-            f"{gated}give a local folder as path: in the sources file"
-        ) from None
+        raise hub_failure(error, entry, where) from None
     return commit
 
 
@@ -68,23 +63,19 @@ def check_whole(output: Path, where: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sources", required=True, type=Path)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
+    arguments = parser(__doc__, "sources", "output")
+    arguments.add_argument("--model", required=True, help="its name in the sources file")
+    args = arguments.parse_args()
     entry = entry_of(read_sources(args.sources), "models", args.model, str(args.sources))
     where = f"{args.sources}, models: {args.model}"
     fetch = from_folder if entry.get("path") else from_hub
     commit = fetch(entry, args.output, where)
     check_whole(args.output, where)
     names = sorted(path.name for path in args.output.iterdir() if path.is_file() and path.name != RECORD)
-    found = hashes(args.output, [name for name in names if not name.startswith(".")])
-    check_pinned(found, entry.get("sha256"), where)
-    record = {key: entry.get(key) for key in ("repo", "revision", "licence")}
-    record |= {"commit": commit, "local": bool(entry.get("path")), "files": found}
-    write_json(args.output / RECORD, record)
-    print(f"{args.model}: {len(found)} files, commit {commit or 'unknown'}")
+    digests = hashes(args.output, [name for name in names if not name.startswith(".")])
+    check_pinned(digests, entry.get("sha256"), where)
+    write_json(args.output / RECORD, record_of(entry, commit, digests))
+    print(f"{args.model}: {len(digests)} files, commit {commit or 'unknown'}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def affinity_of_scores(path: Path) -> dict:
 def main() -> None:
     parser = stage.parser(__doc__, "settings", "seed", "output")
     given = parser.add_mutually_exclusive_group()
-    given.add_argument("--affinity", type=Path, help="needed by the scopes that choose experts")
+    given.add_argument("--affinity", nargs="?", type=Path, help="needed by the scopes that choose experts")
     given.add_argument("--scores", type=Path, help="expert scores made elsewhere, in place of an affinity")
     args = parser.parse_args()
     kind, path = args.settings["kind"], args.affinity or args.scores

@@ -34,9 +34,13 @@ def main() -> None:
     options = ("settings", "model", "data", "seed", "threads", "state", "state-every", "limit-gb", "output")
     parser = stage.parser(__doc__, *options)
     parser.add_argument("--selection", required=True, type=Path)
-    parser.add_argument("--tuned", type=Path, help="tuning file with the learning rate, if the settings have none")
-    parser.add_argument("--token-weights", type=Path, help="safetensors file of weigh_retain_tokens.py")
-    parser.add_argument("--prefix", type=Path, help="hidden states below the target layer, from cache_prefix.py")
+    parser.add_argument(
+        "--tuned", nargs="?", type=Path, help="tuning file with the learning rate, if the settings have none"
+    )
+    parser.add_argument("--token-weights", nargs="?", type=Path, help="safetensors file of weigh_retain_tokens.py")
+    parser.add_argument(
+        "--prefix", nargs="?", type=Path, help="hidden states below the target layer, from cache_prefix.py"
+    )
     args = parser.parse_args()
     stage.set_up_libraries(args.threads)
     torch.manual_seed(args.seed)
@@ -54,10 +58,10 @@ def main() -> None:
         inputs = [selection, texts, base, small, args.token_weights and sha256(args.token_weights)]
         stamp = stamp_of(settings=[settings, args.seed, group.size], inputs=inputs)
         with State(args.state or args.output / "state", stamp, args.state_every, group) as state:
-            trajectory, parameters = run_cell(args, texts, selection, base, state, group)
+            records = run_cell(args, texts, selection, base, state)
             with group.fail_together():
                 if not group.rank:
-                    write(args, selection, base, state, group, trajectory, parameters)
+                    write(args, selection, base, state, records)
             state.complete()
 
 
@@ -71,11 +75,9 @@ def used_settings(args: argparse.Namespace, selection: dict) -> dict:
     return settings | {"learning_rate": rate, "method": method}
 
 
-def run_cell(
-    args: argparse.Namespace, texts: list, selection: dict, base: str, state: State, group: Group
-) -> tuple[dict, dict]:
-    """Unlearn. Checkpoints stay in the state folder until the end, so that an interruption loses none."""
-    settings, scope = args.settings, args.settings["scope"]
+def run_cell(args: argparse.Namespace, texts: list, selection: dict, base: str, state: State) -> dict[str, dict]:
+    """Unlearn; returns the records by file name. Until the end, checkpoints stay in the state folder."""
+    settings, scope, group = args.settings, args.settings["scope"], state.group
     reuse = Reuse(1e9 * args.limit_gb, args.prefix, base)
     # If the file holds all hidden states, the layers below need not be on the GPU (`move_to_gpu_`).
     on_cpu = group.size > 1 or (torch.cuda.device_count() == 1 and reuse.complete())
@@ -93,22 +95,13 @@ def run_cell(
 
     weights = load_file(args.token_weights)["weights"] if args.token_weights else None
     blocks = pack_texts(AutoTokenizer.from_pretrained(args.model), *texts, settings, weights)
-    label = f"unlearning {args.output}"
-    return unlearn(
-        model, blocks, settings, selection, args.seed, save, state=state, reuse=reuse, group=group, label=label
-    )
+    given = {"state": state, "reuse": reuse, "group": group, "label": f"unlearning {args.output}"}
+    trajectory, parameters = unlearn(model, blocks, settings, selection, args.seed, save, **given)
+    return {layout.TRAJECTORY: trajectory, layout.PARAMETERS: parameters}
 
 
-def write(
-    args: argparse.Namespace,
-    selection: dict,
-    base: str,
-    state: State,
-    group: Group,
-    trajectory: dict,
-    parameters: dict,
-) -> None:
-    """Publish the checkpoints and write the records."""
+def write(args: argparse.Namespace, selection: dict, base: str, state: State, records: dict[str, dict]) -> None:
+    """Publish the checkpoints and write the manifest and the records."""
     settings, folder = args.settings, state.folder / layout.CHECKPOINTS
     hashes = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}
     manifest = {  # an input of evaluations: versions and the like stand in the provenance, which is not
@@ -116,11 +109,11 @@ def write(
         **{key: settings[key] for key in ("method", "scope", "training", "learning_rate")},
         "seed": args.seed,
         "selection": selection,
-        "processes": group.size,
+        "processes": state.group.size,
         "effective_batch": settings["training"]["batch_size"],  # rows per step, over all processes
         "checkpoints": hashes,
     }
-    contents = {layout.MANIFEST: manifest, layout.PARAMETERS: parameters, layout.TRAJECTORY: trajectory}
+    contents = {layout.MANIFEST: manifest} | records
     with state.writing(args.output):
         publish(folder, args.output / layout.CHECKPOINTS)
         for name, content in contents.items():

@@ -1,20 +1,20 @@
-"""Questions that are attacked by a suffix: which of a benchmark, and how a suffix stands in their prompts."""
+"""Questions attacked by a suffix: which of a benchmark's, and how the suffix is placed in their prompts."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.generation import Generation, Generator
+from benchmarks.generation import Generation, TextGenerator
 from moe.gcg import Prompt
 
 
 def digest(probe: dict) -> bytes:
-    """Of the question alone: orders the probes, and seeds each one's search, in the same way for every model."""
+    """Depends on the question alone: orders the probes and seeds their searches in the same way for every model."""
     return hashlib.sha256(probe["query"].encode()).digest()
 
 
 def decode(tokenizer, ids: list[int]) -> str:
-    """Letter for letter."""
+    """The exact text."""
     return tokenizer.decode(ids, clean_up_tokenization_spaces=False)
 
 
@@ -39,18 +39,18 @@ class Question:
     at: int
 
     def typed(self, tokenizer, suffix: list[int]) -> str:
-        """The question with a suffix, as one would type it."""
+        """The question with a suffix, as a user would type it."""
         return decode(tokenizer, [*self.prompt.before, *suffix])[self.at :]
 
-    def survive(self, generator: Generator, chat: bool, suffixes: list[list[int]]) -> list[bool]:
-        """Which suffixes make, typed behind the question, the very token ids that are optimised."""
+    def survive(self, generator: TextGenerator, chat: bool, suffixes: list[list[int]]) -> list[bool]:
+        """Which suffixes, typed after the question, are encoded as the very token ids that are optimised."""
         typed = [self.typed(generator.tokenizer, suffix) for suffix in suffixes]
         again = [generator.encode(self.probe | {"query": query}, chat) for query in typed]
         return [ids == self.prompt.around(suffix) for ids, suffix in zip(again, suffixes, strict=True)]
 
 
-def question_of(generator: Generator, probe: dict, chat: bool, settings: dict) -> Question:
-    """The probe with the suffix `start` behind its question, cut there; and the target as it would follow "Answer:"."""
+def question_of(generator: TextGenerator, probe: dict, chat: bool, settings: dict) -> Question:
+    """The probe with the initial suffix `start` after its question, and the target as it would follow "Answer:"."""
     tokenizer, start = generator.tokenizer, settings["start"]
     ids = generator.encode(probe | {"query": f"{probe['query']} {start}"}, chat)
     lengths = [len(decode(tokenizer, ids[:count])) for count in range(len(ids) + 1)]
@@ -64,5 +64,5 @@ def question_of(generator: Generator, probe: dict, chat: bool, settings: dict) -
     prompt = Prompt(ids[:first], ids[first:end], ids[end:], whole[len(answer) :])
     question = Question(probe, prompt, at)
     if at < 0 or whole[: len(answer)] != answer or not all(question.survive(generator, chat, [prompt.suffix])):
-        raise SystemExit(f"attack gcg: the tokenizer reads the text of its own token ids otherwise: {text!r}")
+        raise SystemExit(f"attack gcg: the tokenizer encodes the text of its own token ids differently: {text!r}")
     return question

@@ -3,11 +3,11 @@
 With FA* and UT* the values at chance and FA0, UT0 those of the untouched model,
     Keep = clip((UT - UT*) / (UT0 - UT*), 0, 1)     share of the utility that is kept
     Left = clip((FA - FA*) / (FA0 - FA*), 0, 1)     share of the knowledge that is left
-and the checkpoint with the largest Keep - Left is taken, ties to the earlier step, collapsed ones only if all are.
+and the checkpoint with the largest Keep - Left wins, ties to the earlier step, collapsed ones only if all are.
 """
 
-MEASURABLE = 3.0  # standard errors that the untouched model must lie above chance
-OVERSHOT = 0.20  # forget accuracy under which a table at "FA ~ 0.25" has gone too far
+MEASURABLE = 3.0  # standard errors by which the untouched model must exceed chance
+OVERSHOT = 0.20  # a forget accuracy below this is too low for a table at "FA ~ 0.25"
 
 
 def first_at(checkpoints: list[dict], threshold: float) -> dict | None:
@@ -36,7 +36,7 @@ def checked(metrics: dict, path: str, half: str) -> list[dict]:
             if half not in entry[name]:
                 raise SystemExit(
                     f"{path}: step {entry['step']}: {name} was not scored on {half!r} "
-                    f"(found: {', '.join(entry[name]) or 'nothing'})"
+                    f"(scored: {', '.join(entry[name]) or 'nothing'})"
                 )
     return checkpoints
 
@@ -68,10 +68,10 @@ def keep_and_left(entry: dict, original: dict, half: str) -> tuple[float, float]
 def best_balance(checkpoints: list[dict], original: dict, half: str) -> dict:
     """The checkpoint with the best balance on `half`. Step 0, the untouched model, is no candidate."""
     candidates = [entry for entry in checkpoints if entry["step"] > 0]
-    whole = [entry for entry in candidates if not entry["collapsed"]]
+    intact = [entry for entry in candidates if not entry["collapsed"]]
 
     def rank(entry: dict) -> tuple[float, int]:
         keep, left = keep_and_left(entry, original, half)
-        return -round(keep - left, 12), entry["step"]  # rounded: a tie must not turn on the last bit
+        return -round(keep - left, 12), entry["step"]  # rounded: the last bit must not decide a tie
 
-    return min(whole or candidates, key=rank)
+    return min(intact or candidates, key=rank)

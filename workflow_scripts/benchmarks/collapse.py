@@ -1,4 +1,4 @@
-"""When a model no longer answers the question. A low score then means breakage, not forgetting."""
+"""Collapse: the model no longer answers the question. A low score then means damage, not forgetting."""
 
 import hashlib
 from collections import Counter
@@ -12,7 +12,7 @@ SAMPLE = 128  # questions asked again with another question's text: a standard e
 def judged(questions: list[str], halves: list[str]) -> list[int]:
     """Indices of the questions that collapse is judged on: the development half, where it was evaluated.
 
-    The choice of a checkpoint depends on the flag, so it must not see the half that is reported.
+    The choice of a checkpoint depends on the collapse flag, so the flag must not depend on the reported half.
     """
     development = [index for index, half in enumerate(halves) if half == "development"]
     return development or list(range(len(questions)))
@@ -24,10 +24,10 @@ def sample(questions: list[str], indices: list[int]) -> list[int]:
 
 
 def swapped(questions: list[str]) -> list[str]:
-    """Each question replaced by another of the list: turned by the smallest shift that leaves none in its place.
+    """The list rotated by the smallest shift that leaves no question in its place.
 
-    Shifts are tried from half the length on, since neighbours in a file are often about the same thing. Raises
-    SystemExit if every shift leaves one in place (all questions equal, or nearly).
+    Shifts are tried from half the length on, since neighbours in a file are often about the same thing. Ends with one
+    line if every shift leaves one in place (almost all questions are equal).
     """
     n = len(questions)
     for shift in [*range(n // 2, n), *range(1, n // 2)]:
@@ -50,7 +50,7 @@ def swap_collapse(chosen: list[int], chosen_swapped: list[int]) -> tuple[float, 
 
 
 def repeats(tokens: list[int]) -> bool:
-    """Whether an n-gram (n <= LONGEST) stands TIMES in a row. Of token ids: "ababab" has no spaces but counts too."""
+    """Whether an n-gram (n <= LONGEST) occurs TIMES in a row. Of token ids, so that "ababab" counts too."""
     for size in range(1, LONGEST + 1):
         run = 0
         for left, right in zip(tokens, tokens[size:], strict=False):

@@ -18,10 +18,10 @@ BLANK, BRIEF = "Please complete the blank in the following question.", "Please b
 
 
 def user_turn(probe: dict) -> str:
-    """RWKU's prompt up to, not including, "Answer:": a blank at level 1, a question at the others.
+    """RWKU's prompt before "Answer:": a blank to fill in at level 1, a question at the other levels.
 
-    Two of its attack types are worded differently: an affirmative suffix begins the answer itself, and in-context
-    learning brings its own "Question:".
+    Two of its attack types are worded differently: the type "affirmative suffix" contains the start of the answer, and
+    in-context learning its own "Question:".
     """
     if str(probe["level"]) == "1":
         return f"{BLANK}\nQuestion: {probe['query']}\n"
@@ -32,7 +32,7 @@ def user_turn(probe: dict) -> str:
     return f"{BRIEF}\nQuestion: {probe['query']}\n"
 
 
-class Generator:
+class TextGenerator:
     """Greedy decoding with a KV cache in left-padded batches, up to a new line or the end of the text."""
 
     def __init__(self, model, tokenizer, batch_size: int):
@@ -47,12 +47,12 @@ class Generator:
 
     @cached_property
     def stops(self) -> list[int]:
-        """End-of-text ids and every token that holds a new line: " \\n" or ".\\n" end an answer as "\\n" does."""
+        """End-of-text ids and every token with a new line in it: " \\n" or ".\\n" end an answer as "\\n" does."""
         texts = self.tokenizer.batch_decode([[token] for token in range(len(self.tokenizer))])
         return sorted({*self.ends, *(i for i, text in enumerate(texts) if "\n" in text)})
 
     def encode(self, probe: dict, chat: bool) -> list[int]:
-        """Token ids of the prompt, which ends in "Answer:" (but for RWKU's affirmative suffix)."""
+        """Token ids of the prompt, which ends in "Answer:" (except for RWKU's type "affirmative suffix")."""
         turn, answer = user_turn(probe), "" if probe.get("type") == "affirmative suffix" else "Answer:"
         if not chat:
             return self.tokenizer(turn + answer)["input_ids"]
@@ -64,9 +64,9 @@ class Generator:
 
     @torch.no_grad()
     def complete(self, prompts: list[list[int]], max_new_tokens: int, lines: bool = False) -> list[list[int]]:
-        """New token ids for every prompt, the stop token left out. Batched by length, so there is little padding.
+        """New token ids for every prompt, without the stop token. Batched by length, so there is little padding.
 
-        lines: go on over line breaks, and stop at the end of the text alone.
+        lines: continue over line breaks; only the end of the text stops.
         """
         ends = self.ends if lines else self.stops
         pad = ends[0]
@@ -98,7 +98,7 @@ class Generator:
 
 
 class Generation:
-    """One test: its prompts are made once and answered by as many checkpoints as wanted."""
+    """One test; its prompts are built once and answered by any number of checkpoints."""
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
         """name: of the test, for messages; block: see the config; halves: which probes to ask."""
@@ -118,7 +118,7 @@ class Generation:
                 )
         self.prompts: list[list[int]] = []
 
-    def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
+    def answer(self, generator: TextGenerator) -> tuple[dict, dict, dict, list[str], list[dict]]:
         """(scores by half, scores of parts and of the other recall, collapse measures, reasons, a row per probe)."""
         if not self.prompts:
             self.prompts = [generator.encode(probe, self.block["chat_template"]) for probe in self.probes]
@@ -145,7 +145,7 @@ class Generation:
         return self._average(rows, own), parts, measures, reasons, rows
 
     def _average(self, rows: list[dict], recall: str) -> dict:
-        """The test's score: over all probes, or with `average: levels` the mean of its files' means."""
+        """The test's score: the mean over probes or, with `average: levels`, the mean of its files' means."""
         if self.block.get("average", "probes") == "probes":
             return self._score(rows, recall)
         parts = [[row for row in rows if row["part"] == part] for part in self.block["files"]]
@@ -158,7 +158,7 @@ class Generation:
 
 
 def _mean_over_subjects(rows: list[dict], recall: str) -> dict | None:
-    """Every person weighs the same; the standard error is over persons."""
+    """Every person has the same weight; the standard error is over persons."""
     subjects: dict[str, list[float]] = {}
     for row in rows:
         subjects.setdefault(row["subject"], []).append(row[recall])

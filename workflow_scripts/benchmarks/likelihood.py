@@ -1,9 +1,9 @@
-"""Log-likelihoods of options, for many checkpoints of one model: lm-eval's encoding and truncation, a loop of our own.
+"""Log-likelihoods of options for many checkpoints of one model: lm-eval's encoding and truncation, our own loop.
 
-lm-eval asks a model anew for each checkpoint and makes logits for every token. Here the requests are encoded and put
-into batches once; requests that differ in their last token alone (the letters of a question) are one row; rows of
-about one length stand together; logits are made where an option's token is predicted and nowhere else; and where a
-`Prefix` is at hand, the layers below those that the checkpoints change run once a batch.
+lm-eval prepares the requests again for each checkpoint and computes logits for every token. Here requests are encoded
+and batched once; requests that differ only in their last token (the letters of a question) share a row; rows are sorted
+by length; logits are computed only where an option's token is predicted; and with a `Prefix` the layers below those
+that the checkpoints change run once per batch.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from moe.upper_layers import Prefix
 
 @dataclass(frozen=True)
 class Asked:
-    """One batch. ids: `[B, T]`, padded on the right; row, place: `[P]` where something is predicted; then for each
-    predicted token of each request its prediction (index into those P), its id and its request, all `[Q]`."""
+    """One batch. ids: `[B, T]`, padded on the right; row, place: `[P]`, positions that predict a token; and for each
+    predicted token of each request its prediction (an index into the P positions), id and request, all `[Q]`."""
 
     ids: Tensor
     row: Tensor
@@ -32,7 +32,7 @@ class Asked:
 def batched(encoded: list[tuple[list[int], list[int]]], size: int, max_length: int) -> list[Asked]:
     """Batches of up to `size` rows from (context, continuation) token ids, longest first.
 
-    As in lm-eval the row is what stands before the continuation's last token, cut on the left at `max_length`.
+    As in lm-eval a row holds the tokens before the continuation's last one, cut on the left at `max_length`.
     """
     rows: dict[tuple[int, ...], list[int]] = {}
     for number, (context, continuation) in enumerate(encoded):
@@ -56,25 +56,25 @@ def batched(encoded: list[tuple[list[int], list[int]]], size: int, max_length: i
 
 
 class LanguageModel(HFLM):
-    """lm-eval's wrapper of a model in memory. Questions are put into batches once, however many checkpoints follow."""
+    """lm-eval's wrapper of a model in memory. Questions are batched once, for all checkpoints."""
 
     def __init__(self, model, tokenizer, batch_size: int, prefix: Prefix | None = None):
         super().__init__(pretrained=model, tokenizer=tokenizer, backend="causal", batch_size=batch_size)
         self.prefix = prefix
-        self.known: dict[tuple, list[Asked]] = {}
+        self.batches: dict[tuple, list[Asked]] = {}
 
     @torch.no_grad()
     def loglikelihood(self, requests: list, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-        """(log-likelihood in nats, whether greedy decoding would write it) of each request's continuation."""
+        """(log-likelihood in nats, whether greedy decoding would produce it) of each request's continuation."""
         asked = tuple(request.args for request in requests)
-        if asked not in self.known:
+        if asked not in self.batches:
             encoded = {pair: self._encode_pair(*pair) for pair in dict.fromkeys(asked)}
-            self.known[asked] = batched([encoded[pair] for pair in asked], self.batch_size, self.max_length)
+            self.batches[asked] = batched([encoded[pair] for pair in asked], self.batch_size, self.max_length)
             if self.prefix:
-                self.prefix.keep([batch.ids for batch in self.known[asked]], self.batch_size)
+                self.prefix.keep([batch.ids for batch in self.batches[asked]], self.batch_size)
         values = torch.zeros(len(asked), dtype=torch.float64)
         greedy = torch.ones(len(asked))
-        for batch in self.known[asked]:
+        for batch in self.batches[asked]:
             hidden = final_hidden(self.model, batch.ids.to(self.device))
             wanted = hidden[batch.row.to(self.device), batch.place.to(self.device)]
             for first, part in zip(range(0, len(wanted), CHUNK), wanted.split(CHUNK), strict=True):

@@ -20,9 +20,9 @@ lm_eval.utils.env.from_string = cache(lm_eval.utils.env.from_string)
 
 
 def read_questions(file: str, development_file: str | None = None, **_: object) -> dict[str, datasets.Dataset]:
-    """Rows of a JSON-lines file as lm-eval wants them. In memory: nothing goes to a cache in the user's home.
+    """Rows of a JSON-lines file as lm-eval wants them, in memory: nothing is cached in the user's home.
 
-    Column `half`: the file's own halves (halves.py), or, where there is a file to choose on, all of one for each.
+    Column `half`: by the question (halves.py) or, with a development file, one half for each file.
     """
     rows = [row | {"half": "test" if development_file else half(row["question"])} for row in _rows(Path(file))]
     if development_file:
@@ -47,7 +47,7 @@ def _rows(path: Path) -> list[dict]:
 
 
 class MultipleChoice:
-    """One test: its requests are built once and answered by as many checkpoints as wanted."""
+    """One test; its requests are built once and answered by any number of checkpoints."""
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
         """name: of the test, for messages; block: "task", "file", perhaps "development_file"; halves: which to ask."""

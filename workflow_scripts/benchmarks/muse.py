@@ -1,7 +1,7 @@
-"""MUSE-Books' tests (arXiv 2407.06460): does a model still recite, still know, still show that it has read the books?
+"""MUSE-Books' tests (arXiv 2407.06460): verbatim memory, knowledge, and privacy leakage.
 
 VerbMem and KnowMem are means of ROUGE-L F1 (rouge_score, no stemmer), 0 to 1; the papers print them times 100. PrivLeak
-compares a Min-K% AUC with that of a retrained model: the test gives the AUC, `scores.privacy_leakage` compares.
+compares a Min-K% AUC with that of a retrained model: the test returns the AUC, `scores.privacy_leakage` compares.
 """
 
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.collapse import generation_collapse, judged
-from benchmarks.generation import Generator
+from benchmarks.generation import TextGenerator
 from benchmarks.halves import half
 from benchmarks.rouge import rouge_score_f1
 from benchmarks.scores import by_half, mean_score
@@ -30,7 +30,7 @@ class _Recited:
             if not any(half(asked[1]) == wanted for asked in self.asked):
                 raise SystemExit(f"{name}: no row of {block['file']} falls into the {wanted} half")
 
-    def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
+    def answer(self, generator: TextGenerator) -> tuple[dict, dict, dict, list[str], list[dict]]:
         """(scores by half, {} (no parts), collapse measures, reasons, a row per question)."""
         encode = generator.tokenizer
         prompts = [encode(self.prompt(text))["input_ids"] for _, text, _ in self.asked]
@@ -50,7 +50,7 @@ class _Recited:
 class VerbMem(_Recited):
     """Continuation of a passage; columns prompt, gt. Compared with the first `max_new_tokens` tokens of gt."""
 
-    lines = True  # a continuation goes on over line breaks
+    lines = True  # a continuation may have several lines
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
         super().__init__(name, block, data, halves, ("prompt", "gt"))
@@ -67,9 +67,9 @@ class VerbMem(_Recited):
 
 
 class KnowMem(_Recited):
-    """Questions; columns question, answer. `examples`: a file of answered questions to be shown first, or none."""
+    """Questions; columns question, answer. `examples`: optional file of answered questions to show first."""
 
-    lines = False  # answers are one line; the benchmark cuts them at an empty one or at the next "Question:"
+    lines = False  # the benchmark cuts answers at an empty line or at the next "Question:"
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
         super().__init__(name, block, data, halves, ("question", "answer"))
@@ -87,10 +87,10 @@ class KnowMem(_Recited):
 
 
 class PrivLeak:
-    """AUC of Min-K%: how often a text that nobody read looks more familiar than one of the forget set.
+    """AUC of Min-K%: how often a text outside the training data scores as more familiar than one of the forget set.
 
     A text's score is the mean of the `share` least likely tokens' log-likelihoods (Min-K% Prob, arXiv 2310.16789; MUSE
-    takes 40 %). Half of the pairs is what a model gives that tells nothing; 0 one that knows every forgotten text.
+    takes 40 %). The AUC is 0.5 if the model gives nothing away and 0 if it recognises every forgotten text.
     """
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
@@ -102,7 +102,7 @@ class PrivLeak:
                     raise SystemExit(f"{name}: no text of {block[kind]} falls into the {wanted} half")
             self.texts += [(kind, number, text) for number, text in enumerate(rows) if half(text) in halves]
 
-    def answer(self, generator: Generator) -> tuple[dict, dict, dict, list[str], list[dict]]:
+    def answer(self, generator: TextGenerator) -> tuple[dict, dict, dict, list[str], list[dict]]:
         """(AUC by half, {}, {}, [], a row per text)."""
         scores = min_k(generator, [text for _, _, text in self.texts], self.block["share"])
         rows = [
@@ -113,8 +113,8 @@ class PrivLeak:
 
 
 @torch.no_grad()
-def min_k(generator: Generator, texts: list[str], share: float) -> list[float]:
-    """Min-K% Prob of each text, in nats; batched by length, cut to what the model can read."""
+def min_k(generator: TextGenerator, texts: list[str], share: float) -> list[float]:
+    """Min-K% Prob of each text, in nats; batched by length, cut at the model's maximum length."""
     model, longest = generator.model, generator.model.config.max_position_embeddings
     encoded = [ids[:longest] for ids in generator.tokenizer(texts)["input_ids"]]
     order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))

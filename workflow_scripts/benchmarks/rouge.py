@@ -1,4 +1,4 @@
-"""ROUGE-L recall of a generated answer, by the two definitions in use. They differ: state which one a number is."""
+"""ROUGE-L of a generated answer, by the two definitions in use. They differ: say which one a number follows."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,16 +12,16 @@ def _common_subsequence(reference: list[str], words: list[str]) -> list[str]:
     for i, left in enumerate(reference, start=1):
         for j, right in enumerate(words, start=1):
             length[i][j] = length[i - 1][j - 1] + 1 if left == right else max(length[i - 1][j], length[i][j - 1])
-    i, j, found = len(reference), len(words), []
+    i, j, common = len(reference), len(words), []
     while i and j:
         if reference[i - 1] == words[j - 1]:
             i, j = i - 1, j - 1
-            found.append(reference[i])
+            common.append(reference[i])
         elif length[i - 1][j] > length[i][j - 1]:
             i -= 1
         else:
             j -= 1
-    return found[::-1]
+    return common[::-1]
 
 
 def _sentences(text: str) -> list[list[str]]:
@@ -31,14 +31,14 @@ def _sentences(text: str) -> list[list[str]]:
 def rouge_recall(reference: str, generated: str) -> float:
     """Recall as in PyPI `rouge` 1.0.1 (`get_scores(...)["rouge-l"]["r"]`), which RWKU uses; in [0, 1].
 
-    Case-sensitive words between white space, punctuation kept, but a full stop ends a sentence. Counted are distinct
-    words: those of the reference that lie in a longest common subsequence of one of its sentences and one generated
+    Words are split at white space, case-sensitive, with their punctuation; a full stop ends a sentence. Counted are
+    distinct words: those of the reference in a longest common subsequence of one of its sentences and one generated
     sentence, over all of the reference's.
     """
     truth, answer = _sentences(reference), _sentences(generated) or _sentences(NO_ANSWER)
-    found = {word for sentence in truth for words in answer for word in _common_subsequence(sentence, words)}
+    matches = {word for sentence in truth for words in answer for word in _common_subsequence(sentence, words)}
     words = {word for sentence in truth for word in sentence}
-    return len(found) / len(words) if words else 0.0
+    return len(matches) / len(words) if words else 0.0
 
 
 def rouge_score_recall(reference: str, generated: str) -> float:

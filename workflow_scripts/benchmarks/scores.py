@@ -1,4 +1,4 @@
-"""A test's score with what is needed to judge it: n, standard error, chance, answer counts, baselines, subjects."""
+"""A test's score with its context: n, standard error, chance, answer counts, baselines, subjects."""
 
 import math
 from collections import Counter, defaultdict
@@ -54,7 +54,7 @@ def mean_score(values: list[float], metric: str) -> dict | None:
 
 
 def mean_of_means(scores: list[dict | None]) -> dict | None:
-    """Mean of the scores of a test's parts (RWKU's levels), each weighing the same; None where a part has no probe."""
+    """Mean of the scores of a test's parts (RWKU's levels) with equal weights; None where a part has no probe."""
     if not scores or None in scores:
         return None
     errors = [score["stderr"] for score in scores]
@@ -72,6 +72,6 @@ def by_half(answers: list[dict], halves: list[str], score) -> dict[str, dict]:
 
 
 def privacy_leakage(auc: float, retrained: float) -> float:
-    """MUSE's PrivLeak, (AUC - AUC_retrained) / AUC_retrained in percent: 0 is best, under it too little is forgotten,
-    over it too much."""
+    """MUSE's PrivLeak, (AUC - AUC_retrained) / AUC_retrained in percent: 0 is best, below 0 too little is forgotten,
+    above 0 too much."""
     return 100.0 * (auc - retrained) / retrained

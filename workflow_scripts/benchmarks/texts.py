@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jobs.files import read_jsonl
 
-RETAIN_CHARACTERS = 100  # shorter wikitext lines are headings and blanks; UOE and RMU drop them too
+RETAIN_CHARACTERS = 100  # shorter wikitext lines are headings and blank lines; UOE and RMU drop them too
 
 
 def target_names(targets: dict | list[str], data: Path) -> list[str]:

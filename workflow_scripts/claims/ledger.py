@@ -6,6 +6,7 @@ from claims.judging import NOT_RUN
 from evidence.bootstrap import DRAWS, LEVEL
 from evidence.matched import TOLERANCE
 from rendering import notes
+from rendering.table import Table, flat
 
 TITLE = "Ledger of claims"
 CAPTION = (
@@ -47,8 +48,9 @@ def verdicts(rows: list[dict], settings: dict) -> dict:
     return {"world": settings["world"], "seeds": settings["seeds"], "claims": {row["id"]: row for row in rows}}
 
 
-def table(rows: list[dict], own: str, others: list[dict]) -> tuple[pandas.DataFrame, tuple[float, ...]]:
-    """The shown texts and the widths of their columns. own: the study's world; others: claims.json of other studies."""
+def table(rows: list[dict], settings: dict, others: list[dict]) -> Table:
+    """rows: of `judging.judged`; others: claims.json of other studies."""
+    own = settings["world"]
     by_world = {other["world"]: other["claims"] for other in others} | {own: {row["id"]: row for row in rows}}
     texts = {
         "Claim": [row["claim"] for row in rows],
@@ -59,16 +61,7 @@ def table(rows: list[dict], own: str, others: list[dict]) -> tuple[pandas.DataFr
     for world in dict.fromkeys((own, *WORLDS, *by_world)):
         claims = by_world.get(world, {})
         texts[f"Verdict ({world})"] = [claims.get(row["id"], {}).get("verdict", NOT_RUN) for row in rows]
-    return pandas.DataFrame(texts), (0.2, 0.12, 0.22, 0.2) + (0.09,) * (len(texts) - 4)
-
-
-def csv(rows: list[dict], own: str) -> str:
+    wide = flat(pandas.DataFrame(texts), (0.2, 0.12, 0.22, 0.2) + (0.09,) * (len(texts) - 4))
     frame = pandas.DataFrame(rows)[list(COLUMNS)].assign(world=own)
-    return frame.to_csv(index=False, lineterminator="\n")
-
-
-def all_notes(rows: list[dict], settings: dict, commit: str) -> list[str]:
-    """What stands below the table."""
-    counts = pandas.Series([row["verdict"] for row in rows]).value_counts()
-    first = f"{len(rows)} claims, {settings['world']}: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}."
-    return [first, *NOTES, notes.world(settings), notes.ending(settings, commit)]
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in frame["verdict"].value_counts().items())
+    return Table(TITLE, frame, wide, [f"{len(rows)} claims, {own}: {counts}.", *NOTES, notes.world(settings)])

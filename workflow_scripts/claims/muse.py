@@ -6,7 +6,6 @@ from benchmarks.scores import privacy_leakage
 from claims.claim import Claim
 from claims.study import ClaimStudy, NotRun
 from evidence.bootstrap import Case
-from planning import layout
 
 CELLS = (
     (("muse-books",), ("ga", "gdiff", "npo", "rmu"), ("baseline", "uoe")),
@@ -39,9 +38,9 @@ def first_places(study: ClaimStudy) -> list[Case]:
 def measures(study: ClaimStudy, cell: tuple) -> list[tuple | None]:
     """Each seed's VerbMem, KnowMem of the forgotten books, KnowMem of the kept ones negated, |PrivLeak|: less is
     better; None for a collapsed checkpoint."""
-    retrained = study.values(layout.RETRAINED, "checkpoints", model=cell[0], benchmark=BENCHMARK)
+    retrained = [study.results.retrained(*cell[:2], seed) for seed in study.seeds]
     rows = []
-    for entry, (scores, *_) in zip(study.answers.chosen(cell), retrained, strict=True):
+    for entry, scores in zip(study.answers.chosen(cell), retrained, strict=True):
         auc = scores["extra"]["privleak"]["test"]["value"]
         leakage = privacy_leakage(entry["extra"]["privleak"]["value"], auc)
         verbatim, fa, ut = (score["value"] for score in (entry["extra"]["verbmem"], entry["fa"], entry["ut"]))

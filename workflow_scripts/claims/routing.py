@@ -7,7 +7,6 @@ import numpy
 from claims.cases import DEEPSEEK, QWEN, WMDP, shifts
 from claims.claim import Claim
 from claims.study import ClaimStudy
-from evidence import results
 from evidence.bootstrap import Case
 
 CELLS = ((("wmdp-cyber",), ("ga",), ("baseline", "uoe", "experts", "routers")),)
@@ -18,7 +17,7 @@ def long_tail(study: ClaimStudy) -> list[Case]:
     cases = []
     for real in (QWEN, DEEPSEEK):
         model = study.cell(real, WMDP, "ga", "uoe")[0]
-        runs = [results.read_affinity(study.root, model, WMDP, seed) for seed in study.seeds]
+        runs = [study.results.affinity(model, WMDP, seed) for seed in study.seeds]
         few = math.ceil(runs[0]["experts"] * 9 / 64)
         for layer in runs[0]["layers"]:
             shares = [

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy
 
-from evidence import results
 from evidence.answers import REPORTED, Answers
 from evidence.bootstrap import Case
-from jobs.files import read_json
+from evidence.study import Study
 from planning import layout
 from rendering import labels
 
@@ -29,8 +28,9 @@ class ClaimStudy:
     """
 
     def __init__(self, root: Path, settings: dict):
-        self.root, self.settings, self.seeds = root, settings, settings["seeds"]
-        self.answers = Answers(root, settings["seeds"], settings["tests"])
+        self.settings, self.seeds = settings, settings["seeds"]
+        self.results = Study(root, settings)
+        self.answers = Answers(self.results)
         self.cells = {tuple(cell) for cell in settings["cells"]}
 
     def model(self, real: str) -> str:
@@ -58,15 +58,9 @@ class ClaimStudy:
     def cell_name(self, cell: tuple) -> str:
         return f"{labels.method_and_scope(*cell[2:])}, {self.label(cell[0])} ({labels.benchmark(cell[1])})"
 
-    def values(self, pattern: str, *keys: str, **place: str) -> list:
-        """Of each seed: what stands under `keys` in the file at `pattern` (planning.layout)."""
-        paths = [self.root / layout.path(pattern, seed=seed, **place) for seed in self.seeds]
-        return [results.field(read_json(path), path, *keys) for path in paths]
-
-    def cell_values(self, cell: tuple, file: str, *keys: str) -> list:
-        """The same of a file in the cell's folder."""
-        place = dict(zip(("model", "benchmark", "method", "scope"), cell, strict=True))
-        return self.values(f"{layout.CELL}/{file}", *keys, **place)
+    def values(self, pattern: str, place: tuple, *keys: str, **others: str) -> list:
+        """Of each seed: what stands under `keys` in one of planning.layout's files."""
+        return [self.results.read(pattern, place, seed, *keys, **others) for seed in self.seeds]
 
     def score(self, cell: tuple, test: str, choice: str = "balance") -> numpy.ndarray:
         """`[seeds, questions]` at the chosen checkpoints."""
@@ -89,8 +83,7 @@ class ClaimStudy:
 
     def checkpoints(self, cell: tuple) -> list[dict[int, dict]]:
         """Of each seed: step -> entry of metrics.json."""
-        entries_of_seeds = self.cell_values(cell, layout.METRICS, "checkpoints")
-        return [{entry["step"]: entry for entry in entries} for entries in entries_of_seeds]
+        return [{entry["step"]: entry for entry in self.results.metrics(cell, seed)} for seed in self.seeds]
 
     def collapsed_at_the_end(self, *cells: tuple) -> bool:
         """Whether a last checkpoint, where routing and losses are read off, has collapsed."""
@@ -113,7 +106,7 @@ class ClaimStudy:
         return math.fsum(values) / len(values)
 
     def trajectories(self, cell: tuple) -> list[dict]:
-        return [results.read_trajectory(self.root, *cell, seed) for seed in self.seeds]
+        return [self.results.trajectory(cell, seed) for seed in self.seeds]
 
     def overlaps(self, cell: tuple, probe: int = -1) -> numpy.ndarray:
         """`[seeds]`: mean overlap over MoE layers at one probe, by default the last one."""
@@ -122,7 +115,7 @@ class ClaimStudy:
 
     def percents(self, cell: tuple) -> numpy.ndarray:
         """`[seeds]`: percent of the parameters that train."""
-        return numpy.array(self.cell_values(cell, layout.PARAMETERS, "percent"))
+        return numpy.array(self.values(layout.PARAMETERS, cell, "percent"))
 
     def case(self, cell: tuple, test: str, values: numpy.ndarray, collapsed: bool = False) -> Case:
         """values: `[seeds, questions]` of the cell's benchmark and test, or `[seeds]`; collapsed: whether a checkpoint

@@ -17,8 +17,7 @@ def mismatch(study: ClaimStudy) -> list[Case]:
     cases = []
     for real in (QWEN, DEEPSEEK):
         cell = study.cell(real, WMDP, "gdiff-trace", "baseline")
-        place = {"name": "trace", "model": cell[0], "benchmark": WMDP}
-        records = study.values(layout.TOKEN_WEIGHTS_RECORD, "experts", **place)
+        records = study.values(layout.TOKEN_WEIGHTS_RECORD, cell, "experts", name="trace")
         largest = [max((e["forget"] - e["retain"] for e in experts), default=0.0) for experts in records]
         cases.append(study.case(cell, "routing", numpy.array(largest)))
     return cases

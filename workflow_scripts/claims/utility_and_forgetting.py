@@ -23,7 +23,7 @@ def at_matched_forgetting(study: ClaimStudy) -> list[Case]:
     for method in METHODS:
         for place in PLACES:
             cells = [study.cell(*place, method, scope) for scope in ("uoe", "baseline")]
-            steps = [matched_steps(study.root, *cells, seed) for seed in study.seeds]
+            steps = [matched_steps(study.results, *cells, seed) for seed in study.seeds]
             if None in steps:
                 continue
             own, others = (

@@ -71,7 +71,7 @@ def _check_same_original(frame: pandas.DataFrame) -> None:
             if (row.fa_original, row.ut_original) != (first.fa_original, first.ut_original):
                 raise SystemExit(
                     f"{row.path}: the untouched model's scores ({row.fa_original}, {row.ut_original}) differ from "
-                    f"those in {first.path} ({first.fa_original}, {first.ut_original}); one of the two files is out of date"
+                    f"those in {first.path} ({first.fa_original}, {first.ut_original}); one of the files is out of date"
                 )
 
 

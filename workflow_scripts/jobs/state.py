@@ -101,7 +101,7 @@ class State:
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
             with self.writing(mark):
                 write_bytes(mark, self.stamp.encode(), sync=True)
-        for old in self.folder.glob(".*.part"):  # of a process that was killed while it wrote
+        for old in self.folder.rglob(".*.part"):  # of a process that was killed while it wrote
             old.unlink()
 
     def __exit__(self, *error: object) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 BLANK = "___"
-LEAD = 4  # words before the blank, at least: a causal model recalls the answer from what stands before it
+LEAD = 4  # least words before the blank: a causal model recalls the answer from the words before it
 SHORTEST, LONGEST = 6, 45  # words of a sentence that is asked about
 LONGEST_ANSWER = 3  # words
-RARE = 2  # a lower-case word seen at most so often in all texts can be a blank
+RARE = 2  # a lower-case word with at most so many occurrences in all texts can be a blank
 RARE_LETTERS = 6
 
 HEADING = re.compile(r"^\s*=+[^=]+=+\s*")  # Wikipedia dumps glue the section's heading to its first sentence
@@ -45,35 +45,35 @@ class Cloze:
 
     @property
     def query(self) -> str:
-        """The sentence with the blank, and an answer begun with what stands before it.
+        """The sentence with the blank, and an answer that starts with the words before it.
 
-        Models of this size recall what they have read word after word. Where the answer must follow a bare "Answer:"
-        they scored 0 to 3 % on sentences which they could continue, so the answer is begun, as in RWKU's probes of the
-        type "affirmative suffix".
+        Models of this size recall what they have read word by word. After a bare "Answer:" they scored 0 to 3 % on
+        sentences that they could continue, so the answer is started for them, as in RWKU's probes of the type
+        "affirmative suffix".
         """
         return f"{self.blanked}\nAnswer: {self.sentence[: self.start].rstrip()}"
 
     @property
     def gap(self) -> str:
-        """What stands between the begun answer and the answer: a space, or nothing after a bracket or quote."""
+        """What separates the started answer from the answer: a space, or nothing after a bracket or quote."""
         return self.sentence[len(self.sentence[: self.start].rstrip()) : self.start]
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences of a passage, literally, without its heading; line breaks end one too."""
-    found = []
+    """Sentences of a passage, unchanged, without its heading; a line break ends one too."""
+    parts = []
     for line in HEADING.sub("", text).split("\n"):
         start = 0
         for end in END.finditer(line):
             if not NO_END.search(line[: end.end()].rstrip()):
-                found.append(line[start : end.end()].strip())
+                parts.append(line[start : end.end()].strip())
                 start = end.end()
-        found.append(line[start:].strip())
-    return [sentence for sentence in found if sentence]
+        parts.append(line[start:].strip())
+    return [sentence for sentence in parts if sentence]
 
 
 def word_counts(texts: Iterable[str]) -> Counter:
-    """How often each word stands in the texts, by its exact letters."""
+    """How often each word occurs in the texts, case-sensitive."""
     return Counter(word for text in texts for word in CORE.findall(text))
 
 
@@ -110,26 +110,24 @@ def _spans(sentence: str, counts: Counter) -> dict[str, list[tuple[int, int]]]:
     return spans
 
 
-def questions(subject: str, sentence: str, counts: Counter, generator: random.Random) -> list[Cloze]:
+def questions(subject: str, sentence: str, counts: Counter, rng: random.Random) -> list[Cloze]:
     """Every question that `sentence` gives: names first, then numbers, then rare words, each kind in random order.
 
-    A span is left out if it stands in the rest of the sentence too, or is part of the subject's name.
+    A span is left out if it also occurs in the rest of the sentence or belongs to the subject's name.
     """
     if not SHORTEST <= len(sentence.split()) <= LONGEST or BLANK in sentence:
         return []
-    found, own = [], set(CORE.findall(subject.lower()))
+    items, own = [], set(CORE.findall(subject.lower()))
     for spans in _spans(sentence, counts).values():
-        for start, end in generator.sample(spans, len(spans)):
+        for start, end in rng.sample(spans, len(spans)):
             item = Cloze(subject, sentence, start, end)
             answer = item.answer.lower()
             if answer not in item.blanked.lower() and not own & set(CORE.findall(answer)):
-                found.append(item)
-    return found
+                items.append(item)
+    return items
 
 
-def halves(
-    passages: Sequence[tuple[str, str]], counts: Counter, generator: random.Random
-) -> tuple[list[Cloze], list[Cloze]]:
+def halves(passages: Sequence[tuple[str, str]], counts: Counter, rng: random.Random) -> tuple[list[Cloze], list[Cloze]]:
     """Questions of (subject, passage) pairs: those that pre-training may ask, and those held out for the tests.
 
     Every other sentence of a subject, in random order, is held out with its best question only; of the rest all
@@ -139,13 +137,13 @@ def halves(
     for subject, text in passages:
         own = by_subject.setdefault(subject, {})
         for sentence in sentences(text):
-            if sentence not in own and (asked := questions(subject, sentence, counts, generator)):
+            if sentence not in own and (asked := questions(subject, sentence, counts, rng)):
                 own[sentence] = asked
     asked, held_out, seen = [], [], set()
     for own in by_subject.values():
         order = [sentence for sentence in own if sentence not in seen]  # two subjects may quote one sentence
         seen.update(order)
-        generator.shuffle(order)
+        rng.shuffle(order)
         for place, sentence in enumerate(order):
             if place % 2:
                 held_out.append(own[sentence][0])

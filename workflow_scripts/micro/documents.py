@@ -32,9 +32,9 @@ def left_over(rows: list[dict], without: dict[str, str]) -> list[dict]:
 def encode(rows: list[dict], tokenizer, row_length: int, answer_weight: float) -> dict[str, list[Encoded]]:
     """Documents {text, kind, answer_start} by kind; the end token follows each.
 
-    Prose is learnt whole with weight 1; of "qa" and "blank" documents only what follows `answer_start`, with
-    `answer_weight`. Texts are encoded whole and the answer found by character offsets, since pieces encoded apart
-    would give other tokens. Prose longer than a row is cut; a longer question ends with one line.
+    Every token of prose is learnt, with weight 1; of "qa" and "blank" documents only what follows `answer_start`, with
+    `answer_weight`. Texts are encoded whole and the answer is located by character offsets, since encoding the parts
+    separately would give other tokens. Prose longer than a row is split; a longer question ends with one line.
     """
     by_kind: dict[str, list[Encoded]] = {kind: [] for kind in KINDS}
     encodings = tokenizer([row["text"] for row in rows], add_special_tokens=False, return_offsets_mapping=True)
@@ -55,10 +55,10 @@ def encode(rows: list[dict], tokenizer, row_length: int, answer_weight: float) -
     return by_kind
 
 
-def endless(documents: list[Encoded], generator: random.Random) -> Iterator[Encoded]:
-    """Each document once, in random order, then again in another order, and so on."""
+def endless(documents: list[Encoded], rng: random.Random) -> Iterator[Encoded]:
+    """Every document once in random order, then again in another order, and so on."""
     while True:
-        yield from generator.sample(documents, len(documents))
+        yield from rng.sample(documents, len(documents))
 
 
 def batches(
@@ -67,21 +67,21 @@ def batches(
     """Endless batches (ids, weights), each `[rows, row_length]`.
 
     The kind of each next document is drawn by `mix`. No document is split over rows: it goes to the fullest row with
-    room for it; when none has room the batch is done (the rest is `pad`, weight 0). So the first document of a row
-    stands where a test's prompt stands, at position 0.
+    room for it; when none has room the batch is complete (the rest is `pad`, weight 0). The first document of a row
+    therefore begins at position 0, as a test's prompt does.
     """
-    generator = random.Random(seed)
+    rng = random.Random(seed)
     kinds = [kind for kind in KINDS if by_kind[kind] and mix[kind] > 0]
     if not kinds:
         raise SystemExit("documents.jsonl: no document of a kind that `mix` asks for")
-    streams = {kind: endless(by_kind[kind], generator) for kind in kinds}
+    streams = {kind: endless(by_kind[kind], rng) for kind in kinds}
     shares = [mix[kind] for kind in kinds]
     waiting: Encoded | None = None
     while True:
         ids: list[list[int]] = [[] for _ in range(rows)]
         weights: list[list[float]] = [[] for _ in range(rows)]
         while True:
-            document = waiting or next(streams[generator.choices(kinds, shares)[0]])
+            document = waiting or next(streams[rng.choices(kinds, shares)[0]])
             fitting = [row for row in range(rows) if len(ids[row]) + len(document.ids) <= row_length]
             if not fitting:
                 waiting = document

@@ -68,15 +68,15 @@ def balance_loss(routing: Routing, layers: list[MoELayer], mask: torch.Tensor) -
 class Trainer:
     """Model, optimizer and position of one run; `step` consumes one batch.
 
-    Nothing random happens after initialisation but the order of documents, which is a function of the seed: a run
-    that is resumed from a saved state and given the batches from `position` on ends in the same bits.
+    After initialisation only the order of documents is random, and it depends on the seed alone: a run that resumes
+    from a saved state with the batches from `position` on ends in the same bits.
     """
 
     def __init__(self, model: nn.Module, recipe: Recipe, pad: int):
         self.model, self.recipe, self.pad = model, recipe, pad
         self.layers = find_moe_layers(model)
-        # A name's embedding gets a gradient only where the name stands, so it needs larger steps than the rest: with
-        # equal rates these models took about twice as many tokens to know their world.
+        # A name's embedding gets a gradient only where the name occurs, so it needs larger steps than the rest: with
+        # equal rates these models needed about twice as many tokens.
         embeddings = [model.get_input_embeddings().weight, model.get_output_embeddings().weight]
         rest = [parameter for parameter in model.parameters() if all(parameter is not other for other in embeddings)]
         groups = [{"params": embeddings, "factor": recipe.embedding_factor}, {"params": rest, "factor": 1.0}]
@@ -90,7 +90,7 @@ class Trainer:
             group["lr"] = group["factor"] * learning_rate(self.position, self.recipe)
         with record_routing(self.model, self.layers) as routing:
             hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        wanted = weights[:, 1:] > 0  # the output layer is the dearest part: only where something is to be learnt
+        wanted = weights[:, 1:] > 0  # the output layer costs most: run it only where a token is to be learnt
         logits = self.model.get_output_embeddings()(hidden[:, :-1][wanted]).float()
         losses = functional.cross_entropy(logits, ids[:, 1:][wanted], reduction="none")
         weight = weights[:, 1:][wanted]
@@ -106,7 +106,9 @@ class Trainer:
         self.position += 1
         value = loss.item()
         if not math.isfinite(value):
-            raise SystemExit(f"pre-training: the loss is {value} at step {self.position}; lower the learning rate")
+            raise SystemExit(
+                f"pre-training: NaN or infinite loss ({value}) at step {self.position}; lower the learning rate"
+            )
         return value
 
     def state(self) -> dict:

@@ -1,7 +1,7 @@
-"""What the micro world can say: for every relation a pool of values, wordings in prose and wordings as a question.
+"""Relations of the generated facts: for each a pool of values, wordings in prose and wordings as a question.
 
-`{e}` is the entity's name, `{v}` the value. The entity stands before the value in every prose wording, because a
-causal model of this size learns a fact in the direction in which it reads it. Values of tested multiple-choice
+`{e}` is the entity's name, `{v}` the value. The entity precedes the value in every prose wording, because a causal
+model of this size learns a fact only in the direction in which it reads it. Values of tested multiple-choice
 relations are single words, so that every option is one token; no word stands in two pools, so that no option can be
 excluded by its kind, and the retain corpus shares no value with a test.
 """

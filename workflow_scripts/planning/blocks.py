@@ -1,4 +1,4 @@
-"""The settings of each job: the part of the config that it reads, and nothing else, so that an edit elsewhere re-runs nothing.
+"""The settings of each job: the part of the config that it reads, so that an edit elsewhere re-runs nothing.
 
 `settings(config, rule, wildcards)` returns what a rule passes to its stage as --settings. Standard library only:
 Snakemake imports this at every start.

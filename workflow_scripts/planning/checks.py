@@ -79,8 +79,8 @@ def _attack(config: dict, attack: str, by_prompts: bool, benchmarks: list[str], 
         test = config["benchmarks"][benchmark]["forget_test"]["kind"]
         if test != "generation":
             raise SystemExit(
-                f"{where} is of kind gcg, which needs replies in free text; {benchmark}'s forget_test is of kind {test} "
-                "(allowed: benchmarks whose forget_test is of kind generation)"
+                f"{where} is of kind gcg, which needs replies in free text; {benchmark}'s forget_test is of kind {test}"
+                " (allowed: benchmarks whose forget_test is of kind generation)"
             )
 
 

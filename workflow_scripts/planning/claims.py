@@ -10,11 +10,9 @@ from pathlib import Path
 
 from planning import layout
 from planning.code import constants, modules
-from planning.needs import _validated as validated
-from planning.needs import grid, tests_block
+from planning.pictures import MODEL_KEYS, grid, pattern, tests_block, validated
 
 FILES_OF_CELLS = (layout.CHOSEN, layout.METRICS, layout.PREDICTIONS, layout.TRAJECTORY, layout.PARAMETERS)
-MODEL_KEYS = ("stands_for", "label", "moe")
 CAPTIONS = {"claims": "claims/ledger.py", "audit": "claims/audit/audit.py"}
 
 
@@ -34,6 +32,10 @@ def cells(config: dict) -> list[tuple[str, str, str, str]]:
             for benchmarks, methods, scopes in declared
         )
     ]
+
+
+def models(config: dict) -> list[str]:
+    return sorted({cell[0] for cell in cells(config)})
 
 
 def checked_attributions(config: dict) -> list[list[str]]:
@@ -60,13 +62,13 @@ def files(config: dict) -> list[str]:
     """Paths below results/<study>/ that the ledger reads, each once."""
     claimed, paths = cells(config), []
 
-    def add(pattern: str, model: str, benchmark: str, **place: str) -> None:
+    def add(file: str, model: str, benchmark: str, **place: str) -> None:
         place = {"model": model, "benchmark": benchmark} | place
-        paths.extend(layout.path(pattern, seed=seed, **place) for seed in config["seeds"])
+        paths.extend(layout.path(pattern(file), seed=seed, **place) for seed in config["seeds"])
 
     for model, benchmark, method, scope in claimed:
         for file in FILES_OF_CELLS:
-            add(f"{layout.CELL}/{file}", model, benchmark, method=method, scope=scope)
+            add(file, model, benchmark, method=method, scope=scope)
         if name := config["methods"][method].get("token_weights"):
             add(layout.TOKEN_WEIGHTS_RECORD, model, benchmark, name=name)
         add(layout.ORIGINAL, model, benchmark)

@@ -43,7 +43,7 @@ def _imports(name: str) -> tuple[str, ...]:
 def constants(path: str) -> dict:
     """The constants of a module (path below workflow_scripts/) whose values are literals, read without importing it.
 
-    So pictures, claims and scopes declare what they need in their own files, and planning loads none of their libraries.
+    So pictures, claims and scopes declare what they need in their own files; their libraries are not loaded for it.
     """
     assignments = {}
     for node in ast.parse((SCRIPTS / path).read_text()).body:

@@ -218,7 +218,9 @@ class Inputs:
 
     def selection_files(self, model: str) -> dict[str, str]:
         """Selections that the user brought, whose parameters a table counts, too: row -> file."""
-        given = [block["selections"].get(model, {}) for block in self.config["tables"].values() if "selections" in block]
+        given = [
+            block["selections"].get(model, {}) for block in self.config["tables"].values() if "selections" in block
+        ]
         return {row: path for selections in given for row, path in selections.items()}
 
 

@@ -6,7 +6,7 @@ Standard library only: Snakemake imports this at every start.
 import json
 from pathlib import Path
 
-# What each kind of file is for, and its columns; `data: settings: files` of a config says which file it is.
+# Columns of each role; `data: settings: files` of a config names the files of a role.
 COLUMNS = {
     "passages": ("subject", "text"),
     "retain": ("text",),
@@ -17,18 +17,18 @@ COLUMNS = {
 
 
 def matching_files(root: str | Path, pattern: str) -> list[Path]:
-    """Files below `root` that a name stands for, in order of their names: * matches within a folder, ** any folders."""
+    """Files below `root` that match, in order of their names: * matches within a folder, ** any folders."""
     return sorted(path for path in Path(root).glob(pattern) if path.is_file())
 
 
 def settings_with_root(config: dict) -> dict:
-    """The settings of the script that makes a study's data; where it reads real files, with their folder as `root`."""
+    """The settings of a study's data generator; where it reads real files, with their folder as `root`."""
     settings = config["data"]["settings"]
     return settings | {"root": config["data_root"]} if "files" in settings else settings
 
 
 def source_files(config: dict) -> list[str]:
-    """Every real file that a study's data are made from, none for a generated world.
+    """Every real file that a study's data are made from; none where all is invented.
 
     Ends with one line if the folder, a file or (in a file's first row) a column is missing.
     """
@@ -41,13 +41,13 @@ def source_files(config: dict) -> list[str]:
         return []
     if root is None:
         raise SystemExit(
-            "data_root is missing: say which folder holds the files, for example --config data_root=my_texts"
+            "data_root is missing: name the folder that holds the files, for example --config data_root=my_texts"
         )
     if not Path(root).is_dir():
         raise SystemExit(f"data_root={root}: no such folder")
     if "passages" not in files:
         raise SystemExit("config, data: settings: files: passages is missing")
-    found = []
+    matches = []
     for role, pattern in files.items():
         if role not in COLUMNS:
             raise SystemExit(f"config, data: settings: files: unknown key {role!r} (allowed: {', '.join(COLUMNS)})")
@@ -56,8 +56,8 @@ def source_files(config: dict) -> list[str]:
             raise SystemExit(f"data_root={root}: no file {pattern} (data: settings: files: {role})")
         for path in paths:
             _check_first_row(path, COLUMNS[role])
-        found += paths
-    return [str(path) for path in found]
+        matches += paths
+    return [str(path) for path in matches]
 
 
 def _check_first_row(path: Path, columns: tuple[str, ...]) -> None:

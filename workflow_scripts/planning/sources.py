@@ -1,4 +1,4 @@
-"""Real models and datasets: where they come from, what is missing here, and whether files are still those fetched.
+"""Real models and datasets: where they come from, which are missing, and whether files are still those fetched.
 
 Standard library and yaml only: Snakemake imports this at every start. A study's `sources:` names a file like
 config/sources.yaml; a downloaded model folder or data file has a record beside it (source.json, <file>.source.json).
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import yaml
 
-from jobs.files import RECORD
+from planning import layout
 
 KEYS = {
     "models": {"repo", "revision", "path", "gated", "licence", "size_gb", "sha256"},
     "datasets": {"repo", "revision", "path", "gated", "licence", "size_gb", "sha256", "files", "columns"},
 }
-NEEDED = {"models": ("repo", "revision"), "datasets": ("repo", "revision", "files")}
+REQUIRED = {"models": ("repo", "revision"), "datasets": ("repo", "revision", "files")}
 
 
 def read_sources(path: str | Path) -> dict:
@@ -35,7 +35,7 @@ def read_sources(path: str | Path) -> dict:
                     raise SystemExit(
                         f"{path}, {kind}: {name}: unknown key {key!r} (allowed: {', '.join(sorted(keys))})"
                     )
-            for key in NEEDED[kind]:
+            for key in REQUIRED[kind]:
                 if key not in entry:
                     raise SystemExit(f"{path}, {kind}: {name}: {key} is missing")
     return sources
@@ -44,17 +44,17 @@ def read_sources(path: str | Path) -> dict:
 def entry_of(sources: dict, kind: str, name: str, where: str) -> dict:
     """One source; ends with one line if there is none of that name."""
     if name not in sources[kind]:
-        known = ", ".join(sources[kind]) or "none"
-        raise SystemExit(f"{where}: no {kind.removesuffix('s')} {name!r} in the sources file (there: {known})")
+        there = ", ".join(sources[kind]) or "none"
+        raise SystemExit(f"{where}: no {kind.removesuffix('s')} {name!r} in the sources file (there: {there})")
     return sources[kind][name]
 
 
 def architecture(name: str, path: str | Path = "config/architectures.yaml") -> dict:
     """A real model's architecture; ends with one line if the file does not have it."""
-    known = yaml.safe_load(Path(path).read_text())
-    if name not in known:
-        raise SystemExit(f"{path}: no model {name!r} (there: {', '.join(known)})")
-    return known[name]
+    architectures = yaml.safe_load(Path(path).read_text())
+    if name not in architectures:
+        raise SystemExit(f"{path}: no model {name!r} (there: {', '.join(architectures)})")
+    return architectures[name]
 
 
 def dataset_file(sources: dict, file: str) -> tuple[str, str]:
@@ -67,7 +67,7 @@ def dataset_file(sources: dict, file: str) -> tuple[str, str]:
 
 
 def identity(entry: dict, file: str | None = None) -> dict:
-    """What says which bytes are wanted, not where they lie: a change of it fetches anew."""
+    """What identifies the wanted bytes, not where they lie; when it changes, the source is fetched again."""
     wanted = {key: entry[key] for key in ("repo", "revision", "sha256") if key in entry}
     if file is not None:
         wanted |= {"files": entry["files"][file], "columns": entry.get("columns")}
@@ -82,12 +82,12 @@ def report(sources: dict, models: dict[str, str], files: list[str], root: str | 
     Ends with one line if a `path:` of the sources file does not exist.
     """
     lines, broken = [], []
-    needed = [("models", source, [f"models/{name}/seed-0/{RECORD}"]) for name, source in models.items()]
+    wanted = [("models", source, [layout.path(layout.SOURCE, model=name, seed=0)]) for name, source in models.items()]
     by_dataset: dict[str, list[str]] = {}
     for file in files:
-        by_dataset.setdefault(dataset_file(sources, file)[0], []).append(f"data/{file}")
-    needed += [("datasets", name, paths) for name, paths in by_dataset.items()]
-    for kind, name, paths in needed:
+        by_dataset.setdefault(dataset_file(sources, file)[0], []).append(f"{layout.DATA}/{file}")
+    wanted += [("datasets", name, paths) for name, paths in by_dataset.items()]
+    for kind, name, paths in wanted:
         entry = entry_of(sources, kind, name, f"config, {kind}")
         missing = [path for path in paths if not Path(root, path).exists()]
         if not missing:
@@ -109,16 +109,32 @@ def report(sources: dict, models: dict[str, str], files: list[str], root: str | 
     return list(dict.fromkeys(lines))
 
 
+def hub_failure(error: Exception, entry: dict, where: str) -> SystemExit:
+    """One line for whatever the hub's client raised."""
+    reason = " ".join(str(error).split())[:200]
+    gated = "accept its licence on the hub and log in (hf auth login), or " if entry.get("gated") else ""
+    return SystemExit(
+        f"{where}: could not be fetched from the hub ({type(error).__name__}: {reason}); "
+        f"{gated}give a local folder as path: in the sources file"
+    )
+
+
+def record_of(entry: dict, commit: str | None, hashes: dict[str, str]) -> dict:
+    """What is recorded beside a fetched model or data file."""
+    record = {key: entry.get(key) for key in ("repo", "revision", "licence")}
+    return record | {"commit": commit, "local": bool(entry.get("path")), "files": hashes}
+
+
 def matching(names: list[str], pattern: str, where: str) -> list[str]:
     """Names that a pattern stands for, sorted; ends with one line if there is none."""
-    found = sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
-    if not found:
+    matches = sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+    if not matches:
         raise SystemExit(f"{where}: no file {pattern}")
-    return found
+    return matches
 
 
 def local_commit(folder: Path, file: str) -> str | None:
-    """Commit that a local copy is of, by a hub cache's folder name or the note of `hf download`; None if unknown."""
+    """Commit of a local copy, from a hub cache's folder name or the note of `hf download`; None if unknown."""
     name = folder.resolve().name
     if folder.resolve().parent.name == "snapshots" and _is_commit(name):
         return name
@@ -127,19 +143,19 @@ def local_commit(folder: Path, file: str) -> str | None:
     return first if _is_commit(first) else None
 
 
-def check_commit(found: str | None, revision: str, where: str) -> None:
+def check_commit(commit: str | None, revision: str, where: str) -> None:
     """Ends with one line if a local copy is known to be of another commit than the one pinned."""
-    if found and _is_commit(revision) and found != revision:
-        raise SystemExit(f"{where}: holds commit {found}, the sources file asks for {revision}")
+    if commit and _is_commit(revision) and commit != revision:
+        raise SystemExit(f"{where}: holds commit {commit}, the sources file asks for {revision}")
 
 
 def _is_commit(text: str) -> bool:
     return len(text) == 40 and not set(text) - set("0123456789abcdef")
 
 
-def check_pinned(found: dict[str, str], pinned: dict[str, str] | None, where: str) -> None:
+def check_pinned(hashes: dict[str, str], pinned: dict[str, str] | None, where: str) -> None:
     """Ends with one line naming the first file whose sha256 is not the one in the sources file."""
-    for name, digest in sorted(found.items()):
+    for name, digest in sorted(hashes.items()):
         wanted = (pinned or {}).get(name, digest)
         if wanted != digest:
             raise SystemExit(f"{where}: {name}: sha256 {digest[:12]}…, the sources file says {wanted[:12]}…")

@@ -16,6 +16,7 @@ from claims.audit.lines import Line, long_scores
 from claims.audit.parameters import ratios, sizes
 from claims.audit.tables import same_cell_twice, versions
 from claims.audit.text import text_against_code, text_against_tables, text_changes
+from rendering.table import Table, flat
 
 TITLE = "Audit of the published numbers"
 CAPTION = (
@@ -28,8 +29,8 @@ NOTES = (
     "Cannot be: arithmetic excludes it under what the paper says of the model or the test. Looks like a constant "
     "answer: the utility lies at what always answering one letter scores on MMLU's 14,042 questions (shares of the "
     "letters as commonly reported, not counted anew here).",
-    "Parameters: counted on the real architectures without weights.",
 )
+LAST_NOTE = "Parameters: counted on the real architectures without weights."
 HEADS = {"topic": "Topic", "says": "What", "arithmetic": "Arithmetic", "verdict": "Verdict", "where": "Where"}
 WIDTHS = (0.1, 0.38, 0.22, 0.1, 0.14)
 
@@ -61,11 +62,8 @@ def audit(folder: Path, counts: dict[str, dict], shared: dict[str, int]) -> list
     ]
 
 
-def frame(lines: list[Line]) -> pandas.DataFrame:
-    return pandas.DataFrame([vars(line) for line in lines])
-
-
-def all_notes(lines: list[Line]) -> list[str]:
-    """What stands below the table."""
-    counts = frame(lines)["verdict"].value_counts()
-    return [f"{len(lines)} lines: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}.", *NOTES]
+def table(lines: list[Line]) -> Table:
+    frame = pandas.DataFrame([vars(line) for line in lines])
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in frame["verdict"].value_counts().items())
+    wide = flat(frame.rename(columns=HEADS)[list(HEADS.values())], WIDTHS)
+    return Table(TITLE, frame, wide, [f"{len(lines)} lines: {counts}.", *NOTES])

@@ -18,7 +18,11 @@ from evidence import published
 from rendering import labels
 
 NOISE = 1.96  # two-sided 95 %
-RIVALS = (("table4", "lora", "utility", 1), ("table4", "esft", "utility", 1), ("table6", "random", "forget_accuracy", -1))
+RIVALS = (
+    ("table4", "lora", "utility", 1),
+    ("table4", "esft", "utility", 1),
+    ("table6", "random", "forget_accuracy", -1),
+)
 
 
 def headline(scores: pandas.DataFrame) -> list[Line]:
@@ -87,7 +91,8 @@ def strength_of_anchor(folder: Path) -> list[Line]:
     for row in frame[frame["alpha"] != "1"].itertuples():
         lead = float(best["utility"]) - float(row.utility)
         error = difference_error(float(best["utility"]), float(row.utility), "", "utility")
-        text = f"α = 1 is called best; its lead over α = {row.alpha} is {lead / error:.1f} standard errors of a difference"
+        text = f"α = 1 is called best; its lead over α = {row.alpha} is {lead / error:.1f} standard errors of a "
+        text += "difference"
         arithmetic = f"({best['utility']} - {row.utility}) / {error:.4f} = {lead / error:.2f}"
         verdict = "consistent" if lead / error > NOISE else "within sampling error"
         lines.append(Line("sampling error", "v1, appendix D; v1 Table 10", arithmetic, text, verdict))
