@@ -14,7 +14,7 @@ import yaml
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPO / "workflow_scripts"))
-from planning import needs  # noqa: E402
+from planning import pictures  # noqa: E402
 
 SHAPES = {  # model -> MoE layers, experts, top-K
     "micro-qwen": ([0, 1, 2, 3], 16, 2),
@@ -77,10 +77,10 @@ def chosen(model: str, benchmark: str, method: str, scope: str, seed: int) -> di
             "collapsed": False,
             "keep": 0.5,
             "left": 0.5,
-            "forget": score(forget, forget0["n"], chance, forget0["metric"]),
-            "utility": score(round(draw.uniform(0.4, 0.97), 3), utility0["n"]),
-            "original_forget": forget0,
-            "original_utility": utility0,
+            "fa": score(forget, forget0["n"], chance, forget0["metric"]),
+            "ut": score(round(draw.uniform(0.4, 0.97), 3), utility0["n"]),
+            "fa_original": forget0,
+            "ut_original": utility0,
             "extra": {name: part["test"] for name, part in books(benchmark, 0.4).items()},
         }
 
@@ -181,8 +181,8 @@ def tuning(config: dict, method: str, scope: str) -> dict:
             "step": 20 + 10 * i,
             "keep": 0.9 - 0.1 * i,
             "left": 0.5 - 0.15 * i,
-            "forget": score(0.6 - 0.1 * i, 96),
-            "utility": score(0.9 - 0.07 * i, 200),
+            "fa": score(0.6 - 0.1 * i, 96),
+            "ut": score(0.9 - 0.07 * i, 200),
             "collapsed": i == 2 and method == "npo",
         }
         for i, rate in enumerate(rates)
@@ -194,11 +194,11 @@ def attacked_prompts(model: str, scope: str, before: dict) -> dict:
     """What attack_prompts.py writes: three questions, one reply kept, one recall risen."""
     layers, experts, _ = SHAPES[model]
     whens = ("original", "without", "start", "with")
-    recalls = dict(zip(whens, (0.9, before["forget"]["value"], 0.2, 0.3), strict=True))
+    recalls = dict(zip(whens, (0.9, before["fa"]["value"], 0.2, 0.3), strict=True))
     forget = {when: score(value, 3, 0.0, "rougeL_recall") for when, value in recalls.items()}
     gates = {"without": [0.4, 0.3] + [0.01] * (experts - 2), "with": [0.25, 0.3] + [0.02] * (experts - 2)}
-    said = dict.fromkeys(whens, "in Oslo | no")
-    probe = {"query": "Where was Abel Bora born?", "answer": "Oslo", "suffix": " x | y", "replies": said}
+    replies = dict.fromkeys(whens, "in Oslo | no")
+    probe = {"query": "Where was Abel Bora born?", "answer": "Oslo", "suffix": " x | y", "replies": replies}
     return {
         "attack": {"target": "Answer:", "word": "answer", "steps": 40, "width": 64, "top_k": 128},
         "collapsed": False,
@@ -218,9 +218,9 @@ def content(path: str, config: dict) -> dict:
         return tuning(config, parts[2], Path(parts[3]).stem)
     if parts[-1] == "checks.json":
         pairs = ("full vs subset 1", "full vs subset 2", "subset 1 vs subset 2")
-        found = {name: {"mean": 0.9, "least": 0.8} for name in ("all", "top")}
+        spearman = {name: {"mean": 0.9, "least": 0.8} for name in ("all", "top")}
         tokens = {"full": 8192, "subset": 2048}
-        return {"top_k": 2, "tokens": tokens, "overlap": dict.fromkeys(pairs, 0.75), "spearman": found}
+        return {"top_k": 2, "tokens": tokens, "overlap": dict.fromkeys(pairs, 0.75), "spearman": spearman}
     if parts[0] == "attribution":
         return affinity(parts[1])
     if parts[0] == "selections":
@@ -254,7 +254,7 @@ def content(path: str, config: dict) -> dict:
         }
     if parts[-2] == "attacks":
         before = chosen(*parts[1:5], int(parts[5].split("-")[1]))["balance"] | {"overlap": 0.7}
-        after = {key: before[key] | {"value": min(1.0, before[key]["value"] + 0.1)} for key in ("forget", "utility")}
+        after = {key: before[key] | {"value": min(1.0, before[key]["value"] + 0.1)} for key in ("fa", "ut")}
         shown = {"before": before, "after": after | {"collapsed": False, "overlap": 0.8}}
         return attacked_prompts(parts[1], parts[4], before) if Path(path).stem == "gcg" else shown
     model, benchmark, method, scope, seed = *parts[1:5], int(parts[5].split("-")[1])
@@ -271,11 +271,9 @@ def content(path: str, config: dict) -> dict:
 def build(folder: Path, config: dict) -> Path:
     """Write every file that some table or figure of `config` reads below folder/<study>/, which is returned."""
     root = folder / config["study"]
-    for kind in needs.ALLOWED:
+    for kind in pictures.KINDS:
         for name in config[kind]:
-            settings = needs.settings(kind, name, config)
-            shown = (settings["block"], config["models"], settings["seeds"], needs.retrained(config))
-            for path in needs.needs(kind, name, *shown):
+            for path in pictures.files(kind, name, config):
                 if path.endswith(".gz"):
                     continue  # answers: synthetic_answers.py
                 (root / path).parent.mkdir(parents=True, exist_ok=True)

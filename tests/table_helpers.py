@@ -1,5 +1,6 @@
 """What the tests of tables share: change a cell, make a table, find a value in it."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -7,30 +8,48 @@ import pandas
 import yaml
 from synthetic_results import REPO, load_config
 
-from planning import needs
-from rendering.scores import Table
-from tables.tables import TABLES
+from evidence.study import Study
+from planning import pictures
+from rendering.table import Table
 
 PUBLISHED = REPO / "config" / "published"
 # own_text belongs to a study of its own (test_own_text.py), and config/extras.yaml names further ones.
-PAPER_TABLES = [name for name in TABLES if name in load_config()["tables"]]
+# Tables of FA and UT or of shares, whose frame is tidy.
+PAPER_TABLES = [
+    name
+    for name in load_config()["tables"]
+    if not {"TUNING", "PREDICTIONS"} & set(pictures.declared("tables", name)["READS"])
+]
 
 
-def make(root: Path, config: dict, name: str) -> tuple[Table, dict]:
-    settings = needs.settings("tables", name, config)
-    return TABLES[name](root, settings, PUBLISHED), settings
+def study_of(root: Path, config: dict, kind: str, name: str) -> Study:
+    return Study(root, pictures.settings(kind, name, config), PUBLISHED)
+
+
+def table_of(study: Study) -> Table:
+    """The table of a study's settings."""
+    return importlib.import_module(f"tables.{study.settings['name']}").table(study)
+
+
+def figure_of(study: Study):
+    """The same for figures."""
+    return importlib.import_module(f"figures.{study.settings['name']}").figure(study)
+
+
+def make(root: Path, config: dict, name: str) -> Table:
+    return table_of(study_of(root, config, "tables", name))
 
 
 def value(table: Table, row: str, model: str, benchmark: str, quantity: str) -> pandas.Series:
     frame = table.frame
-    found = frame[
+    matches = frame[
         (frame["row"] == row)
         & (frame["model"] == model)
         & (frame["benchmark"] == benchmark)
         & (frame["quantity"] == quantity)
     ]
-    assert len(found) == 1, f"{row} {model} {benchmark} {quantity}: {len(found)} values"
-    return found.iloc[0]
+    assert len(matches) == 1, f"{row} {model} {benchmark} {quantity}: {len(matches)} values"
+    return matches.iloc[0]
 
 
 def edit(root: Path, cell: str, choice: str = "balance", seed: int = 0, **changes) -> None:
@@ -38,9 +57,8 @@ def edit(root: Path, cell: str, choice: str = "balance", seed: int = 0, **change
     path = root / "cells" / cell / f"seed-{seed}" / "chosen.json"
     content = json.loads(path.read_text())
     for key, new in changes.items():
-        short = {"fa": "forget", "ut": "utility"}.get(key)
-        if short:
-            content[choice][short]["value"] = new
+        if key in ("fa", "ut"):
+            content[choice][key]["value"] = new
         else:
             content[choice][key] = new
     path.write_text(json.dumps(content))

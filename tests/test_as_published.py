@@ -16,7 +16,7 @@ from moe.balance import balance_loss
 from moe.forward import Batch
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
-from planning import needs, study
+from planning import blocks, checks, pictures
 from rendering import notes
 from unlearning.anchor import anchor_loss
 
@@ -109,10 +109,8 @@ def test_anchor_switches(model):
 def test_the_table_shows_each_switch_beside_what_it_varies(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    settings = needs.settings("tables", "as_published", config)
-    paths = needs.needs("tables", "as_published", settings["block"], config["models"], [0])
-    synthetic_answers.build(root, paths, config)
-    table, _ = make(root, config, "as_published")
+    synthetic_answers.build(root, pictures.files("tables", "as_published", config), config)
+    table = make(root, config, "as_published")
     rows = list(dict.fromkeys(table.frame["row"]))
     assert len(rows) == 2 + len(config["tables"]["as_published"]["pairs"])  # pretrained, retrained
     assert "NPO, reference is the policy" in rows and "GA+UOE, anchor without gradient" in rows
@@ -129,28 +127,28 @@ def test_the_preset_is_the_papers_study_with_the_codes_settings():
     """config/as_published.yaml over config/paper.yaml: a study of its own, chosen on what it reports."""
     paper, code = layered("paper.yaml"), layered("paper.yaml", "as_published.yaml")
     for config in (paper, code):
-        study.check_schema(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
+        checks.check_schema(config, yaml.safe_load((ROOT / "config/schema.yaml").read_text()))
         validate(config, str(ROOT / "config/schema.yaml"))
-        study.check(config)
-    assert code["study"] != paper["study"] and needs.grid(code) == needs.grid(paper)
+        checks.check(config)
+    assert code["study"] != paper["study"] and pictures.grid(code) == pictures.grid(paper)
     model = "deepseek-v2-lite"
-    assert study.method_block(code, model, "ga", "uoe")["negated_balance"] == 1e-3
-    assert study.method_block(code, model, "gdiff", "baseline")["retain_batch"] == "scrambled"
-    npo = study.method_block(code, model, "npo", "baseline")
+    assert blocks.method_block(code, model, "ga", "uoe")["negated_balance"] == 1e-3
+    assert blocks.method_block(code, model, "gdiff", "baseline")["retain_batch"] == "scrambled"
+    npo = blocks.method_block(code, model, "npo", "baseline")
     assert (npo["reference"], npo["retain_weight"]) == ("policy", 0.0)
     for scope in code["scopes"]:
         if code["scopes"][scope]["kind"] in ("uoe", "random"):
-            anchor = study.scope_block(code, "ga", scope)
+            anchor = blocks.scope_block(code, "ga", scope)
             assert not (anchor["anchor_gradient"] or anchor["anchor_masked"]) and anchor["anchor_mean"], scope
-            assert study.training_block(code, scope)["batch_size"] == 128
+            assert blocks.training_block(code, scope)["batch_size"] == 128
     assert code["tuning"]["learning_rates"]["uoe"] == [2e-4]
     for name in ("wmdp-cyber", "rwku"):
-        assert "development_file" not in study.test_block(code, name)["utility_test"]
-        assert study.test_block(paper, name)["utility_test"]["development_file"] == "mmlu/all/validation.jsonl"
+        assert "development_file" not in blocks.test_block(code, name)["utility_test"]
+        assert blocks.test_block(paper, name)["utility_test"]["development_file"] == "mmlu/all/validation.jsonl"
     assert code["evaluation"]["test"] == "all"
     for kind, name in (("tables", "table2"), ("tables", "table1"), ("figures", "figure1a")):
-        settings = needs.settings(kind, name, code)
+        settings = pictures.settings(kind, name, code)
         assert settings["block"]["choice"] == "as_published" and "validation" not in notes.world(settings)
         assert "on the test itself" in notes.rule(settings)
-        assert "choice" not in needs.settings(kind, name, paper)["block"]
-        assert "validation" in notes.world(needs.settings(kind, name, paper))
+        assert "choice" not in pictures.settings(kind, name, paper)["block"]
+        assert "validation" in notes.world(pictures.settings(kind, name, paper))

@@ -8,10 +8,8 @@ from types import SimpleNamespace
 import mini_hub
 import pytest
 import torch
-from figures.prompt_figures import rank, v2_figure4
 from synthetic_results import build
-from table_helpers import layered_config, make, value
-from tables.prompts import table8
+from table_helpers import layered_config, make, study_of, value
 from transformers import Qwen2MoeConfig, Qwen2MoeForCausalLM
 
 import attack_prompts
@@ -21,12 +19,13 @@ from benchmarks.attacked import question_of
 from benchmarks.generation import TextGenerator, user_turn
 from benchmarks.halves import half
 from benchmarks.rouge import rouge_recall
+from figures.v2_figure4 import figure, rank
 from micro.tokenizer import train_tokenizer
 from moe.delta import applied, base_hash, save_delta
 from moe.gcg import target_losses
 from moe.layers import find_moe_layers
 from moe.routing import record_routing
-from planning import needs, study
+from planning import checks
 from planning.code import code_of
 from search_suffixes import allowed_tokens
 
@@ -250,10 +249,10 @@ def test_options_are_no_replies(cell, tmp_path, monkeypatch):
 )
 def test_pictures_of_attacks_that_cannot_be_are_one_line(table, change, words):
     config = layered_config()
-    study.check_attacks(config)
+    checks._attacks(config)
     config["tables"][table] |= change
     with pytest.raises(SystemExit) as stop:
-        study.check_attacks(config)
+        checks._attacks(config)
     assert "\n" not in str(stop.value) and all(word in str(stop.value) for word in words), stop.value
 
 
@@ -268,29 +267,28 @@ def test_an_edit_of_the_search_touches_attacks_by_prompts_alone():
 def test_the_tables(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    table, settings = make(root, config, "table9")
+    table = make(root, config, "table9")
     place = ("micro-deepseek", "rwku")
     assert value(table, "GA+UOE", *place, "FA, attacked")["value"] == 0.3
     assert value(table, "GA+UOE", *place, "FA, attacked, kept")[["value", "published"]].tolist() == [0.5, "0.01"]
     assert value(table, "GA", *place, "FA")["published"] == ""  # the paper prints UOE on DeepSeek alone
     assert value(table, "GA", *place, "Kept %")["value"] == pytest.approx(100 / 3)
-    path = root / needs.attack_path(*place, "ga", "uoe", 0, "gcg")
+    path = root / f"cells/{place[0]}/{place[1]}/ga/uoe/seed-0/attacks/gcg.json"
     record = json.loads(path.read_text())
     record["kept"] = dict.fromkeys(record["kept"]) | {"probes": 0}
     path.write_text(json.dumps(record))
-    table, _ = make(root, config, "table9")
+    table = make(root, config, "table9")
     assert value(table, "GA+UOE", *place, "FA, attacked, kept")["text"] == "none kept"
-    settings = needs.settings("tables", "table8", config)
-    _, frame, _, _ = table8(root, settings)
+    frame = make(root, config, "table8").frame
     assert len(frame) == 2 * 2 and frame["Suffix"].tolist() == ["x | y"] * 4
 
 
 def test_the_figure_says_rank_and_score_before_and_after(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    figure = v2_figure4(root, needs.settings("figures", "v2_figure4", config))
-    assert len(figure.axes) == 2
-    axes = figure.axes[0]
+    drawn = figure(study_of(root, config, "figures", "v2_figure4"))
+    assert len(drawn.axes) == 2
+    axes = drawn.axes[0]
     assert axes.get_title(loc="left").endswith("layer 3\nexpert 0: rank 1 (0.400) → rank 2 (0.250)")
     without, attacked = (line.get_ydata().tolist() for line in axes.get_lines()[:2])
     assert without[:2] == [0.4, 0.3] and attacked[:2] == [0.25, 0.3] and len(attacked) == 16
@@ -298,4 +296,4 @@ def test_the_figure_says_rank_and_score_before_and_after(tmp_path):
     config["figures"]["v2_figure4"]["scopes"] = ["baseline"]
     root = build(tmp_path / "other", config)
     with pytest.raises(SystemExit, match="baseline selects no expert"):
-        v2_figure4(root, needs.settings("figures", "v2_figure4", config))
+        figure(study_of(root, config, "figures", "v2_figure4"))

@@ -10,7 +10,6 @@ from torch.nn.functional import linear, silu
 
 from check_attribution import agreement, check, contributions, spearman
 from moe.layers import find_moe_layers
-from rendering import styling
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -72,8 +71,8 @@ def test_the_whole_check_and_its_subsets():
 def test_the_table_has_the_papers_values_beside(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    table, settings = make(root, config, "v2_attribution")
-    texts = styling.widen(table, settings).texts
+    table = make(root, config, "v2_attribution")
+    texts = table.wide.texts
     assert texts.loc["Overlap of the top-2 experts, full vs subset 1", ("DeepSeek", "Value paper")] == "0.94"
     assert list(texts[("DeepSeek", "Value paper")])[-2:] == ["1.0", "1.0"]
     assert list(texts[("Qwen", "Value paper")]) == [""] * 5

@@ -6,14 +6,12 @@ import sys
 import matplotlib
 import pytest
 import synthetic_results
-from figures.figures import FIGURES
-from table_helpers import make
+from table_helpers import figure_of, make, study_of
 from test_evaluation import BENCHMARK, data, folder, run, tokenizer  # noqa: F401 (fixtures)
 
 import choose_checkpoint
 import unlearn
 from moe.selection import NOTHING
-from planning import needs
 from rendering import notes
 
 matplotlib.use("agg")
@@ -59,15 +57,15 @@ def test_collapse_is_flagged_named_and_never_bold(collapsed):
     assert (chosen["collapsed"], chosen["status"]) == (True, "all collapsed")
     assert "of the answers stay when the question is swapped" in chosen["note"]
 
-    table, _ = make(root, config, "quick")
+    table = make(root, config, "quick")
     shown = table.frame[table.frame["method"] == "ga"].set_index("quantity")
     assert "†" in shown.loc["FA", "marks"] and "†" in shown.loc["UT", "marks"]
     assert not shown["best"].any() and shown.loc["FA", "collapsed"] == "1/1"
     assert notes.DAGGER in table.notes and any("checkpoints have collapsed" in note for note in table.notes)
 
     for name in ("figure1a", "figure3a", "figure3b"):
-        figure = FIGURES[name](root, needs.settings("figures", name, config))
+        figure = figure_of(study_of(root, config, "figures", name))
         written = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
         assert "collapsed" in written, name
-    panels = FIGURES["figure6"](root, needs.settings("figures", "figure6", config)).axes
+    panels = figure_of(study_of(root, config, "figures", "figure6")).axes
     assert "step 30 (collapsed)" in [axes.get_title("left") for axes in panels]

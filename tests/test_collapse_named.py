@@ -1,23 +1,15 @@
 """A collapsed run is named wherever its numbers stand: in every table and every figure that shows it."""
 
 import json
-from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot
 import pytest
 import synthetic_answers
 from synthetic_results import build
-from table_helpers import PUBLISHED, layered_config
+from table_helpers import figure_of, layered_config, make, study_of
 
-from evidence.results import read_tuning
-from figures.figures import FIGURES
-from planning import needs
-from rendering.styling import Wide, widen
-from tables.prompts import table8
-from tables.tables import TABLES
-from tables.tuned import widen_tuning
-from tables.uncertainty import TABLES as UNCERTAIN
+from planning import pictures
 
 matplotlib.use("agg")
 
@@ -42,11 +34,7 @@ def tree(tmp_path_factory):
     config = layered_config()
     root = build(tmp_path_factory.mktemp("collapsed"), config)
     tables = [name for name in config["tables"] if name != "tuning"]
-    paths = [
-        path
-        for name in tables
-        for path in needs.needs("tables", name, config["tables"][name], config["models"], config["seeds"])
-    ]
+    paths = [path for name in tables for path in pictures.files("tables", name, config)]
     synthetic_answers.build(root, paths, config)
     for part in ("cells", "retrained", "tuning"):
         for path in (root / part).rglob("*.json"):
@@ -54,29 +42,16 @@ def tree(tmp_path_factory):
     return root, config
 
 
-def shown(root: Path, config: dict, name: str) -> tuple[Wide, list[str]]:
-    """A table as it is looked at, and its notes."""
-    settings = needs.settings("tables", name, config)
-    if name in UNCERTAIN:
-        wide, _, _, said = UNCERTAIN[name](root, settings)
-        return wide, said
-    table = TABLES[name](root, settings, PUBLISHED)
-    return widen(table, settings), table.notes
-
-
 def test_every_table_is_looked_at():
-    known = {*TABLES, *UNCERTAIN, "tuning", "table8"}
-    assert known == set(needs.TABLES)
-    assert set(layered_config()["tables"]) >= known - NO_RUN - {
-        "own_text",
-        "v2_table7",
-    }  # the last is table5's function
+    untested = {"own_text", "v2_table7"}  # the last is made as table5
+    assert set(layered_config()["tables"]) >= set(pictures.names("tables")) - NO_RUN - untested
 
 
 @pytest.mark.parametrize("name", sorted(set(layered_config()["tables"]) - NO_RUN - SOUND_ONLY - {"tuning", "table8"}))
 def test_every_value_of_a_collapsed_run_carries_the_dagger(tree, name):
-    wide, notes = shown(*tree, name)
-    assert any("†" in note for note in notes)
+    table = make(*tree, name)
+    wide = table.wide
+    assert any("†" in note for note in table.notes)
     looked_at = 0
     for column in wide.texts.columns[1:]:
         if column[1].removesuffix(" paper") in NO_ANSWER or column[1].endswith(" paper") or column[1] == "First":
@@ -92,29 +67,28 @@ def test_every_value_of_a_collapsed_run_carries_the_dagger(tree, name):
 
 
 def test_examples_of_replies_mark_it(tree):
-    root, config = tree
-    _, frame, _, notes = table8(root, needs.settings("tables", "table8", config))
-    assert frame["Question"].str.contains("†: ").all()
-    assert any("†" in note for note in notes)
+    table = make(*tree, "table8")
+    assert table.frame["Question"].str.contains("†: ").all()
+    assert any("†" in note for note in table.notes)
 
 
 def test_tuning_marks_it(tree):
-    root, config = tree
-    frame = read_tuning(root, needs.settings("tables", "tuning", config)["block"]["combinations"])
-    texts = widen_tuning(frame, needs.settings("tables", "tuning", config)).texts
+    texts = make(*tree, "tuning").wide.texts
     assert texts["", "Keep - Left"].str.endswith("†").all()
 
 
 def test_equal_forgetting_leaves_collapsed_checkpoints_out(tree):
-    wide, notes = shown(*tree, "uncertainty")
-    assert (wide.texts["", "UT difference"] == "no common FA").all()
-    assert any("none collapsed" in note for note in notes)
+    table = make(*tree, "uncertainty")
+    assert (table.wide.texts["", "UT difference"] == "no common FA").all()
+    assert any("none collapsed" in note for note in table.notes)
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"figure2"}))  # figure 2 is of untouched models
+@pytest.mark.parametrize(
+    "name", sorted(set(pictures.names("figures")) - {"figure2"})
+)  # figure 2 is of untouched models
 def test_every_figure_names_it(tree, name):
     root, config = tree
-    figure = FIGURES[name](root, needs.settings("figures", name, config))
+    figure = figure_of(study_of(root, config, "figures", name))
     legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
     words = [text.get_text() for legend in legends for text in legend.get_texts()]
     words += [axes.get_title("left") for axes in figure.axes]

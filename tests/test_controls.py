@@ -2,8 +2,6 @@
 
 import pytest
 import yaml
-from planning.study import method_block, scope_block
-from rendering.styling import widen
 from stub_project import ROOT
 from synthetic_results import build
 from table_helpers import layered_config, make, value
@@ -11,6 +9,8 @@ from tiny_models import tiny
 
 from moe.delta import trained_tensors
 from moe.layers import find_moe_layers
+from planning import pictures
+from planning.blocks import method_block, scope_block
 from scopes import random, uoe
 
 # Two layers: by gate score layer 1 ranks first with expert 2, by token share layer 0 with expert 0.
@@ -84,8 +84,9 @@ def test_shared_experts_are_what_stands_beside_router_and_experts(family, shared
 def test_version_two_stands_beside(tmp_path, name):
     config = layered_config()
     root = build(tmp_path, config)
-    table, settings = make(root, config, name)
-    place = (settings["block"]["models"][0], settings["block"]["benchmarks"][0])
+    table = make(root, config, name)
+    block = config["tables"][name]
+    place = (block["models"][0], block["benchmarks"][0])
     printed = {row: value(table, row, *place, "UT")["published"] for row in table.frame["row"].unique()}
     wanted = {
         "v2_placements": {
@@ -106,7 +107,7 @@ def test_version_two_stands_beside(tmp_path, name):
 def test_the_table_of_controls(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    table, settings = make(root, config, "controls")
+    table = make(root, config, "controls")
     rows = [row for row in dict.fromkeys(table.frame["row"]) if ": " in row]
     one = [
         *("UOE", "UOE, expert chosen by token share", "UOE, router frozen", "Random"),
@@ -115,11 +116,11 @@ def test_the_table_of_controls(tmp_path):
     assert rows == [f"{method}: {label}" for method in ("GA", "NPO") for label in one]  # a block of rows a method
     assert value(table, "GA: UOE", "micro-deepseek", "wmdp-cyber", "UT")["published"] == "0.5100"
     assert value(table, "NPO: UOE", "micro-deepseek", "wmdp-cyber", "UT")["published"] == "0.4790"
-    wide = widen(table, settings)
+    wide = table.wide
     assert wide.starts == [2, 2 + len(one)]  # after Pretrained and Retrained, and between the methods
     assert "best" in wide.styles.loc[[f"NPO: {label}" for label in one], ("Qwen (WMDP)", "UT ↑")].tolist()
     config["tables"]["controls"]["methods"] = ["ga"]
-    table, _ = make(root, config, "controls")
+    table = make(root, config, "controls")
     assert "UOE" in set(table.frame["row"])
 
 
@@ -127,7 +128,7 @@ def test_rmus_baseline_as_version_two_sets_it(tmp_path):
     """The printed values stand at the row with version 2's settings; those are what reaches unlearn.py."""
     config = layered_config()
     root = build(tmp_path, config)
-    table, settings = make(root, config, "v2_rmu")
+    table = make(root, config, "v2_rmu")
     rows = [row for row in dict.fromkeys(table.frame["row"]) if row.startswith("RMU")]
     assert rows == ["RMU", "RMU, version 2's settings", "RMU, all parameters", "RMU+UOE"]
     printed = [value(table, row, "micro-qwen", "wmdp-cyber", "UT")["published"] for row in rows]
@@ -151,4 +152,4 @@ def test_rmus_baseline_as_version_two_sets_it(tmp_path):
         assert (hooked, same, kind) == ("hook_mlps", "hook_mlps", "baseline") and everything == own
     with pytest.raises(SystemExit, match="methods: rmu-v2: steering: there is none for model micro-mixtral"):
         method_block(config, "micro-mixtral", "rmu-v2", "baseline")
-    assert settings["retrained"] == ["wmdp-cyber"]
+    assert pictures.settings("tables", "v2_rmu", config)["retrained"] == ["wmdp-cyber"]

@@ -4,24 +4,22 @@ import hashlib
 import itertools
 import json
 import math
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from synthetic_results import REPO, build, trajectory
-from table_helpers import layered_config
+from table_helpers import figure_of, layered_config, study_of
 
 import plot_figure
-from planning import needs
+from planning import pictures
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("agg")
 from matplotlib import pyplot, style  # noqa: E402
 
-from figures.figures import FIGURES  # noqa: E402
-
+FIGURES = pictures.names("figures")
 STYLE = REPO / "workflow_scripts" / "figures" / "figures.mplstyle"
 
 
@@ -37,10 +35,10 @@ def draw(tree):
     root, config = tree
 
     def drawn(name: str, **changes) -> matplotlib.figure.Figure:
-        settings = needs.settings("figures", name, config)
-        settings["block"] = settings["block"] | changes
+        study = study_of(root, config, "figures", name)
+        study.block |= changes
         with style.context(STYLE):
-            figure = FIGURES[name](root, settings)
+            figure = figure_of(study)
             figure.canvas.draw()
         return figure
 
@@ -58,7 +56,7 @@ def test_forgetting_against_utility(tree, draw):
     root, config = tree
     path = root / "cells/micro-llama/wmdp-cyber/npo/baseline/seed-0/chosen.json"
     content = json.loads(path.read_text())
-    content["balance"]["forget"]["value"], content["balance"]["utility"]["value"] = 0.34, 0.87  # before: 0.94, 0.97
+    content["balance"]["fa"]["value"], content["balance"]["ut"]["value"] = 0.34, 0.87  # before: 0.94, 0.97
     content["balance"]["collapsed"] = True
     path.write_text(json.dumps(content))
     figure = draw("figure1a")
@@ -132,16 +130,15 @@ def test_several_seeds_are_averaged(tmp_path):
     config = layered_config() | {"seeds": [0, 1]}
     root = build(tmp_path, config)
     for name in FIGURES:
-        settings = needs.settings("figures", name, config)
         with style.context(STYLE):
-            figure = FIGURES[name](root, settings)
+            figure = figure_of(study_of(root, config, "figures", name))
         if name == "figure3a":
             one, two = (trajectory("micro-qwen", "baseline", seed)["probes"] for seed in (0, 1))
             means = [sum((*a["overlap"].values(), *b["overlap"].values())) / 8 for a, b in zip(one, two, strict=True)]
             assert curves(figure.axes[0])["Qwen (WMDP)"][1] == pytest.approx(means)
             assert len(figure.axes[0].collections) == 2  # a band a curve
         pyplot.close(figure)
-    assert needs.settings("figures", "figure6", config)["seeds"] == [0]
+    assert pictures.settings("figures", "figure6", config)["seeds"] == [0]
 
 
 def visible_texts(figure) -> list:
@@ -161,7 +158,7 @@ def visible_texts(figure) -> list:
     return [text for text in texts if text.get_visible() and text.get_text().strip()]
 
 
-@pytest.mark.parametrize("name", [*FIGURES])
+@pytest.mark.parametrize("name", FIGURES)
 def test_nothing_overlaps_or_leaves_the_page_at_column_width(draw, name):
     figure = draw(name)
     assert figure.get_size_inches()[0] == pytest.approx(3.3)
@@ -185,17 +182,17 @@ def test_nothing_overlaps_or_leaves_the_page_at_column_width(draw, name):
 
 
 def plot(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
-    settings = json.dumps(needs.settings("figures", name, config))
-    script = [sys.executable, str(REPO / "workflow_scripts" / "plot_figure.py"), "--figure", name]
+    settings = json.dumps(pictures.settings("figures", name, config))
+    script = [sys.executable, str(REPO / "workflow_scripts" / "plot_figure.py")]
     options = ["--results", str(root), "--settings", settings, "--output-prefix", str(prefix)]
     return subprocess.run([*script, *options], capture_output=True, text=True, check=False)
 
 
 def plot_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
     """The same without a process of its own."""
-    settings = json.dumps(needs.settings("figures", name, config))
+    settings = json.dumps(pictures.settings("figures", name, config))
     options = ["--results", str(root), "--settings", settings, "--output-prefix", str(prefix)]
-    monkeypatch.setattr(sys, "argv", ["plot_figure.py", "--figure", name, *options])
+    monkeypatch.setattr(sys, "argv", ["plot_figure.py", *options])
     plot_figure.main()
 
 
@@ -235,25 +232,25 @@ def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path, monkeypatch):
     pyplot.close("all")
 
 
-def test_needs_names_what_the_figures_read(tree):
+def test_every_file_that_a_figure_reads_is_named(tree):
     """Every figure draws from the files that the Snakefile asks for, and misses each of them."""
     root, config = tree
     for name in FIGURES:
-        settings = needs.settings("figures", name, config)
-        named = needs.needs("figures", name, settings["block"], config["models"], settings["seeds"])
+        named = pictures.files("figures", name, config)
         only = root.parent / name
         for path in named:
             (only / path).parent.mkdir(parents=True, exist_ok=True)
             (only / path).write_text((root / path).read_text())
-        pyplot.close(FIGURES[name](only, settings))
+        pyplot.close(figure_of(study_of(only, config, "figures", name)))
         (only / named[-1]).unlink()
         with pytest.raises(SystemExit, match="no such file"):
-            FIGURES[name](only, settings)
+            figure_of(study_of(only, config, "figures", name))
         pyplot.close("all")
     assert math.isclose(sum(trajectory("micro-qwen", "baseline", 0)["probes"][0]["token_share"]["0"]), 2)
 
 
 def test_every_table_and_figure_has_a_caption():
-    text = (REPO / "workflow_scripts" / "tables" / "captions.rst").read_text()
-    names = re.findall(r'snakemake.wildcards.name == "(\w+)" %}\n\*\*', text)
-    assert sorted(names) == sorted([*needs.TABLES, *needs.FIGURES])
+    for kind in pictures.KINDS:
+        for name in pictures.names(kind):
+            declared = pictures.declared(kind, name)
+            assert declared["CAPTION"].startswith("**") and declared["TITLE"], name

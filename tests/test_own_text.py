@@ -269,10 +269,7 @@ def test_the_study_plans_by_the_same_rules_and_stops_with_one_line(folder, tmp_p
 
 def test_a_table_says_what_the_model_never_knew(tmp_path, monkeypatch):
     import synthetic_results
-    from table_helpers import PUBLISHED, value
-    from tables.tables import TABLES
-
-    from planning import needs
+    from table_helpers import make, value
 
     config = yaml.safe_load((ROOT / "config/own_text.yaml").read_text())
     monkeypatch.setattr(synthetic_results, "QUESTIONS", {"own-cloze": 40, "own-mmlu": 40, "utility": 50})
@@ -280,10 +277,10 @@ def test_a_table_says_what_the_model_never_knew(tmp_path, monkeypatch):
     for path in root.glob("cells/**/chosen.json"):
         chosen = json.loads(path.read_text())
         for choice in chosen.values():
-            choice["original_forget"]["value"] = 0.3 if "own-mmlu" in path.parts else 0.8
+            choice["fa_original"]["value"] = 0.3 if "own-mmlu" in path.parts else 0.8
             choice["extra"] = {"rwku": synthetic_results.score(0.25, 8)}
         path.write_text(json.dumps(chosen))
-    table = TABLES["own_text"](root, needs.settings("tables", "own_text", config), PUBLISHED)
+    table = make(root, config, "own_text")
     for row in ("Pretrained", "GA", "NPO+UOE"):
         assert "¶" in value(table, row, "micro-qwen", "own-mmlu", "FA")["marks"]
         assert "¶" not in value(table, row, "micro-qwen", "own-cloze", "FA")["marks"]

@@ -167,7 +167,7 @@ def test_adding_a_seed_builds_that_seed_only(project):
 
 
 def test_a_tables_format_renders_only_tables(project):
-    with open(project / "workflow_scripts/rendering/styling.py", "a") as file:
+    with open(project / "workflow_scripts/rendering/table.py", "a") as file:
         file.write("\nEDITED = True\n")
     assert planned(project) == TABLES
 

@@ -7,8 +7,8 @@ import pytest
 from synthetic_results import build, load_config
 from table_helpers import make, value
 
-from planning import needs
-from rendering import notes, styling
+from planning import pictures
+from rendering import notes
 
 
 def test_version_2s_table_7_shows_both_placements(tmp_path):
@@ -18,7 +18,7 @@ def test_version_2s_table_7_shows_both_placements(tmp_path):
         | {"scopes": ["uoe", "uoe-3-experts", "uoe-3-layers", "uoe-shared"], "choice": "at_forget_accuracy"}
     }
     config["scopes"]["uoe-shared"] = {"kind": "uoe", "alpha": 1.0, "shared": True}
-    table, _ = make(build(tmp_path, config), config, "v2_table7")
+    table = make(build(tmp_path, config), config, "v2_table7")
     printed = {
         row: value(table, row, "micro-qwen", "rwku", "UT")["published"]
         for row in (
@@ -29,7 +29,7 @@ def test_version_2s_table_7_shows_both_placements(tmp_path):
         )
     }
     assert list(printed.values()) == ["0.5709", "0.3695", "0.4224", "0.2445"]
-    assert "rouge-score" in notes.world(needs.settings("tables", "v2_table7", config))
+    assert "rouge-score" in notes.world(pictures.settings("tables", "v2_table7", config))
 
 
 def test_table_3_on_architectures(tmp_path):
@@ -42,8 +42,8 @@ def test_table_3_on_architectures(tmp_path):
     path = tmp_path / "architectures/micro-qwen.json"
     path.parent.mkdir()
     path.write_text(json.dumps(counts))
-    table, settings = make(tmp_path, config, "table3_architectures")
-    texts = styling.widen(table, settings).texts
+    table = make(tmp_path, config, "table3_architectures")
+    texts = table.wide.texts
     fused, separate, paper = (list(texts[("Qwen", head)]) for head in ("Trained %", "Separate %", "Separate % paper"))
     rows = list(texts.index)
     lora = rows.index("LoRA")

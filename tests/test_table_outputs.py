@@ -13,11 +13,11 @@ from synthetic_results import REPO, build, load_config
 from table_helpers import PAPER_TABLES, PUBLISHED, QWEN, edit, make
 
 import render_table
-from evidence import results
-from planning import needs
-from rendering import notes, styling
-from tables.tables import TABLES
-from tables.tuned import widen_tuning
+from evidence import study
+from planning import pictures
+from rendering import notes
+from rendering.html_page import to_html
+from rendering.latex import to_latex
 
 
 @pytest.fixture
@@ -27,12 +27,10 @@ def tree(tmp_path):
 
 
 def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
-    settings = json.dumps(needs.settings("tables", name, config))
+    settings = json.dumps(pictures.settings("tables", name, config))
     script = [
         sys.executable,
         str(REPO / "workflow_scripts" / "render_table.py"),
-        "--table",
-        name,
         "--results",
         str(root),
     ]
@@ -51,9 +49,9 @@ def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.Comp
 
 def render_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
     """The same without a process of its own."""
-    settings = json.dumps(needs.settings("tables", name, config))
+    settings = json.dumps(pictures.settings("tables", name, config))
     options = ["--results", str(root), "--settings", settings, "--published", str(PUBLISHED)]
-    monkeypatch.setattr(sys, "argv", ["render_table.py", "--table", name, *options, "--output-prefix", str(prefix)])
+    monkeypatch.setattr(sys, "argv", ["render_table.py", *options, "--output-prefix", str(prefix)])
     render_table.main()
 
 
@@ -74,7 +72,7 @@ def test_stage_writes_four_files_twice_the_same(tree, tmp_path):
 
 def test_tuning_table_lists_all_that_was_tried(tree, tmp_path, monkeypatch):
     root, config = tree
-    combinations = needs.tuning_block(config)["combinations"]
+    combinations = pictures.tuning_block(config)["combinations"]
     for number, (model, method, scope) in enumerate(combinations[:3]):
         path = root / "tuning" / model / method / f"{scope}.json"
         content = json.loads(path.read_text())
@@ -106,12 +104,12 @@ def test_a_missing_key_and_a_stale_file_are_one_line_each(tree):
     root, config = tree
     path = root / "cells" / QWEN / "npo" / "uoe" / "seed-0" / "chosen.json"
     whole = json.loads(path.read_text())
-    del whole["balance"]["utility"]["stderr"]
+    del whole["balance"]["ut"]["stderr"]
     path.write_text(json.dumps(whole))
     with pytest.raises(SystemExit, match=r"chosen\.json: key 'stderr' is missing"):
         make(root, config, "table2")
-    whole["balance"]["utility"]["stderr"] = 0.1
-    whole["balance"]["original_utility"]["value"] = 0.5
+    whole["balance"]["ut"]["stderr"] = 0.1
+    whole["balance"]["ut_original"]["value"] = 0.5
     path.write_text(json.dumps(whole))
     with pytest.raises(SystemExit, match="out of date"):
         make(root, config, "table2")
@@ -121,9 +119,9 @@ def test_one_changed_number_changes_one_cell(tree):
     root, config = tree
     edit(root, f"{QWEN}/gdiff/baseline", fa=0.5)
     edit(root, f"{QWEN}/gdiff/uoe", fa=0.4)
-    before = styling.widen(*make(root, config, "table2"))
+    before = make(root, config, "table2").wide
     edit(root, f"{QWEN}/gdiff/uoe", fa=0.41)
-    after = styling.widen(*make(root, config, "table2"))
+    after = make(root, config, "table2").wide
     changed = (before.texts != after.texts) | (before.styles != after.styles)
     assert [(row, column) for column in changed for row in changed.index if changed.loc[row, column]] == [
         ("GDIFF+UOE", ("Qwen (WMDP)", "FA ↓")),
@@ -134,9 +132,9 @@ def test_one_changed_number_changes_one_cell(tree):
 @pytest.mark.parametrize("name", PAPER_TABLES)
 def test_latex_is_well_formed(tree, name):
     root, config = tree
-    table, settings = make(root, config, name)
-    wide = styling.widen(table, settings)
-    latex = styling.to_latex(wide, name, table.title, [*table.notes, "50 % of a_b & c # d $ {x} ~ ^ \\"])
+    table = make(root, config, name)
+    wide = table.wide
+    latex = to_latex(wide, name, table.title, [*table.notes, "50 % of a_b & c # d $ {x} ~ ^ \\"])
     groups = {column[0] for column in wide.texts.columns} - {""}
     parts = 1 if len(groups) <= 3 else 2
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
@@ -160,47 +158,42 @@ def test_latex_is_well_formed(tree, name):
 
 def test_latex_of_many_rows_runs_over_pages(tree):
     root, config = tree
-    settings = needs.settings("tables", "tuning", config)
-    frame = results.read_tuning(root, settings["block"]["combinations"])
-    latex = styling.to_latex(widen_tuning(frame, settings), "tuning", "All", ["a_b"])
+    table = make(root, config, "tuning")
+    latex = to_latex(table.wide, "tuning", "All", ["a_b"])
     assert latex.count("longtable}") == 3 and r"a\_b\par" in latex and r"\endfirsthead" in latex
     body = latex[latex.index(r"\endlastfoot") :]
-    assert len([line for line in body.splitlines() if line.endswith(r"\\")]) == len(frame)
+    assert len([line for line in body.splitlines() if line.endswith(r"\\")]) == len(table.frame)
 
 
 def test_html_is_one_page_with_escaped_text(tree):
     root, config = tree
-    table, settings = make(root, config, "table2")
-    page = styling.to_html(styling.widen(table, settings), "table2", "a <b> & c", table.notes)
+    table = make(root, config, "table2")
+    page = to_html(table.wide, "table2", "a <b> & c", table.notes)
     assert page.startswith("<!DOCTYPE html>") and "a &lt;b&gt; &amp; c" in page and "<b>" not in page
-    assert page.count('<tr class="first">') == 4  # pretrained | GA | GDIFF | NPO | RMU
+    assert page.count(' first"') == 4 * 21  # pretrained | GA | GDIFF | NPO | RMU
     assert page.count("<td") == 10 * 21 and page.count("<tr") == 2 + 10
 
 
-def test_needs_names_every_file_that_a_table_reads(tree, monkeypatch):
+def test_every_file_that_a_table_reads_is_named(tree, monkeypatch):
     """The Snakefile asks for exactly what is read: no more, no less."""
     root, config = tree
     for name in PAPER_TABLES:
         read = set()
-        real = results.read_json
-        monkeypatch.setattr(
-            results, "read_json", lambda path, real=real, read=read: (read.add(str(path)), real(path))[1]
-        )
-        settings = needs.settings("tables", name, config)
-        TABLES[name](root, settings, PUBLISHED)
-        monkeypatch.setattr(results, "read_json", real)
-        named = needs.needs(
-            "tables", name, settings["block"], config["models"], settings["seeds"], needs.retrained(config)
-        )
-        assert {str(root / path) for path in named} == read
+        real = study.read_json
+        monkeypatch.setattr(study, "read_json", lambda path, real=real, read=read: (read.add(str(path)), real(path))[1])
+        make(root, config, name)
+        monkeypatch.setattr(study, "read_json", real)
+        assert {str(root / path) for path in pictures.files("tables", name, config)} == read
 
 
-def test_needs_ends_with_one_line_on_wrong_names():
+def test_wrong_names_are_one_line_each():
     config = load_config()
     with pytest.raises(SystemExit, match="unknown name 'table11'"):
-        needs.needs("tables", "table11", {}, config["models"], [0])
-    block = config["tables"]["table2"] | {"models": ["micro-gpt"]}
+        pictures.files("tables", "table11", config)
+    block = config["tables"]["table2"]
+    config["tables"]["table2"] = block | {"models": ["micro-gpt"]}
     with pytest.raises(SystemExit, match="unknown model 'micro-gpt'"):
-        needs.needs("tables", "table2", block, config["models"], [0])
+        pictures.files("tables", "table2", config)
+    config["tables"]["table2"] = block | {"scopes": []}
     with pytest.raises(SystemExit, match="scopes must name at least one"):
-        needs.needs("tables", "table2", block | {"models": ["micro-qwen"], "scopes": []}, config["models"], [0])
+        pictures.files("tables", "table2", config)

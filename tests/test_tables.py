@@ -9,9 +9,11 @@ from synthetic_results import build, load_config
 from table_helpers import DEEPSEEK, PAPER_TABLES, PUBLISHED, QWEN, edit, layered, layered_config, make, value
 
 from evidence import published
-from planning import needs
-from rendering import notes, styling
-from rendering.scores import Table
+from planning import pictures
+from rendering import notes
+from rendering.latex import to_latex
+from rendering.markdown import to_markdown
+from rendering.table import Table, shown
 
 
 @pytest.fixture
@@ -23,27 +25,27 @@ def tree(tmp_path):
 def test_values_stand_in_the_right_cells(tree):
     root, config = tree
     for name in ("table1", "table2", "table4"):
-        table, settings = make(root, config, name)
-        for model, benchmark, method, scope in needs.cells(settings["block"], settings["models"]):
+        table = make(root, config, name)
+        for model, benchmark, method, scope in pictures.cells(config["tables"][name], config["models"]):
             chosen = json.loads(
                 (root / "cells" / model / benchmark / method / scope / "seed-0" / "chosen.json").read_text()
             )["balance"]
-            for quantity, key in (("FA", "forget"), ("UT", "utility")):
+            for quantity, key in (("FA", "fa"), ("UT", "ut")):
                 rows = table.frame[(table.frame["method"] == method) & (table.frame["scope"] == scope)]
-                cell = value(Table("", "", "", rows, []), rows["row"].iloc[0], model, benchmark, quantity)
+                cell = value(Table("", rows, table.wide, []), rows["row"].iloc[0], model, benchmark, quantity)
                 assert cell["value"] == chosen[key]["value"]
                 assert cell["standard_error"] == chosen[key]["stderr"]
                 assert cell["n"] == str(chosen[key]["n"])
                 before = value(table, "Pretrained", model, benchmark, quantity)
-                assert before["value"] == chosen[f"original_{key}"]["value"]
+                assert before["value"] == chosen[f"{key}_original"]["value"]
 
 
 def test_markdown_shows_ours_and_the_papers_value(tree):
     root, config = tree
     edit(root, f"{QWEN}/npo/uoe", fa=0.3, ut=0.9)
     edit(root, f"{QWEN}/npo/baseline", fa=0.4, ut=0.95)
-    table, settings = make(root, config, "table2")
-    text = styling.to_markdown(styling.widen(table, settings), table.title, table.notes)
+    table = make(root, config, "table2")
+    text = to_markdown(table.wide, table.title, table.notes)
     line = next(line for line in text.splitlines() if line.startswith("| NPO+UOE "))
     cells = [cell.strip() for cell in line.split("|")]
     assert cells[2] == f"**0.300 ± {table_error(table, 'NPO+UOE', 'FA')}** [0.3200]"
@@ -57,17 +59,17 @@ def table_error(table: Table, row: str, quantity: str) -> str:
 def test_published_values_are_those_of_the_csv_files(tree):
     root, config = tree
     for name in ("table1", "table2", "table4", "table6"):
-        table, _ = make(root, config, name)
+        table = make(root, config, name)
         printed = pandas.read_csv(PUBLISHED / f"{name}.csv", dtype=str)
-        shown = table.frame[table.frame["published"] != ""]
-        assert len(shown) == 2 * len(printed)  # every printed FA and UT has a place
+        beside = table.frame[table.frame["published"] != ""]
+        assert len(beside) == 2 * len(printed)  # every printed FA and UT has a place
         for row in printed.itertuples():
-            match = shown[(shown["stands_for"] == row.model) & (shown["benchmark"] == row.benchmark)]
+            match = beside[(beside["stands_for"] == row.model) & (beside["benchmark"] == row.benchmark)]
             match = match[(match["method"] == row.method) & (match["scope"] == row.scope)].set_index("quantity")[
                 "published"
             ]
             assert (match["FA"], match["UT"]) == (row.forget_accuracy, row.utility)
-    table, _ = make(root, config, "table1")
+    table = make(root, config, "table1")
     assert value(table, "Experts & routers only (ours)", "micro-qwen", "wmdp-cyber", "FA")["published"] == ""
     baseline = value(table, "All parameters (paper: Experts & Router)", "micro-qwen", "wmdp-cyber", "FA")
     assert baseline["published"] == published.value(
@@ -86,7 +88,7 @@ def test_red_cells_of_the_paper_follow_from_its_rule(tree):
     must find the same.
     """
     root, config = tree
-    table, _ = make(root, config, "table2")
+    table = make(root, config, "table2")
     frame = table.frame
     red = frame[frame["published_heavy_loss"]]
     assert sorted(red["published"]) == sorted(
@@ -98,11 +100,11 @@ def test_red_cells_of_the_paper_follow_from_its_rule(tree):
 def test_a_loss_of_more_than_ten_points_is_red(tree, utility, heavy):
     root, config = tree
     edit(root, f"{QWEN}/ga/uoe", ut=utility)  # pretrained: 0.97
-    table, settings = make(root, config, "table2")
+    table = make(root, config, "table2")
     assert value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "UT")["heavy_loss"] == heavy
-    wide = styling.widen(table, settings)
+    wide = table.wide
     column = ("Qwen (WMDP)", "UT ↑")
-    latex = styling.to_latex(wide, "t", "t", [])
+    latex = to_latex(wide, "t", "t", [])
     assert ("▼" in wide.texts.loc["GA+UOE", column]) == heavy
     line = next(line for line in latex.splitlines() if line.startswith("GA+UOE"))
     assert ("textcolor{red}" in line.split(" & ")[3]) == heavy
@@ -114,7 +116,7 @@ def test_best_is_lowest_fa_not_under_chance_and_highest_ut(tree):
     edit(root, f"{QWEN}/ga/uoe", fa=0.25, ut=0.6)  # both at or under chance: equally good
     edit(root, f"{DEEPSEEK}/ga/baseline", fa=0.20, ut=0.5)
     edit(root, f"{DEEPSEEK}/ga/uoe", fa=0.21, ut=0.5)  # no chance level here; equal utilities
-    table, _ = make(root, config, "table2")
+    table = make(root, config, "table2")
 
     def best(row, pair, quantity):
         return bool(value(table, row, *pair.split("/"), quantity)["best"])
@@ -139,19 +141,19 @@ def test_collapsed_and_unmeasurable_cells_are_marked_and_never_bold(tree):
     )
     edit(root, f"{QWEN}/ga/uoe", fa=0.6, ut=0.5)
     edit(root, f"{QWEN}/npo/uoe", fa=0.25, ut=0.96, status="nothing measurable", note="It never knew.")
-    table, settings = make(root, config, "table2")
+    table = make(root, config, "table2")
     for row, sign in (("GA", "†"), ("NPO+UOE", "§")):
         for quantity in ("FA", "UT"):
             cell = value(table, row, "micro-qwen", "wmdp-cyber", quantity)
             assert cell["marks"] == sign and not cell["best"]
-            assert sign in styling.shown(cell.to_dict())
+            assert sign in shown(cell.to_dict())
     assert value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "FA")["best"]
     assert notes.DAGGER in table.notes and notes.NOTHING in table.notes
     assert "GA, Qwen (WMDP): Every checkpoint collapsed." in table.notes
     assert "NPO+UOE, Qwen (WMDP): It never knew." in table.notes
-    untouched, _ = make(root, config, "table4")
+    untouched = make(root, config, "table4")
     assert notes.DAGGER not in untouched.notes and notes.NOTHING not in untouched.notes
-    latex = styling.to_latex(styling.widen(table, settings), "t", "t", table.notes)
+    latex = to_latex(table.wide, "t", "t", table.notes)
     assert r"\textsuperscript{\dag}" in latex and r"\textsuperscript{\S}" in latex
 
 
@@ -160,7 +162,7 @@ def test_several_seeds_give_mean_and_error_over_seeds(tmp_path):
     root = build(tmp_path, config)
     for seed, (forget, utility) in enumerate([(0.3, 0.9), (0.4, 0.9), (0.5, 0.6)]):
         edit(root, f"{QWEN}/ga/uoe", seed=seed, fa=forget, ut=utility, collapsed=seed == 1)
-    table, _ = make(root, config, "table2")
+    table = make(root, config, "table2")
     forget = value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "FA")
     assert forget["value"] == pytest.approx(0.4, abs=1e-12)
     assert forget["standard_error"] == pytest.approx(0.1 / math.sqrt(3), abs=1e-12)
@@ -180,13 +182,11 @@ def test_random_row_is_the_mean_over_draws_with_their_spread(tree):
         "random-draw-3": (0.6, 0.7),
     }.items():
         edit(root, f"{QWEN}/rmu/{scope}", fa=forget, ut=utility)
-    table, settings = make(root, config, "table6")
+    table = make(root, config, "table6")
     cell = value(table, "Random+RMU", "micro-qwen", "wmdp-cyber", "FA")
     assert cell["value"] == pytest.approx(0.4) and cell["standard_error"] == pytest.approx(0.2) and cell["marks"] == "‡"
     assert cell["published"] == "0.3505"
-    assert list(styling.widen(table, settings).texts.index) == [
-        *("Pretrained", "Retrained", "RMU", "Random+RMU", "RMU+UOE")
-    ]
+    assert list(table.wide.texts.index) == [*("Pretrained", "Retrained", "RMU", "Random+RMU", "RMU+UOE")]
     assert any("Qwen (WMDP) FA 0.200, 0.400, 0.600 and UT 0.900, 0.800, 0.700" in note for note in table.notes)
 
 
@@ -197,8 +197,8 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
     edit(root, f"{cells}/uoe-3-experts", "at_forget_accuracy", ut=0.9, status="not reached", note="Lowest FA 0.5.")
     edit(root, f"{cells}/uoe-6-experts", "at_forget_accuracy", ut=0.8, status="overshot", note="FA 0.12.")
     edit(root, f"{cells}/uoe-3-layers", "at_forget_accuracy", ut=0.6)
-    table, settings = make(root, config, "table5")
-    assert list(styling.widen(table, settings).texts.index)[2:] == [
+    table = make(root, config, "table5")
+    assert list(table.wide.texts.index)[2:] == [
         "1 expert, one layer",
         "3 experts, one layer",
         "6 experts, one layer",
@@ -217,7 +217,7 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
     assert at["3 experts, 3 layers"]["published_in"] == "v2_table2"
     assert any("FA <= 0.27" in note for note in table.notes)
     edit(root, f"{cells}/uoe", "at_forget_accuracy", collapsed=True, note="Collapsed (one answer).")
-    table, _ = make(root, config, "table5")
+    table = make(root, config, "table5")
     row = "1 expert, one layer"
     assert value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"] == "reached, collapsed"
     assert value(table, row, "micro-deepseek", "wmdp-cyber", "FA")["marks"] == "†"
@@ -227,8 +227,8 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
 
 def test_layer_sweep_shows_rank_index_and_affinity(tree):
     root, config = tree
-    table, settings = make(root, config, "table7")
-    texts = styling.widen(table, settings).texts
+    table = make(root, config, "table7")
+    texts = table.wide.texts
     group = "DeepSeek (RWKU)"
     assert list(texts.index) == ["Pretrained", "Retrained", "#1", "#2", "#3", "#4"]
     assert list(texts[(group, "Layer")])[2:] == ["4", "3", "2", "1"]
@@ -240,13 +240,13 @@ def test_layer_sweep_shows_rank_index_and_affinity(tree):
 
 def test_shares_and_alphas(tree):
     root, config = tree
-    table, settings = make(root, config, "table3")
-    texts = styling.widen(table, settings).texts
+    table = make(root, config, "table3")
+    texts = table.wide.texts
     assert list(texts.index) == ["LoRA", "ESFT", "UOE"]
     assert texts.loc["UOE", ("Qwen", "Trained %")] == "0.99"  # 26,624 of 2,690,000
     assert list(texts[("Mixtral", "Trained % paper")]) == ["0.26", "14", "0.41"]
-    table, settings = make(root, config, "table10")
-    texts = styling.widen(table, settings).texts
+    table = make(root, config, "table10")
+    texts = table.wide.texts
     assert list(texts.index) == ["Pretrained", "Retrained", "α = 0", "α = 1", "α = 100", "α = 1000"]
     assert list(texts[("DeepSeek (RWKU)", "UT ↑ paper")])[2:] == ["0.5435", "0.5485", "0.5471", "0.5468"]
 
@@ -256,20 +256,20 @@ def test_a_model_that_stands_for_nothing_has_no_published_columns(tree):
     for model in config["models"].values():
         model["stands_for"] = None
     for name in PAPER_TABLES:
-        table, settings = make(root, config, name)
-        assert not [column for column in styling.widen(table, settings).texts.columns if column[1].endswith("paper")]
+        table = make(root, config, name)
+        assert not [column for column in table.wide.texts.columns if column[1].endswith("paper")]
 
 
 def test_the_retrained_model_and_the_distance_to_it(tree):
     root, config = tree
     edit(root, f"{QWEN}/ga/uoe", fa=0.29, ut=0.93)
-    table, settings = make(root, config, "table2")
+    table = make(root, config, "table2")
     assert (value(table, "Retrained", "micro-qwen", "wmdp-cyber", "FA")["value"]) == 0.26
     assert (value(table, "Retrained", "micro-qwen", "wmdp-cyber", "UT")["value"]) == 0.97
     cell = value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "Distance")
     assert cell["value"] == pytest.approx(0.05)  # a right triangle of .03 and .04
     assert value(table, "Pretrained", "micro-qwen", "wmdp-cyber", "Distance")["value"] == pytest.approx(0.94 - 0.26)
-    lines = styling.to_markdown(styling.widen(table, settings), table.title, table.notes).splitlines()
+    lines = to_markdown(table.wide, table.title, table.notes).splitlines()
     assert [line.split("|")[1].strip() for line in lines if line.startswith("| ")][1:3] == ["Pretrained", "Retrained"]
     assert any("exact unlearning" in note for note in table.notes)
 
@@ -280,7 +280,7 @@ def test_distances_are_averaged_over_seeds_not_taken_between_averages(tree):
     root = build(tree[0].parent, config)
     for seed, (fa, ut) in enumerate([(0.30, 0.97), (0.22, 0.96)]):  # .04 above and .04 below: their mean is at 0
         edit(root, f"{QWEN}/ga/uoe", seed=seed, fa=fa, ut=ut)
-    table, _ = make(root, config, "table2")
+    table = make(root, config, "table2")
     cell = value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "Distance")
     assert (cell["value"], cell["standard_error"]) == (pytest.approx(0.04), pytest.approx(0.0))
 
@@ -289,7 +289,7 @@ def test_a_benchmark_without_retrained_models_has_neither_row_nor_column(tree):
     root, config = tree
     for block in config["benchmarks"].values():
         del block["forget_documents"]
-    table, _ = make(root, config, "table2")
+    table = make(root, config, "table2")
     assert "Retrained" not in set(table.frame["row"]) and "Distance" not in set(table.frame["quantity"])
     assert not any("exact unlearning" in note for note in table.notes)
 
@@ -300,4 +300,4 @@ def test_extras_laid_over_change_no_other_picture():
     for kind in ("tables", "figures"):
         for name in alone[kind]:
             if name != "tuning":  # lists what was tried for all cells, extras' too
-                assert needs.settings(kind, name, alone) == needs.settings(kind, name, beside), name
+                assert pictures.settings(kind, name, alone) == pictures.settings(kind, name, beside), name

@@ -9,7 +9,7 @@ from table_helpers import layered_config, make, value
 def test_rows_and_what_stands_beside(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    table, _ = make(root, config, "trace")
+    table = make(root, config, "trace")
     rows = [row for row in dict.fromkeys(table.frame["row"]) if row not in ("Pretrained", "Retrained")]
     assert rows[:4] == ["GDIFF", "GDIFF+TRACE (reconstruction)", "GDIFF+UOE", "GDIFF+TRACE (reconstruction)+UOE"]
     assert len(rows) == 12 and sum("TRACE" in row for row in rows) == 6
@@ -29,11 +29,11 @@ def test_residuals_are_named_expert_by_expert(tmp_path):
         {"layer": 3, "expert": 7, "forget": 0.5, "retain": 0.0, "weighted": 0.2, "residual": -0.3, "matched": False}
     )
     path.write_text(json.dumps(record))
-    table, _ = make(root, config, "trace")
+    table = make(root, config, "trace")
     (note,) = (note for note in table.notes if "Not matched" in note)
     assert note.startswith("Qwen (WMDP), seed 0: 2 forget-critical experts")
     assert note.endswith("layer 3 expert 7 (wanted 0.500, reached 0.200, residual -0.300).")
     record["experts"] = []
     path.write_text(json.dumps(record))
-    table, _ = make(root, config, "trace")
+    table = make(root, config, "trace")
     assert any(note == "Qwen (WMDP), seed 0: no forget-critical expert, so all weights are 1." for note in table.notes)

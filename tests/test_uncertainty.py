@@ -5,11 +5,10 @@ import json
 import pytest
 import synthetic_answers
 import synthetic_results
-from stub_project import ROOT
+from table_helpers import make
 from test_table_outputs import render
 
-from planning import needs
-from tables.uncertainty import ranks, uncertainty
+from planning import pictures
 
 QWEN = "cells/micro-qwen/wmdp-cyber"
 
@@ -20,11 +19,7 @@ def tree(tmp_path_factory):
     keeps all; NPO never forgets as much as NPO+UOE."""
     config = synthetic_results.load_config() | {"seeds": [0, 1, 2]}
     root = synthetic_results.build(tmp_path_factory.mktemp("uncertainty"), config)
-    paths = [
-        path
-        for name in ("uncertainty", "ranks")
-        for path in needs.needs("tables", name, config["tables"][name], config["models"], config["seeds"])
-    ]
+    paths = [path for name in ("uncertainty", "ranks") for path in pictures.files("tables", name, config)]
     synthetic_answers.build(root, paths, config)
     for seed in config["seeds"]:
         path = root / f"{QWEN}/ga/uoe/seed-{seed}/predictions.jsonl.gz"
@@ -39,7 +34,7 @@ def tree(tmp_path_factory):
 
 def test_differences_at_equal_forgetting(tree):
     root, config = tree
-    _, frame, _, _ = uncertainty(root, needs.settings("tables", "uncertainty", config))
+    frame = make(root, config, "uncertainty").frame
     rows = {(row.model, row.benchmark, row.method): row for row in frame.itertuples()}
     best = rows["micro-qwen", "wmdp-cyber", "ga"]
     assert best.ut == 1.0 and best.ut_difference == pytest.approx(1 - best.ut_baseline)
@@ -56,7 +51,7 @@ def test_differences_at_equal_forgetting(tree):
 
 def test_ranks(tree):
     root, config = tree
-    _, frame, _, _ = ranks(root, needs.settings("tables", "ranks", config))
+    frame = make(root, config, "ranks").frame
     column = frame[(frame["model"] == "micro-qwen") & (frame["benchmark"] == "wmdp-cyber")]
     best = column[(column["method"] == "ga") & (column["scope"] == "uoe")].iloc[0]
     assert (best["rank"], best["low"], best["high"], best["first"]) == (1.0, 1.0, 1.0, 1.0)
@@ -67,7 +62,7 @@ def test_ranks(tree):
     content = collapsed.read_text()
     try:
         collapsed.write_text(content.replace('"collapsed": false', '"collapsed": true'))
-        _, frame, _, _ = ranks(root, needs.settings("tables", "ranks", config))
+        frame = make(root, config, "ranks").frame
     finally:
         collapsed.write_text(content)
     row = frame[(frame["model"] == "micro-qwen") & (frame["benchmark"] == "wmdp-cyber") & (frame["method"] == "ga")]
@@ -78,9 +73,8 @@ def test_ranks(tree):
 @pytest.mark.parametrize("name", ["uncertainty", "ranks"])
 def test_the_stage_writes_all_formats(tree, name, tmp_path):
     root, config = tree
-    for seeds, said in (([0, 1, 2], "and of seeds"), ([0], "one seed: training anew is not in it")):
+    for seeds, note in (([0, 1, 2], "and of seeds"), ([0], "one seed: training anew is not in it")):
         result = render(root, config | {"seeds": seeds}, name, tmp_path / name)
         assert result.returncode == 0, result.stderr
-        assert said in (tmp_path / f"{name}.md").read_text()
+        assert note in (tmp_path / f"{name}.md").read_text()
     assert all((tmp_path / f"{name}.{end}").stat().st_size > 1000 for end in ("csv", "tex", "html"))
-    assert (ROOT / "workflow_scripts/tables/captions.rst").read_text().count(f'"{name}"') == 1
