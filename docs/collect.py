@@ -18,6 +18,7 @@ RESULTS = Path("docs/results")
 MARKED = re.compile(r"<!-- (docs/results/\S+) -->\n.*?<!-- end -->", re.DOTALL)
 GROUP = re.compile(r"(.+? \([^)]+\)) (.+)")  # "Qwen (WMDP) FA ↓ [paper]"
 WIDEST = 6  # columns
+LONG = ("tuning",)  # hundreds of rows: no page shows it
 FIGURES = ("figure1a", "figure3a")
 BENCH = {"one_expert.readme.md": "one_expert.md", "one_expert.png": "one_expert.png"}
 PLAN = ["what trains", "cells", "GPU memory, GB", "GPUs needed", "disk kept, GB", "GPU hours"]
@@ -63,7 +64,7 @@ def write_tables(study: Path) -> None:
     """Each table of the study, narrow, with those of its notes that Table 2 does not have, too."""
     first = study / "tables/table2.md"
     common = {line for line in first.read_text().splitlines() if line.startswith("- ")} if first.exists() else set()
-    for path in sorted((study / "tables").glob("*.md")):
+    for path in sorted(path for path in (study / "tables").glob("*.md") if path.stem not in LONG):
         lines = path.read_text().splitlines()
         title = next(line for line in lines if line.startswith("**"))
         table = [line for line in lines if line.startswith("|")]
@@ -110,7 +111,7 @@ def write_plan(path: Path) -> None:
     for model in dict.fromkeys(row[0] for row in rows):
         chosen = [[row[header.index(name)] for name in PLAN] for row in rows if row[0] == model]
         parts.append(f"*{model}*\n\n" + markdown(PLAN, chosen, "--:"))
-    words = [line for line in lines if line and not line.startswith("|")]
+    words = [f"- {line}" for line in lines if line and not line.startswith("|")]
     write("plan.md", "\n".join([*parts, *words]))
 
 
