@@ -7,6 +7,8 @@
 # make plan            GPUs, memory, disk and time that the study of the papers still needs (STUDY=config/paper.yaml)
 # make bench           what one expert costs, in time and memory, against naive runs (about 6 minutes, wants a quiet machine)
 # make report          one HTML file with all tables and figures, extras and claims among them
+# make docs            a searchable site of the documentation, in site/
+# make docs-results    write the numbers that README.md and docs/ show, from results/micro (after make tables)
 # make test            the test suite
 # make lint            formatting and linting
 # make verify          which results are not as they were made
@@ -24,7 +26,7 @@ BUILD := python workflow_scripts/launch/build.py --cores $(CORES)
 LAYERED := --config-file config/config.yaml config/extras.yaml
 EVERYTHING := all_tables all_figures all_extras all_claims
 
-.PHONY: tables quick extras claims audit own-text plan bench report test lint format lock verify
+.PHONY: tables quick extras claims audit own-text plan bench docs docs-results report test lint format lock verify
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
@@ -50,7 +52,14 @@ plan: $(VENV)/installed
 
 bench: $(VENV)/installed
 	python workflow_scripts/bench/measure.py --output-prefix results/bench/one_expert
-	cp results/bench/one_expert.png results/pictures/one_expert.png
+
+docs: .venv-docs/installed
+	.venv-docs/bin/mkdocs build --quiet
+	@echo "Done. Open site/index.html"
+
+docs-results: $(VENV)/installed
+	snakemake plan --configfile config/paper.yaml --cores 1 --quiet all > results/plan.txt
+	python docs/collect.py --study results/micro --plan results/plan.txt
 
 report: $(VENV)/installed
 	$(BUILD) $(LAYERED) --seeds $(SEED_LIST) -- $(EVERYTHING)
@@ -79,4 +88,9 @@ $(VENV)/installed: envs/requirements.lock envs/cpu.lock envs/cuda.lock
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) envs/requirements.lock
 	$(INSTALL) envs/cpu.lock 2>/dev/null || $(INSTALL) envs/cuda.lock
+	touch $@
+
+.venv-docs/installed: envs/docs.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement envs/docs.lock
 	touch $@

@@ -73,6 +73,7 @@ def main() -> None:
     write_lock("cuda", cuda)
     cpu = re.sub(r"(torch==[\w.]+).*", r"\1+cpu", every["torch"], flags=re.DOTALL)
     write_lock("cpu", {"torch": f"{cpu} \\\n    --hash=sha256:{digest}"})
+    write_lock("docs", compiled(HERE / "docs.in"))  # of its own: no job of the workflow runs there
     for kind in KINDS:
         write_lock(kind, {name: every[name] for name in names[kind] - set(cuda)})
         if kind != "workflow":  # made by hand with conda, which reads the lock through the yaml file
