@@ -71,6 +71,5 @@ rule attack_prompts:
     shell:
         model_stage(
             "attack_prompts",
-            "--cell $(dirname {input.manifest}) --selection {input.selection}"
-            " --suffixes {input.suffixes} --output {output}",
+            "--cell $(dirname {input.manifest}) --selection {input.selection} --suffixes {input.suffixes} --output {output}",
         )

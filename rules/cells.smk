@@ -71,6 +71,11 @@ def launcher(wildcards):
     return f"python workflow_scripts/launch/shard.py {number}"
 
 
+def run_seed(wildcards):
+    """Trials run on the tuning seed."""
+    return getattr(wildcards, "seed", config["tuning"]["seed"])
+
+
 unlearning = model_stage(
     "unlearn",
     "--selection {input.selection} --tuned {input.tuned} --token-weights {input.token_weights} --prefix {input.prefix}"
@@ -96,10 +101,7 @@ rule unlearn:
     resources:
         **needs("unlearn", "state_every", "prefix_gb"),
     params:
-        **job("unlearn"),
-        launcher=launcher,
-        seed=lambda w: getattr(w, "seed", config["tuning"]["seed"]),
-        place=place,
+        **job("unlearn", launcher=launcher, seed=run_seed, place=place),
     shell:
         unlearning
 

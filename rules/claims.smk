@@ -37,6 +37,13 @@ rule audit:
         " --architectures {input.architectures} --output-prefix {params.prefix} 2>&1 | tee {log}"
 
 
+judging = stage(
+    "check_claims",
+    f"--results {R} --others {{input.others}} --commit {COMMIT}"
+    " --verdicts {output.verdicts} --output-prefix {params.prefix}",
+)
+
+
 rule check_claims:
     input:
         [f"{R}/{path}" for path in ledger.files(config)],
@@ -56,8 +63,4 @@ rule check_claims:
         settings=blocks.canonical(ledger.settings(config)),
         prefix=f"{R}/{layout.path(layout.TABLE, name='claims')}",
     shell:
-        stage(
-            "check_claims",
-            f"--results {R} --others {{input.others}} --commit {COMMIT}"
-            " --verdicts {output.verdicts} --output-prefix {params.prefix}",
-        )
+        judging

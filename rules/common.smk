@@ -75,9 +75,9 @@ def settings_of(rule):
     return lambda wildcards: blocks.settings(config, rule, wildcards)
 
 
-def job(rule):
-    """Params of a stage that reads a model: its settings and the model's folder."""
-    return {
+def job(rule, **others):
+    """Params of a stage that reads a model: its settings, the model's folder, and others."""
+    return others | {
         "settings": settings_of(rule),
         "model": lambda wildcards, input: os.path.dirname(
             input.get("model") or inputs.model(wildcards)

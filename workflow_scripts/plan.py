@@ -13,17 +13,13 @@ from typing import NamedTuple
 
 from jobs.files import read_json
 from jobs.stage import parser
-from moe.budget import activation_bytes
+from moe.budget import DECODING_SECONDS, LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS, activation_bytes
 from planning import blocks, layout, pictures
 
 # Bytes per trained parameter besides its weight: gradient, fp32 copy, Adam's two moments.
 TRAINED_BYTES = 4 + 4 + 8
 USABLE = 0.95  # of a GPU's memory
 REST_GB = 3.0  # the driver, allocator fragmentation, inputs that weight gradients need
-QUESTION_TOKENS = 150  # of a lettered question of MMLU or WMDP with its options
-QUESTIONS = {"wmdp": 1987, "mmlu test": 14042, "mmlu validation": 1531, "rwku probes": 6000}
-DECODING_SECONDS = 0.05  # per token of a batch of prompts
-LOADING_MINUTES_PER_GB = 0.03
 
 
 def trained(counts: dict, scope: dict) -> int:

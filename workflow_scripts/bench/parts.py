@@ -13,9 +13,9 @@ from unittest.mock import patch
 from bench import questions, start_up, steps
 from bench.real import REAL
 from bench.steps import METHODS, SHAPE, Full, Naive, Reused, config_of, model_of
+from moe.budget import LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS
 from moe.cost import Cost, cost_of, step_memory
 from moe.delta import save_delta
-from plan import LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS
 from unlearning import run
 from unlearning.texts import Texts
 

@@ -1,7 +1,12 @@
-"""Bytes of activations of a training pass: `make plan` uses the estimate, and a test measures against it.
+"""Costs of a job before it runs: bytes of activations, against which a test measures; assumed times and sizes.
 
 Standard library only.
 """
+
+QUESTION_TOKENS = 150  # of a lettered question of MMLU or WMDP with its options
+QUESTIONS = {"wmdp": 1987, "mmlu test": 14042, "mmlu validation": 1531, "rwku probes": 6000}
+DECODING_SECONDS = 0.05  # per token of a batch of prompts
+LOADING_MINUTES_PER_GB = 0.03
 
 CHUNK = 512  # tokens whose logits exist at one time: 0.3 GB in fp32 at a vocabulary of 150,000
 LOGIT_BYTES = 16  # a logit in bf16, in fp32, its log-softmax, its gradient in fp32 and in bf16

@@ -1,13 +1,12 @@
 """Real models and datasets: where they come from, which are missing, and whether files are still those fetched.
 
-Standard library and yaml only: Snakemake imports this at every start. A study's `sources:` names a file like
-config/sources.yaml; a downloaded model folder or data file has a record beside it (source.json, <file>.source.json).
+A study names a file like config/sources.yaml; a downloaded model folder or data file has a record beside it
+(source.json, <file>.source.json). Standard library only, but for yaml where a file is read, which comes with Snakemake:
+Snakemake imports this at every start.
 """
 
 import fnmatch
 from pathlib import Path
-
-import yaml
 
 from planning import layout
 
@@ -20,6 +19,8 @@ REQUIRED = {"models": ("repo", "revision"), "datasets": ("repo", "revision", "fi
 
 def read_sources(path: str | Path) -> dict:
     """The sources file, checked: one line on the first entry that lacks a key or has an unknown one."""
+    import yaml
+
     try:
         sources = yaml.safe_load(Path(path).read_text())
     except FileNotFoundError:
@@ -51,6 +52,8 @@ def entry_of(sources: dict, kind: str, name: str, where: str) -> dict:
 
 def architecture(name: str, path: str | Path = "config/architectures.yaml") -> dict:
     """A real model's architecture; ends with one line if the file does not have it."""
+    import yaml
+
     architectures = yaml.safe_load(Path(path).read_text())
     if name not in architectures:
         raise SystemExit(f"{path}: no model {name!r} (there: {', '.join(architectures)})")
