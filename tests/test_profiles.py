@@ -148,7 +148,7 @@ def test_every_rule_whose_jobs_may_have_a_gpu_goes_to_the_gpu_partition(folder):
                 re.match(r"(?:rule|use rule \w+ as) (\w+)", block).group(1),
                 re.match(r"use rule (\w+)", block),
             )
-            said = re.search(r'needs\("(\w+)"\)', block)
+            said = re.search(r'needs\("(\w+)"', block)
             needs[name] = needs[origin.group(1)] if origin else said and said.group(1)
             assert origin or said or "threads: config" not in block, f"{name}: several threads, but no needs(...)"
     needing = {name for name, said in needs.items() if said not in (None, "build_world", "pretrain_micro")}

@@ -6,7 +6,8 @@ Standard library only, but for jsonschema, which comes with Snakemake: Snakemake
 import math
 
 from planning.blocks import file_of, method_tuned_as, training_block
-from planning.code import constants, modules
+from planning.code import modules
+from planning.pictures import declared
 
 
 def check_schema(config: dict, schema: dict) -> None:
@@ -66,7 +67,7 @@ def _attacks(config: dict) -> None:
     for kind in ("tables", "figures"):
         for name, block in config[kind].items():
             for attack in block.get("attacks", []):
-                by_prompts = constants(f"{kind}/{name}.py").get("ATTACKS_BY_PROMPTS", False)
+                by_prompts = declared(kind, name).get("ATTACKS_BY_PROMPTS", False)
                 _attack(config, attack, by_prompts, block["benchmarks"], f"config, {kind}: {name}: attacks: {attack}")
 
 
