@@ -58,7 +58,8 @@ def write_lock(kind: str, entries: dict[str, str]) -> None:
 def main() -> None:
     old = HERE / "requirements.lock"
     kept = old.with_suffix(".old.txt")
-    kept.write_text(re.sub(r" \\\n.*|^#.*\n", "", old.read_text()))  # pins alone
+    pins = re.findall(r"^[^#\s].*?(?= \\\\?$)", old.read_text(), flags=re.MULTILINE)  # without their hashes
+    kept.write_text("".join(f"{pin}\n" for pin in pins))
     try:
         every = compiled(HERE / "requirements.in", *([] if "--upgrade" in sys.argv else ["--constraints", str(kept)]))
         digest = cpu_build(every["torch"])

@@ -1,5 +1,6 @@
 """A copy of this project whose costly stages are stand-ins: the real Snakefile, rules, config and scripts on disk."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,8 @@ def copy(folder: Path) -> None:
     (folder / "workflow_scripts/launch/start.py").write_text(START)
     for name in ("download_dataset", "download_model"):  # started without start.py: the same stand-in
         path = folder / f"workflow_scripts/{name}.py"
-        imports = "\n".join(line for line in path.read_text().splitlines() if line.startswith(("from ", "import ")))
+        nodes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        imports = "\n".join(map(ast.unparse, nodes))
         path.write_text(f"{imports}\nimport runpy, sys\nsys.argv.insert(0, 'start')\nrunpy.run_path({str(stage)!r})\n")
 
 
