@@ -1,7 +1,7 @@
 # make tables          every table and figure of the micro study (SEEDS=3 for three seeds)
 # make quick           one model, GA and NPO x baseline, uoe, random
 # make extras          tables beyond the papers' own, of the same study: config/extras.yaml
-# make own-text        the same on texts of your own: make own-text DATA_ROOT=my_texts (README.md, "Your own text")
+# make own-text        the same on texts of your own: make own-text DATA_ROOT=my_texts (docs/extend.md)
 # make claims          the papers' claims judged by the results of tables and extras, and the audit
 # make audit           what does not fit together in the papers' printed numbers (no model needed)
 # make plan            GPUs, memory, disk and time that the study of the papers still needs (STUDY=config/paper.yaml)

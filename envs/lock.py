@@ -44,10 +44,10 @@ def cpu_build(torch: str) -> str | None:
     """Hash of torch's build without CUDA, where pip is told of a place that has it; of the same version."""
     version = re.match(r"torch==([\w.]+)", torch).group(1)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
-    found = subprocess.run([*command, "--report", "-", f"torch=={version}+cpu"], capture_output=True, text=True)
-    if found.returncode:
+    report = subprocess.run([*command, "--report", "-", f"torch=={version}+cpu"], capture_output=True, text=True)
+    if report.returncode:
         return None
-    return json.loads(found.stdout)["install"][0]["download_info"]["archive_info"]["hashes"]["sha256"]
+    return json.loads(report.stdout)["install"][0]["download_info"]["archive_info"]["hashes"]["sha256"]
 
 
 def write_lock(kind: str, entries: dict[str, str]) -> None:

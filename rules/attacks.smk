@@ -14,7 +14,7 @@ rule attack:
         "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
-        **needs("attack"),
+        **resources_of("attack"),
     params:
         **job("attack"),
     shell:
@@ -44,7 +44,7 @@ rule search_suffixes:
         "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
-        **needs("search_suffixes"),
+        **resources_of("search_suffixes"),
     params:
         **job("search_suffixes"),
         place=place,
@@ -65,7 +65,7 @@ rule attack_prompts:
         "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
-        **needs("attack_prompts"),
+        **resources_of("attack_prompts"),
     params:
         **job("attack_prompts"),
     shell:

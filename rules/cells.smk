@@ -33,7 +33,7 @@ rule weigh_retain_tokens:
         "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
-        **needs("weigh_retain_tokens"),
+        **resources_of("weigh_retain_tokens"),
     params:
         **job("weigh_retain_tokens"),
     shell:
@@ -53,7 +53,7 @@ rule cache_prefix:
         "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
-        **needs("cache_prefix", "prefix_gb"),
+        **resources_of("cache_prefix", "prefix_gb"),
     params:
         **job("cache_prefix"),
     shell:
@@ -99,7 +99,7 @@ rule unlearn:
         "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
-        **needs("unlearn", "state_every", "prefix_gb"),
+        **resources_of("unlearn", "state_every", "prefix_gb"),
     params:
         **job("unlearn", launcher=launcher, seed=run_seed, place=place),
     shell:
@@ -139,7 +139,7 @@ rule evaluate:
         "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
-        **needs("evaluate", "prefix_gb"),
+        **resources_of("evaluate", "prefix_gb"),
     params:
         **job("evaluate"),
     shell:
@@ -204,7 +204,7 @@ rule export:
     conda:
         "../envs/gpu.yaml"
     resources:
-        **needs("evaluate"),
+        **resources_of("evaluate"),
     params:
         **job("export"),
     shell:

@@ -51,7 +51,7 @@ TRIAL = f"{R}/{layout.TRIAL}"
 COMMIT = '"$(git describe --always --dirty 2>/dev/null || echo unknown)"'
 inputs = Inputs(config, large=ancient)
 
-# Real models and benchmarks, or files of a study on texts of one's own.
+# Real models and benchmarks, or the files of a study on the user's own texts.
 OWN_FILES = own_files.source_files(config) if "data" in config else []
 REAL = sources.read_sources(config["sources"]) if "sources" in config else None
 if REAL and workflow.is_main_process:
@@ -107,7 +107,7 @@ def place(wildcards, output):
 GRES = site_names.site("gres", "")  # a site that refuses sbatch --gpus
 
 
-def needs(rule, *limits):
+def resources_of(rule, *limits):
     """Resources of a rule, for batch systems; each attempt asks for more memory and time than the one before.
 
     limits: keys of the config that a job is told but that are no parameters: another value re-runs nothing.

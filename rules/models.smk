@@ -14,7 +14,7 @@ rule evaluate_original:
         "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
-        **needs("evaluate_original"),
+        **resources_of("evaluate_original"),
     params:
         **job("evaluate_original"),
     shell:
@@ -63,7 +63,7 @@ rule attribute_experts:
         "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
-        **needs("attribute_experts"),
+        **resources_of("attribute_experts"),
     params:
         **job("attribute_experts"),
     shell:
@@ -82,7 +82,7 @@ rule check_attribution:
         "../envs/evaluation.yaml"
     threads: config["threads"]
     resources:
-        **needs("check_attribution"),
+        **resources_of("check_attribution"),
     params:
         **job("check_attribution"),
     shell:

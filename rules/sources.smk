@@ -7,7 +7,7 @@ wildcard_constraints:
 
 
 def identity(wildcards):
-    """Which bytes are wanted, not where they lie: a change of it fetches anew."""
+    """Which bytes are wanted, not where they lie: a change of it is fetched again."""
     if hasattr(wildcards, "dataset"):
         entry, file = REAL["datasets"][wildcards.dataset], f"{wildcards.file}.jsonl"
         return blocks.canonical(sources.identity(entry, file))

@@ -1,4 +1,4 @@
-# A study that makes its own data and models: the micro world, or texts of one's own.
+# A study that makes its own data and models: the micro world, or the user's own texts.
 
 
 rule build_world:
@@ -12,7 +12,7 @@ rule build_world:
     conda:
         "../envs/gpu.yaml"
     resources:
-        **needs("build_world"),
+        **resources_of("build_world"),
     params:
         settings=settings_of("build_world"),
     shell:
@@ -30,7 +30,7 @@ rule build_books:
     conda:
         "../envs/gpu.yaml"
     resources:
-        **needs("build_world"),
+        **resources_of("build_world"),
     params:
         settings=settings_of("build_books"),
     shell:
@@ -58,7 +58,7 @@ rule pretrain_micro:
         "../envs/gpu.yaml"
     threads: config["threads"]
     resources:
-        **needs("pretrain_micro", "state_every"),
+        **resources_of("pretrain_micro", "state_every"),
     params:
         settings=settings_of("pretrain_micro"),
         place=place,

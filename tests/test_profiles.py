@@ -127,31 +127,29 @@ def test_the_more_special_block_of_jobs_wins_key_by_key():
         "models": {"small": {}, "large": {"jobs": {"unlearn": {"gpu": 2}, "unlearn/baseline": {"runtime": 9}}}},
     }
 
-    def needs(rule, **wildcards):
+    def asks(rule, **wildcards):
         return job_resources(config, rule, SimpleNamespace(**wildcards))
 
-    assert needs("evaluate", model="small") == {"gpu": 0, "mem_mb": 4000, "runtime": 60}
-    assert needs("unlearn", model="small", scope="uoe") == {"gpu": 1, "mem_mb": 10, "runtime": 60}
-    assert needs("unlearn", model="large", scope="uoe") == {"gpu": 2, "mem_mb": 10, "runtime": 60}
-    assert needs("unlearn", model="large", scope="baseline") == {"gpu": 4, "mem_mb": 10, "runtime": 9}
-    assert needs("unlearn", model="large", method="ga", scope="baseline")["gpu"] == 4
-    assert needs("unlearn", model="large", method="rmu", scope="baseline") == {"gpu": 1, "mem_mb": 10, "runtime": 9}
-    assert needs("unlearn", model="large", method="rmu", scope="uoe")["gpu"] == 2
+    assert asks("evaluate", model="small") == {"gpu": 0, "mem_mb": 4000, "runtime": 60}
+    assert asks("unlearn", model="small", scope="uoe") == {"gpu": 1, "mem_mb": 10, "runtime": 60}
+    assert asks("unlearn", model="large", scope="uoe") == {"gpu": 2, "mem_mb": 10, "runtime": 60}
+    assert asks("unlearn", model="large", scope="baseline") == {"gpu": 4, "mem_mb": 10, "runtime": 9}
+    assert asks("unlearn", model="large", method="ga", scope="baseline")["gpu"] == 4
+    assert asks("unlearn", model="large", method="rmu", scope="baseline") == {"gpu": 1, "mem_mb": 10, "runtime": 9}
+    assert asks("unlearn", model="large", method="rmu", scope="uoe")["gpu"] == 2
 
 
 def test_every_rule_whose_jobs_may_have_a_gpu_goes_to_the_gpu_partition(folder):
     """A rule with GPUs that the Slurm profile does not know would wait in a queue without any."""
-    needs = {}
+    asked = {}
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for block in re.split(r"\n(?=rule |use rule )", path.read_text())[1:]:
-            name, origin = (
-                re.match(r"(?:rule|use rule \w+ as) (\w+)", block).group(1),
-                re.match(r"use rule (\w+)", block),
-            )
-            said = re.search(r'needs\("(\w+)"', block)
-            needs[name] = needs[origin.group(1)] if origin else said and said.group(1)
-            assert origin or said or "threads: config" not in block, f"{name}: several threads, but no needs(...)"
-    needing = {name for name, said in needs.items() if said not in (None, "build_world", "pretrain_micro")}
+            name = re.match(r"(?:rule|use rule \w+ as) (\w+)", block).group(1)
+            origin = re.match(r"use rule (\w+)", block)
+            resources = re.search(r'resources_of\("(\w+)"', block)
+            asked[name] = asked[origin.group(1)] if origin else resources and resources.group(1)
+            assert asked[name] or "threads: config" not in block, f"{name}: several threads, but no resources_of(...)"
+    needing = {name for name, rule in asked.items() if rule not in (None, "build_world", "pretrain_micro")}
     assert {line.split(":")[0] for line in profile("slurm")["set-resources"]} == needing
 
 

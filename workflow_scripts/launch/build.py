@@ -1,7 +1,7 @@
-"""What `make` types for you: Snakemake with warm workers, one build at a time, going on after any kind of stop.
+"""What `make` runs: Snakemake with warm workers, one build at a time, which resumes after any interruption.
 
 A lock file is held, and inherited by every job, so that it is free only once no job of an earlier build is left; only
-then a stale Snakemake lock is cleared. Models are pre-trained and asked what they know before anything is unlearned.
+then a stale Snakemake lock is cleared. All models are pre-trained and pass their knowledge checks before anything is unlearned.
 On a terminal a bar for each running job stands below Snakemake's lines. The last lines say where the results are.
     python workflow_scripts/launch/build.py --cores 2 --seeds 0,1,2 all_tables all_figures
 """
@@ -22,19 +22,14 @@ import yaml
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from jobs.progress import SOCKET
+from planning import layout
 
 
 def snakemake_arguments(args: argparse.Namespace, seeds: list[int]) -> list[str]:
     """Targets stand first: several of Snakemake's options take all words that follow them."""
-    # -P: our modules' names are not to stand in the way of what Snakemake imports
-    command = [
-        sys.executable,
-        "-P",
-        "workflow_scripts/launch/run_snakemake.py",
-        *args.targets,
-        "--cores",
-        str(args.cores),
-    ]
+    # -P: our modules must not shadow what Snakemake imports
+    command = [sys.executable, "-P", "workflow_scripts/launch/run_snakemake.py"]
+    command += [*args.targets, "--cores", str(args.cores)]
     if args.config_file:
         command += ["--configfile", *args.config_file]
     command += ["--config", f"seeds={seeds}", *args.set]
@@ -43,14 +38,14 @@ def snakemake_arguments(args: argparse.Namespace, seeds: list[int]) -> list[str]
     return [*command, "--rerun-incomplete", "--quiet", "rules"]
 
 
-def unasked_models(config: dict, seeds: list[int]) -> bool:
-    """True where a model of the study was never asked whether it knows its world."""
-    folders = [
-        Path("results", config["study"], "models", model, f"seed-{seed}")
+def unchecked_models(config: dict, seeds: list[int]) -> bool:
+    """Whether a model of the study has not passed its knowledge check yet."""
+    checks = [
+        Path("results", config["study"], layout.path(layout.KNOWLEDGE, model=model, seed=seed))
         for model in config["models"]
         for seed in (*seeds, config["tuning"]["seed"])
     ]
-    return bool(config.get("must_know")) and not all((folder / "knows.json").exists() for folder in folders)
+    return bool(config.get("must_know")) and not all(check.exists() for check in checks)
 
 
 def with_bars(command: list[str]) -> int:
@@ -142,7 +137,7 @@ def main() -> int:
     if any(Path(".snakemake/locks").glob("*.lock")):
         subprocess.run([*command[: command.index("--config")], "--unlock"], check=False)
     status = 0
-    if not args.report and unasked_models(config, seeds):
+    if not args.report and unchecked_models(config, seeds):
         status = run([*command, "--until", "check_knows_world"], warm=True)
     if status == 0:
         status = run(command, warm=not args.report)
@@ -151,7 +146,7 @@ def main() -> int:
         where = args.report or " and ".join(f"{folder}/" for folder in folders if folder.is_dir())
         print(f"Done. Look at {where}; results/README.md explains the layout.")
     else:
-        print("Not everything was built: see the lines above; type the same command again to go on.", file=sys.stderr)
+        print("Not everything was built: see the lines above. Run the same command again to resume.", file=sys.stderr)
     return status
 
 

@@ -1,7 +1,6 @@
 """Start a stage script in several processes of this machine, one a GPU: torchrun, with one line where one of them dies.
 
-What a batch system sends (SIGTERM, SIGUSR1) is handed on to all of them, and they are given the time to save their
-state. When one dies the others are ended.
+What a batch system sends (SIGTERM, SIGUSR1) is forwarded to all of them, and they get the time to save their state. When one dies the others are ended.
     python workflow_scripts/launch/shard.py 4 workflow_scripts/unlearn.py ARGUMENTS…
 """
 
@@ -20,12 +19,12 @@ SAVING = "300"  # s that processes get to save their state before they are kille
 def main(words: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGUSR1):  # which the shell around us ignores (rules/common.smk)
         signal.signal(number, signal.SIG_DFL)
-    logging.disable(logging.ERROR)  # of torchrun: the processes speak for themselves
+    logging.disable(logging.ERROR)  # torchrun's: the processes print their own messages
     options = ["--standalone", "--nproc-per-node", words[0]]
     options += ["--signals-to-handle", SIGNALS, "--shutdown-timeout", SAVING]
     try:
         run.run(run.parse_args([*options, *words[1:]]))
-    except SignalException:  # the processes have said where they stopped
+    except SignalException:  # the processes have printed where they stopped
         return 1
     except ChildFailedError as error:
         for rank, failure in error.failures.items():

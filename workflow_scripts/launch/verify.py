@@ -33,8 +33,8 @@ def findings(folder: Path) -> tuple[int, list[str]]:
     for path in sorted(folder.rglob("provenance/*.json")):
         record, place = read_json(path), path.parent.parent
         for name, digest in record["inputs"].items():
-            known = expected.get(Path(name))
-            if known is not None and known != digest and Path(name) not in changed:
+            recorded = expected.get(Path(name))
+            if recorded is not None and recorded != digest and Path(name) not in changed:
                 lines.append(f"{place / next(iter(record['outputs']))}: made from another {name} than the one there")
     return sum(digest is not None for digest in now.values()), lines
 
@@ -45,8 +45,8 @@ def main() -> int:
     for folder in folders:
         if not folder.is_dir():
             raise SystemExit(f"{folder}: no such folder")
-        compared, found = findings(folder)
-        count, lines = count + compared, lines + found
+        compared, differences = findings(folder)
+        count, lines = count + compared, lines + differences
     print(*lines, f"{count} files compared, {len(lines)} not as they were made", sep="\n")
     return bool(lines)
 

@@ -14,7 +14,7 @@ from planning.sources import architecture
 
 
 def canonical(block: object) -> str:
-    """JSON with sorted keys: equal settings give equal text, in whatever order they were typed."""
+    """JSON with sorted keys: equal settings give equal text, in whatever order the keys stand."""
     return json.dumps(block, sort_keys=True)
 
 

@@ -18,12 +18,12 @@ BOOK_FILES = (
 def _files(value: object) -> list[str]:
     """Names of data files anywhere in a config block, in order, each once."""
     if isinstance(value, dict):
-        found = [name for item in value.values() for name in _files(item)]
+        names = [name for item in value.values() for name in _files(item)]
     elif isinstance(value, list):
-        found = [name for item in value for name in _files(item)]
+        names = [name for item in value for name in _files(item)]
     else:
-        found = [value] if isinstance(value, str) and value.endswith(".jsonl") else []
-    return list(dict.fromkeys(found))
+        names = [value] if isinstance(value, str) and value.endswith(".jsonl") else []
+    return list(dict.fromkeys(names))
 
 
 def forget_files(block: dict) -> list[str]:
