@@ -10,6 +10,7 @@ mean norm of what an expert adds, g * E(x) (its Table 11).
 import math
 
 import torch
+from scipy import stats
 
 from benchmarks.texts import forget_texts
 from jobs import provenance, stage
@@ -72,16 +73,10 @@ def agreement(first: dict, second: dict) -> float:
 
 
 def spearman(first: list[float], second: list[float]) -> float:
-    """Rank correlation, ties at their mean rank; 1 if there is only one value. (This environment has no scipy.)"""
-
-    def ranks(values: list[float]) -> list[float]:
-        return [sum(v < value for v in values) + (sum(v == value for v in values) - 1) / 2 for value in values]
-
-    one, two = (ranks(values) for values in (first, second))
-    middle = (len(first) - 1) / 2
-    products = [(a - middle) * (b - middle) for a, b in zip(one, two, strict=True)]
-    squares = [math.fsum((a - middle) ** 2 for a in values) for values in (one, two)]
-    return math.fsum(products) / math.sqrt(squares[0] * squares[1]) if all(squares) else 1.0
+    """Rank correlation; 1 where one of the lists is constant, as a list of one value is."""
+    if min(len(set(first)), len(set(second))) == 1:
+        return 1.0
+    return float(stats.spearmanr(first, second).statistic)
 
 
 def check(model, layers: list[MoELayer], blocks: torch.Tensor, size: int, share: float, seed: int) -> dict:

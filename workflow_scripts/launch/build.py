@@ -1,8 +1,8 @@
 """What `make` runs: Snakemake with warm workers, one build at a time, which resumes after any interruption.
 
 A lock file is held, and inherited by every job, so that it is free only once no job of an earlier build is left; only
-then a stale Snakemake lock is cleared. All models are pre-trained and pass their knowledge checks before anything is unlearned.
-On a terminal a bar for each running job stands below Snakemake's lines. The last lines say where the results are.
+then a stale Snakemake lock is cleared. All models are pre-trained and pass their knowledge checks before anything is
+unlearned. On a terminal a bar for each running job stands below Snakemake's lines. The last lines say where the results are.
     python workflow_scripts/launch/build.py --cores 2 --seeds 0,1,2 all_tables all_figures
 """
 

@@ -146,7 +146,7 @@ class Inputs:
     def model(self, w) -> str:
         """The small file that names the weights of the untouched model by hash: equal weights rebuild nothing.
 
-        That the model passed its knowledge check is no input: a new evaluation of an equal model must not repeat its unlearning.
+        That the model passed its knowledge check is no input: to evaluate an equal model again must unlearn nothing.
         The check has a higher priority than unlearning, its failure stops the build, and tables and figures need it;
         `make` has all models checked before it unlearns anything.
         """
