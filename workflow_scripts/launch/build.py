@@ -2,7 +2,7 @@
 
 A lock file is held, and inherited by every job, so that it is free only once no job of an earlier build is left; only
 then a stale Snakemake lock is cleared. All models are pre-trained and pass their knowledge checks before anything is
-unlearned. On a terminal a bar for each running job stands below Snakemake's lines. The last lines say where the results are.
+unlearned. On a terminal a bar for each running job stands below Snakemake's lines; the last lines name the results.
     python workflow_scripts/launch/build.py --cores 2 --seeds 0,1,2 all_tables all_figures
 """
 

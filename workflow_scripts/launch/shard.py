@@ -1,7 +1,7 @@
 """Start a stage script in several processes of this machine, one a GPU: torchrun, with one line where one of them dies.
 
-What a batch system sends (SIGTERM, SIGUSR1) is forwarded to all of them, and they get the time to save their state. When
-one dies the others are ended.
+What a batch system sends (SIGTERM, SIGUSR1) is forwarded to all of them, and they get the time to save their state.
+When one dies the others are ended.
     python workflow_scripts/launch/shard.py 4 workflow_scripts/unlearn.py ARGUMENTS…
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from planning import layout
 from planning.code import constants, modules
-from planning.pictures import MODEL_KEYS, grid, pattern, tests_block, validated
+from planning.pictures import MODEL_KEYS, declared, grid, pattern, tests_block, validated
 
 FILES_OF_CELLS = (layout.CHOSEN, layout.METRICS, layout.PREDICTIONS, layout.TRAJECTORY, layout.PARAMETERS)
 CAPTIONS = {"claims": "claims/ledger.py", "audit": "claims/audit/audit.py"}
@@ -23,13 +23,13 @@ def caption(name: str) -> str:
 
 def cells(config: dict) -> list[tuple[str, str, str, str]]:
     """(model, benchmark, method, scope) of the grid that some claim rests on."""
-    declared = [entry for name in modules("claims") for entry in constants(f"claims/{name}.py").get("CELLS", ())]
+    claimed = [entry for name in modules("claims") for entry in constants(f"claims/{name}.py").get("CELLS", ())]
     return [
         cell
         for cell in grid(config)
         if any(
             cell[1] in benchmarks and cell[2] in methods and any(fnmatch(cell[3], scope) for scope in scopes)
-            for benchmarks, methods, scopes in declared
+            for benchmarks, methods, scopes in claimed
         )
     ]
 
@@ -39,9 +39,11 @@ def models(config: dict) -> list[str]:
 
 
 def checked_attributions(config: dict) -> list[list[str]]:
-    """[model, benchmark] whose attribution the study checks (table v2_attribution)."""
-    block = config["tables"].get("v2_attribution", {"models": [], "benchmarks": []})
-    return [[model, benchmark] for model in block["models"] for benchmark in block["benchmarks"]]
+    """[model, benchmark] whose attribution the study checks, for a table that shows it."""
+    blocks = [
+        block for name, block in config["tables"].items() if "ATTRIBUTION_CHECKS" in declared("tables", name)["READS"]
+    ]
+    return [[model, benchmark] for block in blocks for model in block["models"] for benchmark in block["benchmarks"]]
 
 
 def settings(config: dict) -> dict:
