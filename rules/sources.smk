@@ -40,7 +40,7 @@ rule download_model:
     input:
         code=code_of("download_model.py"),
     output:
-        f"{R}/models/{{model}}/seed-0/source.json",
+        expand(f"{R}/{layout.SOURCE}", seed=0, allow_missing=True),
     log:
         f"{R}/logs/download_model/{{model}}.log",
     priority: 11

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from jobs.files import read_json, sha256
+from planning import layout
 
 
 def findings(folder: Path) -> tuple[int, list[str]]:
@@ -19,9 +20,9 @@ def findings(folder: Path) -> tuple[int, list[str]]:
     for path in sorted(folder.rglob("provenance/*.json")):
         record, place = read_json(path), path.parent.parent
         expected |= {place / name: digest for name, digest in record["outputs"].items()}
-    for path in sorted(folder.rglob("manifest.json")):
+    for path in sorted(folder.rglob(layout.MANIFEST)):
         expected |= {
-            path.parent / "checkpoints" / name: digest for name, digest in read_json(path)["checkpoints"].items()
+            path.parent / layout.CHECKPOINTS / name: digest for name, digest in read_json(path)["checkpoints"].items()
         }
     now = {path: sha256(path) if path.is_file() else None for path in sorted(expected)}
     for path, digest in now.items():

@@ -5,6 +5,7 @@ Standard library only, but for jsonschema, which comes with Snakemake: Snakemake
 
 import math
 
+from planning import layout
 from planning.blocks import file_of, method_tuned_as, training_block
 from planning.code import modules
 from planning.pictures import declared
@@ -23,10 +24,11 @@ def check_schema(config: dict, schema: dict) -> None:
 
 def check_targets(config: dict, words: list[str]) -> None:
     """One line on a target below cells/ whose model, benchmark, method or scope the config does not have."""
+    cells = f"results/{config['study']}/{layout.CELL.partition('/')[0]}/"
     for word in words:
-        parts = word.removeprefix(f"results/{config['study']}/").split("/")
-        if word.startswith(f"results/{config['study']}/cells/"):
-            for name, section in zip(parts[1:], ("models", "benchmarks", "methods", "scopes"), strict=False):
+        if word.startswith(cells):
+            parts = word.removeprefix(cells).split("/")
+            for name, section in zip(parts, ("models", "benchmarks", "methods", "scopes"), strict=False):
                 if name not in config[section]:
                     raise SystemExit(
                         f"{word}: {name!r} is not in the config's {section} (allowed: {', '.join(config[section])})"
