@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rule_stages import rules
 
-from planning.code import SCRIPTS, modules
+from planning.code import SCRIPTS, code_of, modules
 
 # Arrows run down only: a room imports rooms that stand in a later row, or in its own.
 FLOORS = (
@@ -67,6 +67,15 @@ def test_planning_is_standard_library_only(module):
     code = f"import sys; sys.path.insert(0, {str(SCRIPTS)!r}); import planning.{module}"
     done = subprocess.run([sys.executable, "-S", "-I", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "stage", ["build_world", "pretrain_micro", "attribute_experts", "unlearn", "evaluate", "attack"]
+)
+def test_costly_stages_take_nothing_of_planning_but_names_in_a_cell(stage):
+    """A new table, path or check of the config must not re-run a cell."""
+    planning = {path for path in code_of(f"{stage}.py") if "/planning/" in path}
+    assert planning <= {"workflow_scripts/planning/cell_files.py"}
 
 
 def test_moe_needs_jobs_alone():

@@ -31,7 +31,7 @@ from moe.layers import find_moe_layers
 from moe.loading import first_device
 from moe.packing import batches, pack
 from moe.routing import overlap, record_routing
-from planning import layout
+from planning import cell_files
 
 
 def attack(model, tokenizer, settings: dict, selection: dict, untouched: dict, texts: dict, training: dict) -> dict:
@@ -94,7 +94,7 @@ def main() -> None:
     after = {"fa": entry["forget"]["test"], "ut": entry["utility"]["test"], "collapsed": entry["collapsed"]}
     result = {"before": before | {"overlap": overlaps[0]}, "after": after | {"overlap": overlaps[1]}}
     write_json(args.output, {"attack": settings["attack"]} | result | details)
-    read = [args.model, args.selection, args.cell / layout.CHOSEN, *([] if control else [delta])]
+    read = [args.model, args.selection, args.cell / cell_files.CHOSEN, *([] if control else [delta])]
     read += provenance.files_named(benchmark, args.data)
     provenance.record(args.output, vars(args), read, [args.output], base=base)
 

@@ -32,7 +32,7 @@ from moe.gcg import Found
 from moe.layers import find_moe_layers
 from moe.loading import first_device
 from moe.routing import record_routing
-from planning import layout
+from planning import cell_files
 
 
 def read_suffixes(paths: list[Path], probes: list[dict], step: int) -> list[Found]:
@@ -134,7 +134,7 @@ def main() -> None:
     result = {"attack": settings, "step": choice["step"], "collapsed": choice["collapsed"], "affinity": layers}
     rows = rows_of(tokenizer, questions, suffixes, answered)
     write_json(args.output, result | summary(rows, settings["word"]))
-    read = [args.model, delta, args.cell / layout.CHOSEN, args.selection, *args.suffixes]
+    read = [args.model, delta, args.cell / cell_files.CHOSEN, args.selection, *args.suffixes]
     read += provenance.files_named(block, args.data)
     provenance.record(args.output, vars(args), read, [args.output], base=base)
 

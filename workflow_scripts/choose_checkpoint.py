@@ -15,7 +15,7 @@ from benchmarks.choice import OVERSHOT, best_balance, checked, first_at, keep_an
 from jobs import provenance
 from jobs.files import read_json, write_json
 from jobs.stage import parser
-from planning import layout
+from planning import cell_files
 
 
 def balance(checkpoints: list[dict], original: dict, half: str, reported: str) -> dict:
@@ -85,7 +85,7 @@ def every_choice(checkpoints: list[dict], untouched: dict, threshold: float) -> 
 
 def prune(folder: Path, steps: set[int]) -> None:
     """Remove the checkpoints of all steps but these; their scores stay in metrics.json."""
-    kept = {layout.checkpoint(step) for step in steps}
+    kept = {cell_files.checkpoint(step) for step in steps}
     for path in folder.glob("step-*.safetensors"):
         if path.name not in kept:
             path.unlink()
@@ -108,8 +108,8 @@ def main() -> None:
     write_json(args.output, choices)
     provenance.record(args.output, vars(args), [args.metrics, args.original], [args.output])
     folder, limit = args.metrics.parent, args.settings.get("prune_over")
-    if limit is not None and read_json(folder / layout.PARAMETERS)["percent"] > limit:
-        prune(folder / layout.CHECKPOINTS, {choice["step"] for choice in choices.values()})
+    if limit is not None and read_json(folder / cell_files.PARAMETERS)["percent"] > limit:
+        prune(folder / cell_files.CHECKPOINTS, {choice["step"] for choice in choices.values()})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from jobs import provenance, stage
 from jobs.files import read_json, write_json
 from moe.delta import applied, base_hash
 from moe.loading import load_model
-from planning import layout
+from planning import cell_files
 
 CHOICE = "balance"  # of the choices in chosen.json
 
@@ -25,10 +25,10 @@ def main() -> None:
     parser = stage.parser(__doc__, "settings", "model", "output")
     parser.add_argument("--cell", required=True, type=Path, help="folder with chosen.json, manifest.json, checkpoints/")
     args = parser.parse_args()
-    files = [args.cell / name for name in (layout.CHOSEN, layout.MANIFEST)]
+    files = [args.cell / name for name in (cell_files.CHOSEN, cell_files.MANIFEST)]
     choices, manifest = map(read_json, files)
     chosen = choices[CHOICE]
-    checkpoint = args.cell / layout.CHECKPOINTS / layout.checkpoint(chosen["step"])
+    checkpoint = args.cell / cell_files.CHECKPOINTS / cell_files.checkpoint(chosen["step"])
     if not checkpoint.is_file():
         raise SystemExit(f"{checkpoint}: no such file; was the checkpoint removed after the choice?")
     base = base_hash(args.model)

@@ -27,7 +27,7 @@ from jobs.stage import parser, set_up_libraries
 from jobs.state import State, stamp_of
 from moe.delta import applied, base_hash
 from moe.gcg import find_suffix
-from planning import layout
+from planning import cell_files
 
 
 def allowed_tokens(model, tokenizer) -> torch.Tensor:
@@ -82,7 +82,7 @@ def main() -> None:
         with state.writing(args.output):
             write_json(args.output, {"attack": settings, "part": args.part, "step": choice["step"], "suffixes": rows})
         state.complete()
-    read = [args.model, delta, args.cell / layout.CHOSEN, *provenance.files_named(block, args.data)]
+    read = [args.model, delta, args.cell / cell_files.CHOSEN, *provenance.files_named(block, args.data)]
     provenance.record(args.output, vars(args), read, [args.output], base=base)
 
 

@@ -24,7 +24,7 @@ from jobs.state import State, publish, stamp_of
 from moe.delta import base_hash, save_delta
 from moe.loading import load_model
 from moe.upper_layers import Reuse
-from planning import layout
+from planning import cell_files
 from unlearning.hook import with_hook_layer
 from unlearning.run import unlearn
 from unlearning.texts import pack_texts
@@ -79,11 +79,11 @@ def run_cell(args: argparse.Namespace, texts: list, selection: dict, base: str, 
     on_cpu = group.size > 1 or (torch.cuda.device_count() == 1 and reuse.complete())
     model = load_model(args.model, settings["training"].get("precision", "float32"), on_cpu=on_cpu)
     rank = scope.get("rank") if scope["kind"] == "lora" else None
-    folder = state.folder / layout.CHECKPOINTS
+    folder = state.folder / cell_files.CHECKPOINTS
     folder.mkdir(exist_ok=True)
 
     def save(step: int) -> None:
-        path = folder / layout.checkpoint(step)
+        path = folder / cell_files.checkpoint(step)
         with group.fail_together(), state.writing(path):
             save_delta(model, None if group.rank else path, base, rank)
             if not group.rank:
@@ -93,12 +93,12 @@ def run_cell(args: argparse.Namespace, texts: list, selection: dict, base: str, 
     blocks = pack_texts(AutoTokenizer.from_pretrained(args.model), *texts, settings, weights)
     given = {"state": state, "reuse": reuse, "group": group, "label": f"unlearning {args.output}"}
     trajectory, parameters = unlearn(model, blocks, settings, selection, args.seed, save, **given)
-    return {layout.TRAJECTORY: trajectory, layout.PARAMETERS: parameters}
+    return {cell_files.TRAJECTORY: trajectory, cell_files.PARAMETERS: parameters}
 
 
 def write(args: argparse.Namespace, selection: dict, base: str, state: State, records: dict[str, dict]) -> None:
     """Publish the checkpoints and write the manifest and the records."""
-    settings, folder = args.settings, state.folder / layout.CHECKPOINTS
+    settings, folder = args.settings, state.folder / cell_files.CHECKPOINTS
     hashes = {file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))}
     manifest = {  # an input of evaluations: versions and the like stand in the provenance, which is not
         "base": base,
@@ -109,9 +109,9 @@ def write(args: argparse.Namespace, selection: dict, base: str, state: State, re
         "effective_batch": settings["training"]["batch_size"],  # rows per step, over all processes
         "checkpoints": hashes,
     }
-    contents = {layout.MANIFEST: manifest} | records
+    contents = {cell_files.MANIFEST: manifest} | records
     with state.writing(args.output):
-        publish(folder, args.output / layout.CHECKPOINTS)
+        publish(folder, args.output / cell_files.CHECKPOINTS)
         for name, content in contents.items():
             write_json(args.output / name, content)
     outputs = [args.output / name for name in contents]

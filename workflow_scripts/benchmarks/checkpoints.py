@@ -8,7 +8,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from jobs.files import read_json
 from moe.loading import load_model
-from planning import layout
+from planning import cell_files
 
 
 def load(folder: Path, precision: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
@@ -24,5 +24,5 @@ def step_of(path: Path) -> int:
 
 def chosen_checkpoint(cell: Path) -> tuple[dict, Path]:
     """The entry `balance` of the cell's chosen.json, and its checkpoint's file."""
-    choice = read_json(cell / layout.CHOSEN)["balance"]
-    return choice, cell / layout.CHECKPOINTS / layout.checkpoint(choice["step"])
+    choice = read_json(cell / cell_files.CHOSEN)["balance"]
+    return choice, cell / cell_files.CHECKPOINTS / cell_files.checkpoint(choice["step"])

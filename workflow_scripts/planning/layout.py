@@ -4,6 +4,8 @@ Rules use the patterns as they stand, `{...}` being Snakemake's wildcards; scrip
 Standard library only: Snakemake imports this at every start.
 """
 
+from planning.cell_files import CHECKPOINTS, CHOSEN, MANIFEST, METRICS, PARAMETERS, PREDICTIONS, RECORDS, TRAJECTORY  # noqa: F401
+
 DATA = "data"  # the benchmarks' files, in the layout of the real datasets
 
 MODEL = "models/{model}/seed-{seed}"  # a model folder as transformers reads it
@@ -28,15 +30,6 @@ CELL = "cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}"
 TRIAL = "trials/{model}/{benchmark}/{method}/{scope}/lr-{rate}"  # on the tuning seed
 TUNING = "tuning/{model}/{method}/{scope}.json"
 MODEL_FILES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "pretraining.json")
-# Files of a cell (or, up to PREDICTIONS, of a trial), below its folder.
-CHECKPOINTS = "checkpoints"
-MANIFEST = "manifest.json"
-TRAJECTORY = "trajectory.json"
-PARAMETERS = "parameters.json"
-RECORDS = (MANIFEST, TRAJECTORY, PARAMETERS)  # what unlearning writes beside the checkpoints
-METRICS = "metrics.json"
-PREDICTIONS = "predictions.jsonl.gz"
-CHOSEN = "chosen.json"
 ATTACK = f"{CELL}/attacks/{{attack}}.json"
 SUFFIXES = f"{CELL}/attacks/{{attack}}/suffixes-{{part}}.json"
 
@@ -52,8 +45,3 @@ EXPORT = f"exports/{CELL.removeprefix('cells/')}"
 def path(pattern: str, **values: object) -> str:
     """A pattern filled in: `path(AFFINITY, model="micro-qwen", benchmark="rwku", seed=0)`."""
     return pattern.format(**values)
-
-
-def checkpoint(step: int) -> str:
-    """Name of a checkpoint's file."""
-    return f"step-{step:04d}.safetensors"
