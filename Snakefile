@@ -14,6 +14,8 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/jobs.smk"
+include: "rules/picture_files.smk"
 
 
 if "data" in config:

@@ -63,19 +63,6 @@ rule cache_prefix:
         )
 
 
-def launcher(wildcards):
-    """How unlearning is started: a process, or one for each slice that the model is sharded into."""
-    number = blocks.processes(config, wildcards.method, wildcards.scope)
-    if number == 1:
-        return "python workflow_scripts/launch/start.py"
-    return f"python workflow_scripts/launch/shard.py {number}"
-
-
-def run_seed(wildcards):
-    """Trials run on the tuning seed."""
-    return getattr(wildcards, "seed", config["tuning"]["seed"])
-
-
 unlearning = model_stage(
     "unlearn",
     "--selection {input.selection} --tuned {input.tuned} --token-weights {input.token_weights} --prefix {input.prefix}"

@@ -1,20 +1,4 @@
 # What the papers claim: their printed numbers, and their sentences.
-PUBLISHED = sorted(map(str, Path("config/published").glob("*.csv")))
-
-
-def ledger_table(name):
-    """A table's files without the one that the report shows."""
-    extensions = [end for end in layout.TABLE_EXTENSIONS if end != "html"]
-    return [f"{R}/{layout.path(layout.TABLE, name=name)}.{end}" for end in extensions]
-
-
-def in_report(name):
-    return report(
-        f"{R}/{layout.path(layout.TABLE, name=name)}.html",
-        category="Claims",
-        labels={"table": name},
-        caption="caption.rst",
-    )
 
 
 rule audit:
@@ -31,7 +15,7 @@ rule audit:
         "../envs/evaluation.yaml"
     params:
         caption=ledger.caption("audit"),
-        prefix=f"{R}/{layout.path(layout.TABLE, name='audit')}",
+        prefix=prefix_of,
     shell:
         "python workflow_scripts/launch/start.py workflow_scripts/audit.py --published config/published"
         " --architectures {input.architectures} --output-prefix {params.prefix} 2>&1 | tee {log}"
@@ -61,6 +45,6 @@ rule check_claims:
     params:
         caption=ledger.caption("claims"),
         settings=blocks.canonical(ledger.settings(config)),
-        prefix=f"{R}/{layout.path(layout.TABLE, name='claims')}",
+        prefix=prefix_of,
     shell:
         judging

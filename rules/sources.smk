@@ -6,15 +6,6 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, REAL["datasets"])),
 
 
-def identity(wildcards):
-    """Which bytes are wanted, not where they lie: a change of it is fetched again."""
-    if hasattr(wildcards, "dataset"):
-        entry, file = REAL["datasets"][wildcards.dataset], f"{wildcards.file}.jsonl"
-        return blocks.canonical(sources.identity(entry, file))
-    name = config["models"][wildcards.model]["source"]
-    return blocks.canonical(sources.identity(REAL["models"][name]))
-
-
 rule download_dataset:
     input:
         code=code_of("download_dataset.py"),
