@@ -24,7 +24,8 @@ from benchmarks.evaluating import DECIDING, evaluate, read_tests, responders
 from benchmarks.texts import forget_texts, retain_texts
 from jobs import provenance
 from jobs.files import read_json, write_json
-from jobs.stage import parser, set_up_libraries
+from jobs.stage import parser
+from moe import libraries
 from moe.attacks import bypass_, disable_, quantize_, relearn_, restore_routers_
 from moe.delta import applied, base_hash
 from moe.layers import find_moe_layers
@@ -72,7 +73,7 @@ def mean_overlap(before: dict, now: dict, batch) -> float | None:
 def main() -> None:
     args = parser(__doc__, "settings", "model", "data", "cell", "selection", "threads", "output").parse_args()
     settings, benchmark, training = args.settings, args.settings["benchmark"], args.settings["training"]
-    set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     choice, delta = chosen_checkpoint(args.cell)
     tests = read_tests(benchmark, args.data, ["test"])
     tests = {name: test for name, test in tests.items() if name in DECIDING}

@@ -26,7 +26,8 @@ from benchmarks.rouge import RECALLS
 from benchmarks.scores import mean_recall
 from jobs import provenance
 from jobs.files import read_json, write_json
-from jobs.stage import parser, set_up_libraries
+from jobs.stage import parser
+from moe import libraries
 from moe.delta import applied, base_hash
 from moe.gcg import Found
 from moe.layers import find_moe_layers
@@ -105,7 +106,7 @@ def main() -> None:
     arguments = parser(__doc__, "settings", "model", "data", "cell", "selection", "threads", "output")
     arguments.add_argument("--suffixes", type=Path, nargs="+", required=True, help="all parts of search_suffixes.py")
     args = arguments.parse_args()
-    set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     settings, block = args.settings["attack"], args.settings["benchmark"]["forget_test"]
     test, probes = attacked(args.settings["benchmark"], args.data, settings)
     choice, delta = chosen_checkpoint(args.cell)

@@ -9,6 +9,7 @@ sequence, then over sequences) and the token share.
 from benchmarks.texts import forget_texts
 from jobs import provenance, stage
 from jobs.files import write_json
+from moe import libraries
 from moe.attribution import attribute
 from moe.loading import load_moe_model
 from moe.packing import pack_for
@@ -16,7 +17,7 @@ from moe.packing import pack_for
 
 def main() -> None:
     args = stage.parser(__doc__, "settings", "model", "data", "threads", "output").parse_args()
-    stage.set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     settings = args.settings
     texts = forget_texts(settings["benchmark"], args.data)
     model, layers = load_moe_model(args.model, settings["precision"])

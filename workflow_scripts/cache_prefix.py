@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 from benchmarks.texts import forget_texts, retain_texts
 from jobs import provenance, stage
 from jobs.files import read_json, replacing
+from moe import libraries
 from moe.delta import base_hash
 from moe.loading import load_model
 from moe.packing import pack
@@ -28,7 +29,7 @@ def main() -> None:
     parser = stage.parser(__doc__, "settings", "model", "data", "limit-gb", "threads", "output")
     parser.add_argument("--affinity", required=True, type=Path)
     args = parser.parse_args()
-    stage.set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     settings, benchmark = args.settings, args.settings["benchmark"]
     layer = ranked_layers(read_json(args.affinity))[0]
     texts = {"forget": forget_texts(benchmark, args.data), "retain": retain_texts(benchmark, args.data)}

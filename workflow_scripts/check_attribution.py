@@ -16,6 +16,7 @@ from benchmarks.texts import forget_texts
 from jobs import provenance, stage
 from jobs.files import write_json
 from jobs.progress import progress
+from moe import libraries
 from moe.attribution import attribute
 from moe.layers import MoELayer
 from moe.loading import load_moe_model
@@ -113,7 +114,7 @@ def check(model, layers: list[MoELayer], blocks: torch.Tensor, size: int, share:
 
 def main() -> None:
     args = stage.parser(__doc__, "settings", "model", "data", "seed", "threads", "output").parse_args()
-    stage.set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     settings = args.settings
     texts = forget_texts(settings["benchmark"], args.data)
     model, layers = load_moe_model(args.model, settings["precision"])

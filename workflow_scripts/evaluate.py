@@ -22,7 +22,8 @@ from benchmarks.evaluating import DECIDING, evaluate, merge, read_tests, respond
 from jobs import provenance
 from jobs.files import read_json, write_bytes, write_json
 from jobs.progress import progress
-from jobs.stage import parser, set_up_libraries
+from jobs.stage import parser
+from moe import libraries
 from moe.delta import applied, base_hash, lowest_changed
 from moe.upper_layers import Reuse, reuse_prefix_
 
@@ -59,7 +60,7 @@ def write_predictions(path: Path, rows: list[dict]) -> None:
 def main() -> None:
     args = parse()
     settings, benchmark = args.settings, args.settings["benchmark"]
-    set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     steps = {step_of(path): path for path in args.checkpoints} or {0: None}
     if args.manifest:
         check_manifest(args.manifest, args.checkpoints)

@@ -20,10 +20,11 @@ from transformers import AutoTokenizer
 from jobs import provenance
 from jobs.files import read_jsonl, sha256, write_json
 from jobs.progress import progress
-from jobs.stage import parser, set_up_libraries
+from jobs.stage import parser
 from jobs.state import State, stamp_of
 from micro.documents import batches, encode, left_over
 from micro.pretraining import Recipe, Trainer, build_model
+from moe import libraries
 
 OPTIONAL = {"without", "corpus"}  # recipe keys that have a default
 
@@ -97,7 +98,7 @@ def save(model: nn.Module, tokenizer, record: dict, output: Path) -> list[Path]:
 def main() -> None:
     options = ("settings", "data", "seed", "threads", "state", "state-every", "output")
     args = parser(__doc__, *options).parse_args()
-    set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     pretrain(args.data, args.settings, args.seed, args.state, args.output, args.state_every)
 
 

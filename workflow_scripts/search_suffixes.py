@@ -23,8 +23,9 @@ from benchmarks.generation import TextGenerator
 from jobs import provenance
 from jobs.files import sha256, write_json
 from jobs.progress import progress
-from jobs.stage import parser, set_up_libraries
+from jobs.stage import parser
 from jobs.state import State, stamp_of
+from moe import libraries
 from moe.delta import applied, base_hash
 from moe.gcg import find_suffix
 from planning import cell_files
@@ -63,7 +64,7 @@ def main() -> None:
     arguments = parser(__doc__, "settings", "model", "data", "cell", "state", "threads", "output")
     arguments.add_argument("--part", type=int, default=0, help="of the attack's `parts`, from 0")
     args = arguments.parse_args()
-    set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     settings, block = args.settings["attack"], args.settings["benchmark"]["forget_test"]
     _, probes = attacked(args.settings["benchmark"], args.data, settings)
     probes = probes[args.part :: settings["parts"]]

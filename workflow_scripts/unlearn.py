@@ -21,6 +21,7 @@ from jobs import provenance, stage
 from jobs.files import read_json, sha256, write_json
 from jobs.group import Group
 from jobs.state import State, publish, stamp_of
+from moe import libraries
 from moe.delta import base_hash, save_delta
 from moe.loading import load_model
 from moe.upper_layers import Reuse
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--token-weights", nargs="?", type=Path, help="safetensors file of weigh_retain_tokens.py")
     parser.add_argument("--prefix", nargs="?", type=Path, help="file of cache_prefix.py")
     args = parser.parse_args()
-    stage.set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     torch.manual_seed(args.seed)
     with Group() as group:
         with group.fail_together():

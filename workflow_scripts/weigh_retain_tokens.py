@@ -29,6 +29,7 @@ from benchmarks.texts import forget_texts, retain_texts
 from jobs import provenance, stage
 from jobs.files import replacing, sha256, write_json
 from jobs.progress import progress
+from moe import libraries
 from moe.layers import MoELayer
 from moe.loading import load_moe_model
 from moe.packing import batches, pack_for
@@ -101,7 +102,7 @@ def weigh(
 
 def main() -> None:
     args = stage.parser(__doc__, "settings", "model", "data", "threads", "output").parse_args()
-    stage.set_up_libraries(args.threads)
+    libraries.set_up(args.threads)
     settings = args.settings
     texts = [read(settings["benchmark"], args.data) for read in (forget_texts, retain_texts)]
     model, layers = load_moe_model(args.model, settings["precision"])

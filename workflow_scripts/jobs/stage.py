@@ -1,12 +1,8 @@
-"""What the command lines of all stages share: the parser, common options, threads and quiet libraries.
-
-Only the standard library is imported at the top, because stages that read small files must not load torch.
-"""
+"""What the command lines of all stages share: the parser and its common options. Standard library only."""
 
 import argparse
 import importlib
 import json
-import logging
 from pathlib import Path
 from types import ModuleType
 
@@ -34,16 +30,6 @@ def parser(doc: str, *options: str) -> argparse.ArgumentParser:
     for name in options:
         made.add_argument(f"--{name}", **OPTIONS[name])
     return made
-
-
-def set_up_libraries(threads: int) -> None:
-    """Set torch's threads; silence the libraries' progress bars and warnings in favour of the project's own lines."""
-    import torch
-    import transformers
-
-    torch.set_num_threads(threads)
-    transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
 
 def load(room: str, name: str) -> ModuleType:
