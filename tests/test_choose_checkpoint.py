@@ -87,12 +87,7 @@ def test_collapsed_checkpoints_only_if_all_are():
 )
 def test_nothing_is_chosen_within_three_standard_errors_of_chance(forget, utility, word):
     chosen = balance([entry(10, 0.25, 0.65), entry(20, 0.85, 0.25)], entry(0, forget, utility))
-    assert (chosen["step"], chosen["status"], chosen["keep"], chosen["left"]) == (
-        20,
-        "nothing measurable",
-        None,
-        None,
-    )
+    assert (chosen["step"], chosen["status"], chosen["keep"], chosen["left"]) == (20, "nothing measurable", None, None)
     assert f"nothing measurable to {word}" in chosen["note"]
 
 
@@ -190,12 +185,7 @@ def test_a_model_that_does_not_know_its_world_stops_with_one_line(tmp_path, monk
 
 
 def test_halves_are_stable_and_balanced():
-    assert [half(text) for text in ("a", "b", "c", "d")] == [
-        "development",
-        "development",
-        "development",
-        "development",
-    ]
+    assert [half(text) for text in ("a", "b", "c", "d")] == ["development", "development", "development", "development"]
     halves = [half(f"Question {number}?") for number in range(2000)]
     assert set(halves) == set(HALVES)
     assert 0.45 < halves.count("development") / len(halves) < 0.55

@@ -219,10 +219,7 @@ def test_lettered_prompts_are_those_of_lm_eval():
             template = yaml.safe_load(text)
         for key in ("doc_to_text", "doc_to_choice", "doc_to_target", "metric_list", "output_type"):
             assert ours[key] == template[key]
-    for name, file in (
-        ("wmdp_cyber", "wmdp/wmdp_cyber.yaml"),
-        ("mmlu", "mmlu/default/mmlu_high_school_biology.yaml"),
-    ):
+    for name, file in (("wmdp_cyber", "wmdp/wmdp_cyber.yaml"), ("mmlu", "mmlu/default/mmlu_high_school_biology.yaml")):
         with open(f"{theirs}/{file}") as text:
             description = yaml.safe_load(text)["description"]
         own = yaml.safe_load((TASKS / f"{name}.yaml").read_text())["description"]

@@ -85,11 +85,7 @@ def total(model: nn.Module) -> int:
 
 def selection_of(experts: dict[int, list[int]], with_routers: bool = True) -> dict:
     named = {str(layer): chosen for layer, chosen in experts.items()}
-    return {
-        "experts": named,
-        "routers": list(experts) if with_routers else [],
-        "anchor": named if with_routers else {},
-    }
+    return {"experts": named, "routers": list(experts) if with_routers else [], "anchor": named if with_routers else {}}
 
 
 def check(original, changed, parameters, expected: set[str]) -> None:

@@ -161,8 +161,7 @@ def test_sees_the_code_as_it_is_on_disk(server, tmp_path):
 @pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
 def test_a_signal_to_the_client_ends_the_job(server, tmp_path, warm, number):
     script = write_script(
-        tmp_path,
-        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()) + '.')\ntime.sleep(60)",
+        tmp_path, f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()) + '.')\ntime.sleep(60)"
     )
     client = subprocess.Popen(
         command(script),

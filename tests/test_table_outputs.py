@@ -28,12 +28,7 @@ def tree(tmp_path):
 
 def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
     settings = json.dumps(pictures.settings("tables", name, config))
-    script = [
-        sys.executable,
-        str(REPO / "workflow_scripts" / "render_table.py"),
-        "--results",
-        str(root),
-    ]
+    script = [sys.executable, str(REPO / "workflow_scripts" / "render_table.py"), "--results", str(root)]
     options = [
         "--settings",
         settings,

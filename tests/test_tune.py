@@ -15,11 +15,7 @@ def test_best_checkpoint_of_each_rate_and_best_rate_of_all():
     }
     found = tune.tune(trials, ORIGINAL)
     assert found["learning_rate"] == 3e-4
-    assert [(trial["learning_rate"], trial["step"]) for trial in found["tried"]] == [
-        (1e-4, 20),
-        (3e-4, 20),
-        (1e-3, 10),
-    ]
+    assert [(trial["learning_rate"], trial["step"]) for trial in found["tried"]] == [(1e-4, 20), (3e-4, 20), (1e-3, 10)]
     assert found["tried"][1]["keep"] == pytest.approx(0.925)
     assert (found["tried"][1]["fa"], found["tried"][1]["ut"]) == (0.30, 0.62)
 

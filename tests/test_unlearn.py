@@ -98,12 +98,7 @@ def test_forgetting_goes_the_right_way(method):
     """Every loss falls; ascent raises the forget text's own loss."""
     training = TRAINING | {"steps": 10, "checkpoint_every": 10}
     trajectory, _ = run(
-        tiny("qwen2moe", 1),
-        method=method,
-        scope={"kind": "baseline"},
-        selection=NOTHING,
-        training=training,
-        rate=3e-3,
+        tiny("qwen2moe", 1), method=method, scope={"kind": "baseline"}, selection=NOTHING, training=training, rate=3e-3
     )
     assert trajectory["steps"][-1]["forget_loss"] < trajectory["steps"][0]["forget_loss"]
     if method != "rmu":
