@@ -26,11 +26,11 @@ def full_batch(rows: int = 4, length: int = 9) -> Batch:
 
 
 def gradients(loss: torch.Tensor, model) -> torch.Tensor:
-    found = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+    gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
     return torch.cat(
         [
             torch.zeros_like(p).flatten() if g is None else g.flatten()
-            for p, g in zip(model.parameters(), found, strict=True)
+            for p, g in zip(model.parameters(), gradients, strict=True)
         ]
     )
 
@@ -114,8 +114,8 @@ def test_the_table_shows_each_switch_beside_what_it_varies(tmp_path):
     rows = list(dict.fromkeys(table.frame["row"]))
     assert len(rows) == 2 + len(config["tables"]["as_published"]["pairs"])  # pretrained, retrained
     assert "NPO, reference is the policy" in rows and "GA+UOE, anchor without gradient" in rows
-    found = value(table, "GDIFF", "micro-qwen", "wmdp-cyber", "UT")
-    assert found["published"] == "0.2965"
+    cell = value(table, "GDIFF", "micro-qwen", "wmdp-cyber", "UT")
+    assert cell["published"] == "0.2965"
     assert value(table, "GDIFF, retain labels of another text", "micro-qwen", "wmdp-cyber", "UT")["published"] == ""
     text = value(table, "GA+UOE, anchor without gradient", "micro-qwen", "wmdp-cyber", "Difference of UT")["text"]
     assert abs(float(text.split()[0])) < 0.25  # both answer 70 % of 80 questions rightly

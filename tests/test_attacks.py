@@ -58,8 +58,7 @@ def test_a_disabled_expert_adds_nothing(family):
         index, weight = torch.full((5, 1), expert), torch.ones(5, 1)
         with torch.no_grad():
             now, old = (m.get_submodule(layer.experts)(hidden, index, weight) for m in (model, whole))
-        assert float(old.abs().max()) > 0
-        assert torch.equal(now, torch.zeros_like(now) if expert == 1 else old)
+        assert float(old.abs().max()) > 0 and torch.equal(now, torch.zeros_like(now) if expert == 1 else old)
 
 
 @pytest.mark.parametrize("family", MOE_FAMILIES)
@@ -159,8 +158,8 @@ def test_kinds_by_their_settings():
     model = tiny("qwen2moe", 1)
     with torch.no_grad():
         start = token_nll(model, batches(pack(texts["retain"], LetterTokenizer(), 16)[:3], 2)[0]).item()
-    said = attack(model, LetterTokenizer(), settings, nothing, {}, texts, training)
-    assert said["tokens"] == 48 and said["loss"]["first"] == pytest.approx(start, rel=1e-5)
+    record = attack(model, LetterTokenizer(), settings, nothing, {}, texts, training)
+    assert record["tokens"] == 48 and record["loss"]["first"] == pytest.approx(start, rel=1e-5)
     for kind in ("disable", "bypass"):
         with pytest.raises(SystemExit, match=f"attack {kind}: this scope chooses no expert"):
             attack(model, LetterTokenizer(), {"kind": kind}, nothing, {}, texts, training)

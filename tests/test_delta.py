@@ -109,8 +109,7 @@ def refusal(model: torch.nn.Module, path: Path, base: str = "base") -> str:
     with pytest.raises(SystemExit) as stop, applied(model, path, base):
         pytest.fail("applied")
     assert_untouched(model, before)
-    assert str(path) in stop.value.code
-    assert "\n" not in stop.value.code
+    assert str(path) in stop.value.code and "\n" not in stop.value.code
     return stop.value.code
 
 

@@ -20,19 +20,12 @@ COUNTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("scope", "expected"),
-    [
-        ({"kind": "baseline"}, 1000),
-        ({"kind": "experts"}, 240),
-        ({"kind": "lora", "rank": 8}, 50),
-        ({"kind": "uoe"}, 6 + 10 * 3),
-        ({"kind": "uoe", "experts": 3}, 3 * 6 + 30),
-        ({"kind": "uoe", "layers": "all"}, 4 * 36),
-        ({"kind": "hook_mlps"}, 3 * 10 * 6),
-        ({"kind": "esft", "threshold": 0.15, "score": "token"}, 4 * 2 * 6),
-    ],
-)
+@pytest.mark.parametrize(("scope", "expected"), [
+    ({"kind": "baseline"}, 1000), ({"kind": "experts"}, 240), ({"kind": "lora", "rank": 8}, 50),
+    ({"kind": "uoe"}, 6 + 10 * 3), ({"kind": "uoe", "experts": 3}, 3 * 6 + 30),
+    ({"kind": "uoe", "layers": "all"}, 4 * 36), ({"kind": "hook_mlps"}, 3 * 10 * 6),
+    ({"kind": "esft", "threshold": 0.15, "score": "token"}, 4 * 2 * 6),
+])  # fmt: skip
 def test_trained_parameters(scope, expected):
     assert plan_costs.trained(COUNTS, scope) == expected
 

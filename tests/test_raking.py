@@ -9,6 +9,7 @@ from scipy import optimize
 from tiny_models import LetterTokenizer, random_texts, random_tokens, tiny
 from transformers import AutoTokenizer
 
+from jobs.files import write_jsonl
 from methods import gdiff, rmu
 from moe.forward import Batch
 from moe.layers import find_moe_layers
@@ -85,8 +86,7 @@ def test_without_a_solution_the_nearest_is_found_and_the_residual_is_known():
     uses = torch.zeros(100, 1)
     uses[0] = 1.0
     weights = rake(uses, torch.tensor([0.5]), 4.0)
-    assert float(weights[0]) == pytest.approx(4.0)
-    assert float(weights.mean()) == pytest.approx(1.0)
+    assert float(weights[0]) == pytest.approx(4.0) and float(weights.mean()) == pytest.approx(1.0)
     assert frequencies(weights, uses).tolist() == pytest.approx([0.04])
 
 
@@ -175,11 +175,8 @@ def test_weighted_retain_losses():
 
     with torch.no_grad():
         probabilities = model(input_ids=ids).logits.softmax(-1)
-        terms = [
-            -float(weights[row, t] * probabilities[row, t, ids[row, t + 1]].log())
-            for row in range(3)
-            for t in range(11)
-        ]
+        places = [(row, t) for row in range(3) for t in range(11)]
+        terms = [-float(weights[row, t] * probabilities[row, t, ids[row, t + 1]].log()) for row, t in places]
         assert gdiff.retain_loss(model, weighted, None, {}).item() == pytest.approx(sum(terms) / 33)
         assert gdiff.retain_loss(model, ones, None, {}).item() == gdiff.retain_loss(model, plain, None, {}).item()
 
@@ -189,13 +186,12 @@ def test_weighted_retain_losses():
         errors = (hidden.float() - reference[rows].float()).square().mean(-1)
         by_hand = sum(float(weights[row, t] * errors[row, t]) for row in range(3) for t in range(12)) / 36
         assert rmu.retain_loss(model, weighted, reference, settings).item() == pytest.approx(by_hand)
-        assert rmu.retain_loss(model, ones, reference, settings).item() == pytest.approx(
-            rmu.retain_loss(model, plain, reference, settings).item()
-        )
+        unweighted = rmu.retain_loss(model, plain, reference, settings).item()
+        assert rmu.retain_loss(model, ones, reference, settings).item() == pytest.approx(unweighted)
 
 
 def test_the_script(tmp_path, monkeypatch):
-    from test_unlearn import TRAINING
+    from test_unlearn import TRAINING, options
 
     import weigh_retain_tokens
 
@@ -203,17 +199,11 @@ def test_the_script(tmp_path, monkeypatch):
     model.save_pretrained(tmp_path / "model")
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda folder: LetterTokenizer())
     for seed, name in enumerate(("forget", "retain")):
-        rows = [json.dumps({"text": text}) + "\n" for text in random_texts(6, 150, seed)]
-        (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+        write_jsonl(tmp_path / f"{name}.jsonl", [{"text": text} for text in random_texts(6, 150, seed)])
     settings = {"benchmark": {"forget": "forget.jsonl", "retain": "retain.jsonl"}, "precision": "float32"}
     settings |= EIGHT | {"over": 1.0} | {key: TRAINING[key] for key in ("batch_size", "block_length")}
-    given = {
-        "model": tmp_path / "model",
-        "data": tmp_path,
-        "settings": json.dumps(settings),
-        "output": tmp_path / "weights.json",
-    }
-    words = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    given = {"model": tmp_path / "model", "data": tmp_path, "settings": json.dumps(settings)}
+    words = options(given | {"output": tmp_path / "weights.json"})
     monkeypatch.setattr("sys.argv", ["weigh_retain_tokens.py", *words])
     weigh_retain_tokens.main()
     record = json.loads((tmp_path / "weights.json").read_text())

@@ -13,13 +13,8 @@ from safetensors.torch import load_file
 from stub_project import ROOT
 
 TRAINING = {
-    "batch_size": 4,
-    "block_length": 32,
-    "steps": 3,
-    "checkpoint_every": 3,
-    "probe_blocks": 2,
-    "rows_at_once": 1,
-}
+    "batch_size": 4, "block_length": 32, "steps": 3, "checkpoint_every": 3, "probe_blocks": 2, "rows_at_once": 1,
+}  # fmt: skip
 BENCHMARK = {"name": "b", "forget": "forget.jsonl", "retain": "retain.jsonl"}
 
 
