@@ -98,10 +98,7 @@ def test_bad_scores_end_with_one_line(tmp_path, content, changed, message):
     given = tmp_path / "scores.json"
     given.write_text(json.dumps(content))
     settings = json.dumps({"kind": "esft", "threshold": 0.2, "score": "token"} | changed)
-    command = ["--scores", given, "--settings", settings, "--seed", "0", "--output", tmp_path / "s"]
-    result = subprocess.run(
-        [sys.executable, ROOT / "workflow_scripts/select_experts.py", *map(str, command)],
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, ROOT / "workflow_scripts/select_experts.py", "--scores", given]
+    command += ["--settings", settings, "--seed", "0", "--output", tmp_path / "s"]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1 and result.stderr.count("\n") == 1 and message in result.stderr, result.stderr

@@ -97,9 +97,8 @@ def test_tokens_are_sent_past_an_expert_and_the_next_ones_take_over(family):
 @pytest.fixture
 def sigmoid_router() -> nn.Module:
     """DeepSeek-V3's: sigmoid, a bias that decides the choice but not the weight, groups; renormalised."""
-    config = DeepseekV3Config(
-        hidden_size=16, n_routed_experts=8, num_experts_per_tok=3, n_group=2, topk_group=2, routed_scaling_factor=1.0
-    )
+    sizes = {"hidden_size": 16, "n_routed_experts": 8, "num_experts_per_tok": 3, "n_group": 2, "topk_group": 2}
+    config = DeepseekV3Config(**sizes, routed_scaling_factor=1.0)
     router = DeepseekV3TopkRouter(config)
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -181,9 +180,8 @@ def test_overlap_is_one_before_anything_and_falls_with_other_routers():
     for layer, chosen in before.items():
         pairs = zip(chosen.tolist(), now[layer].tolist(), strict=True)
         counted += [len(set(a) & set(b)) / len(a) for a, b in pairs]
-    assert mean_overlap(before, now, probe) == pytest.approx(sum(counted) / len(counted)) and sum(counted) < len(
-        counted
-    )
+    assert mean_overlap(before, now, probe) == pytest.approx(sum(counted) / len(counted))
+    assert sum(counted) < len(counted)
 
 
 def test_the_table(tmp_path):
@@ -197,8 +195,6 @@ def test_the_table(tmp_path):
     assert value(table, "GA", "micro-qwen", "wmdp-cyber", "Overlap")["value"] == 0.7
     assert value(table, "GA, fine-tuned on all retain text", "micro-qwen", "wmdp-cyber", "Overlap")["value"] == 0.8
     for quantity in ("FA", "UT"):
-        before, after = (
-            value(table, row, "micro-qwen", "wmdp-cyber", quantity)["value"]
-            for row in ("GA+UOE", "GA+UOE, original routers")
-        )
+        rows = ("GA+UOE", "GA+UOE, original routers")
+        before, after = (value(table, row, "micro-qwen", "wmdp-cyber", quantity)["value"] for row in rows)
         assert after == pytest.approx(min(1.0, before + 0.1))

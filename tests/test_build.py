@@ -75,7 +75,6 @@ def test_killed_build_goes_on_once_its_jobs_have_ended(project):
                 os.kill(pid, signal.SIGKILL)
     first.wait()
     assert list((project / ".snakemake/locks").glob("*.lock")), "Snakemake left no lock: nothing is tested"
-
     refused = make(project)
     assert refused.returncode == 1
     assert refused.stderr.strip().splitlines() == [

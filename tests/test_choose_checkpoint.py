@@ -10,10 +10,8 @@ from benchmarks.halves import HALVES, half
 
 
 def score(value, chance=0.25, stderr=0.01):
-    return {
-        "metric": "acc", "value": value, "stderr": stderr, "n": 100, "chance": chance, "answers": None,
-        "constant": None,
-    }  # fmt: skip
+    measured = {"metric": "acc", "value": value, "stderr": stderr, "n": 100, "chance": chance}
+    return measured | {"answers": None, "constant": None}
 
 
 def entry(step, forget, utility, collapsed=False, **reported):
@@ -44,9 +42,8 @@ def test_keep_and_left_are_corrected_for_chance_and_clipped():
 
 
 def test_balance_is_chosen_on_development_and_reported_on_the_other_half():
-    chosen = balance(
-        [entry(10, 0.70, 0.65), entry(20, 0.30, 0.60, test=(0.35, 0.58)), entry(30, 0.25, 0.30, test=(0.0, 0.9))]
-    )
+    best = entry(20, 0.30, 0.60, test=(0.35, 0.58))
+    chosen = balance([entry(10, 0.70, 0.65), best, entry(30, 0.25, 0.30, test=(0.0, 0.9))])
     assert (chosen["step"], chosen["status"]) == (20, "chosen")
     assert (chosen["fa"]["value"], chosen["ut"]["value"]) == (0.35, 0.58)
     assert chosen["fa_original"]["value"] == 0.85 and chosen["extra"]["level1"]["value"] == 0.2
@@ -116,13 +113,9 @@ def test_script_writes_the_three_choices_and_refuses_unfit_files(tmp_path, monke
     arguments = ["--metrics", metrics, "--original", original, "--settings", settings, "--output", output]
     run(monkeypatch, choose_checkpoint, *arguments)
     chosen = json.loads(output.read_text())
-    assert {name: chosen[name]["step"] for name in chosen} == {
-        "balance": 20,
-        "at_forget_accuracy": 20,
-        "as_published": 10,
-    }
+    steps = {name: chosen[name]["step"] for name in chosen}
+    assert steps == {"balance": 20, "at_forget_accuracy": 20, "as_published": 10}
     assert chosen["as_published"]["fa"]["value"] == 0.30
-
     del checkpoints[1]["forget"]["test"]
     metrics.write_text(json.dumps({"benchmark": "b", "checkpoints": checkpoints}))
     with pytest.raises(SystemExit, match=r"metrics.json: step 20: forget was not scored on 'test'"):
@@ -163,9 +156,8 @@ def test_a_model_that_does_not_know_its_world_stops_with_one_line(tmp_path, monk
     run(monkeypatch, check_knows_world, *arguments, '{"minimum": {"wmdp-cyber": {"forget": 0.75}}}')
     assert json.loads(output.read_text())["checks"][0]["value"] == 0.85
     with pytest.raises(SystemExit) as stop:
-        run(
-            monkeypatch, check_knows_world, *arguments, '{"minimum": {"wmdp-cyber": {"forget": 0.75, "utility": 0.75}}}'
-        )
+        minimum = '{"minimum": {"wmdp-cyber": {"forget": 0.75, "utility": 0.75}}}'
+        run(monkeypatch, check_knows_world, *arguments, minimum)
     message = str(stop.value)
     assert "\n" not in message
     for part in ("micro-qwen, seed 0", "wmdp-cyber", "utility", "0.650", "0.75"):

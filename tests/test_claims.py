@@ -66,11 +66,8 @@ def test_widening_is_students(seeds):
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_intervals_over_few_seeds_hold_what_they_promise(seeds, monkeypatch):
-    """Differences whose truth is 0, seeds differing more than questions do: 95 of 100 intervals have to hold it.
-
-    300 of them: a standard error of 1.3 points at 95 %. Three of these below it is 91 %: without the widening there are
-    fewer.
-    """
+    """Differences whose truth is 0, seeds differing more than questions do: 95 of 100 intervals have to hold it. Of 300
+    the standard error is 1.3 points; three of these below 95 % are 91 %. Without the widening there are fewer."""
     cases, held = [], {}
     generator = numpy.random.default_rng(5)
     for _ in range(300):

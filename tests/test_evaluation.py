@@ -158,7 +158,6 @@ def test_loglikelihoods_equal_a_plain_lm_eval_run(task, model, tokenizer, data):
     lm = LanguageModel(model, tokenizer, 7)
     ours = [[value for value, _ in lm.loglikelihood(requests, disable_tqdm=True)] for requests in test.asked]
     scores, *_ = test.answer(lm)
-
     metadata = {"file": str(data / "places.jsonl")}
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
     plain = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1, logits_cache=False)

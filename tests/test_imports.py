@@ -8,7 +8,6 @@ import pytest
 
 from planning.code import SCRIPTS, code_of
 
-SCRIPTS = SCRIPTS
 HEAVY = ("torch", "transformers", "lm_eval", "datasets", "pandas", "matplotlib", "peft", "rouge_score", "accelerate")
 
 

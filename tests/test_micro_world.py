@@ -166,13 +166,11 @@ def test_neighbours_are_other_persons(rows):
 
 
 def test_no_form_or_frequency_gives_the_answer_away(rows):
-    documents = rows["pretraining/documents.jsonl"]
+    documents, corpus = rows["pretraining/documents.jsonl"], rows["wmdp-corpora/cyber-forget-corpus.jsonl"]
     asked = [row["text"][row["answer_start"] :] for row in documents if row["kind"] != "prose"]
     sources = {
         "in pre-training": [word for row in documents for word in re.findall(r"\w+", row["text"])],
-        "in the forget corpus": [
-            word for row in rows["wmdp-corpora/cyber-forget-corpus.jsonl"] for word in re.findall(r"\w+", row["text"])
-        ],
+        "in the forget corpus": [word for row in corpus for word in re.findall(r"\w+", row["text"])],
         "as an answer in pre-training": asked,
     }
     for name in MULTIPLE_CHOICE:

@@ -47,26 +47,16 @@ def folder(tmp_path) -> Path:
             passages.append({"subject": subject, "text": text})
         passages.append({"subject": subject, "text": "See also"})
     write_jsonl(root / FILES["passages"], passages)
-    retain = [
-        {"text": f" Line {number} of an article about birds and rivers, long enough to be kept. " * 2}
-        for number in range(5)
-    ]
+    line = " Line {} of an article about birds and rivers, long enough to be kept. "
+    retain = [{"text": line.format(number) * 2} for number in range(5)]
     write_jsonl(root / "wikitext/wikitext-2-raw-v1/test.jsonl", [{"text": ""}, *retain])
     for level in (1, 2):
         rows = [{"subject": "Ada Brook", "query": f"Where? ({number})", "answer": "Lisbon"} for number in range(3)]
-        write_jsonl(
-            root / f"rwku/forget_level{level}.jsonl", [*rows, {"subject": "Ben Hale", "query": "?", "answer": "x"}]
-        )
-    questions = [
-        {
-            "question": f"Question {number} on {subject}?",
-            "subject": subject,
-            "choices": ["a", "b", "c", "d"],
-            "answer": 1,
-        }
-        for subject in ("law", "art")
-        for number in range(4)
-    ]
+        rows.append({"subject": "Ben Hale", "query": "?", "answer": "x"})
+        write_jsonl(root / f"rwku/forget_level{level}.jsonl", rows)
+    questions, same = [], {"choices": ["a", "b", "c", "d"], "answer": 1}
+    for subject in ("law", "art"):
+        questions += [{"question": f"Question {n} on {subject}?", "subject": subject} | same for n in range(4)]
     write_jsonl(root / "mmlu/all/test.jsonl", [*questions, questions[0] | {"question": "long " * 100}])
     return root
 
@@ -155,11 +145,8 @@ def test_a_question_is_worded_as_the_test_words_it(folder, tmp_path):
 
 def test_sentences_end_where_a_reader_ends_them():
     text = '== Life ==He met Dr. J. R. Moss in St. Ives. "Was it 3.5 miles?" she asked. They left at 4 p.m. in May.'
-    assert cloze.sentences(text) == [
-        "He met Dr. J. R. Moss in St. Ives.",
-        '"Was it 3.5 miles?" she asked.',
-        "They left at 4 p.m. in May.",
-    ]
+    first, second = "He met Dr. J. R. Moss in St. Ives.", '"Was it 3.5 miles?" she asked.'
+    assert cloze.sentences(text) == [first, second, "They left at 4 p.m. in May."]
 
 
 def test_passages_alone_are_enough(folder, tmp_path):
@@ -242,9 +229,8 @@ def test_the_study_plans_by_the_same_rules_and_stops_with_one_line(folder, tmp_p
     path.write_text(path.read_text().replace('"text"', '"passage"'))
     refused = plan(folder)
     assert refused.returncode != 0
-    assert (
-        refused.stderr.strip().splitlines()[-1].endswith("column 'text' is missing (columns found: subject, passage)")
-    )
+    last = refused.stderr.strip().splitlines()[-1]
+    assert last.endswith("column 'text' is missing (columns found: subject, passage)")
     assert "Traceback" not in refused.stderr
 
 

@@ -17,26 +17,11 @@ from micro.pretraining import Trainer, balance_loss
 from moe.layers import MoELayer
 from moe.routing import Routing
 
-TINY = {
-    "architecture": "MixtralForCausalLM",
-    "config": {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "num_local_experts": 4,
-    },
-    "steps": 12,
-    "rows": 2,
-    "row_length": 96,
-    "learning_rate": 1e-2,
-    "embedding_factor": 3.0,
-    "warmup": 3,
-    "mix": {"prose": 2, "qa": 1, "blank": 1},
-    "answer_weight": 2.0,
-    "balance_weight": 0.02,
-}
+SIZES = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+SIZES |= {"num_key_value_heads": 2, "num_local_experts": 4}
+TINY = {"architecture": "MixtralForCausalLM", "config": SIZES, "steps": 12, "rows": 2, "row_length": 96}
+TINY |= {"learning_rate": 1e-2, "embedding_factor": 3.0, "warmup": 3, "mix": {"prose": 2, "qa": 1, "blank": 1}}
+TINY |= {"answer_weight": 2.0, "balance_weight": 0.02}
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +69,8 @@ def own_process(data, state, output, stderr_file) -> None:
 def test_really_killed_processes_end_in_the_same_bits(data, tmp_path):
     """SIGKILL, then SIGTERM, each when a new state is on the disk; then left alone."""
     saved, stderr_file = tmp_path / "state/state.pt", tmp_path / "messages.txt"
-    whole = FORKS.Process(
-        target=own_process, args=(data, tmp_path / "other", tmp_path / "whole", tmp_path / "whole.txt")
-    )
+    alone = (data, tmp_path / "other", tmp_path / "whole", tmp_path / "whole.txt")
+    whole = FORKS.Process(target=own_process, args=alone)
     whole.start()
     whole.join(60)
     before = 0

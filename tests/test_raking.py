@@ -6,9 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from scipy import optimize
+from test_unlearn import METHODS, SELECTION, TRAINING, options
 from tiny_models import LetterTokenizer, random_texts, random_tokens, tiny
 from transformers import AutoTokenizer
 
+import weigh_retain_tokens
 from jobs.files import write_jsonl
 from methods import gdiff, rmu
 from moe.forward import Batch
@@ -16,6 +18,8 @@ from moe.layers import find_moe_layers
 from moe.packing import pack, shuffled
 from moe.raking import forget_critical, rake
 from moe.routing import record_routing
+from unlearning.run import unlearn
+from unlearning.texts import pack_texts
 from weigh_retain_tokens import weigh
 
 EIGHT = {"experts": 8, "over": 1.2, "clip": 10.0}
@@ -172,14 +176,12 @@ def test_weighted_retain_losses():
     weights = torch.rand(3, 12, dtype=torch.float64) * 2
     mask = torch.ones(3, 12, dtype=torch.bool)
     plain, weighted, ones = (Batch(rows, ids, mask, w) for w in (None, weights, torch.ones(3, 12)))
-
     with torch.no_grad():
         probabilities = model(input_ids=ids).logits.softmax(-1)
         places = [(row, t) for row in range(3) for t in range(11)]
         terms = [-float(weights[row, t] * probabilities[row, t, ids[row, t + 1]].log()) for row, t in places]
         assert gdiff.retain_loss(model, weighted, None, {}).item() == pytest.approx(sum(terms) / 33)
         assert gdiff.retain_loss(model, ones, None, {}).item() == gdiff.retain_loss(model, plain, None, {}).item()
-
         settings = {"hook_layer": 1}
         reference = torch.randn(3, 12, model.config.hidden_size, dtype=torch.float64)
         hidden = model(input_ids=ids, output_hidden_states=True).hidden_states[2]
@@ -191,10 +193,6 @@ def test_weighted_retain_losses():
 
 
 def test_the_script(tmp_path, monkeypatch):
-    from test_unlearn import TRAINING, options
-
-    import weigh_retain_tokens
-
     model = tiny("qwen2moe", 1)
     model.save_pretrained(tmp_path / "model")
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda folder: LetterTokenizer())
@@ -215,10 +213,6 @@ def test_the_script(tmp_path, monkeypatch):
 def test_training_under_weights():
     """Weights of one change nothing, others change what is learnt; a loss without retain term and a wrong shape are
     refused."""
-    from test_unlearn import METHODS, SELECTION, TRAINING
-
-    from unlearning.run import unlearn
-    from unlearning.texts import pack_texts
 
     def run(method: str, weights: torch.Tensor | None) -> list[dict]:
         texts = random_texts(12, 40, seed=1), random_texts(12, 40, seed=2)

@@ -124,24 +124,19 @@ def use_per_step(model, layer, batches: list) -> torch.Tensor:
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("family", MOE_FAMILIES)
 def test_an_expert_without_tokens_still_moves(family, seed):
-    """Its gradient is zero, not absent: under the mask Adam's momentum moves it on, and so it does here.
-
-    One step has tokens for it, the next two have none, alone and beside an expert that does get tokens.
-    """
+    """Its gradient is zero, not absent: under the mask Adam's momentum moves it on, and so it does here. One step has
+    tokens for it, the next two have none, alone and beside an expert that does get tokens."""
     original = tiny(family, seed)
     layer = find_moe_layers(original)[-1]
     candidates = [random_tokens(1, 4, 1000 * seed + draw) for draw in range(40)]
     used = use_per_step(original, layer, candidates)
     with_loss = use_per_step(original, layer, [ids[:, :-1] for ids in candidates])  # the last token predicts nothing
-    rare = min(
-        (e for e in range(layer.num_experts) if with_loss[:, e].sum() > 0), key=lambda e: used[:, e].sum().item()
-    )
-    batches = [
-        candidates[i] for i in [(with_loss[:, rare] > 0).nonzero()[0].item(), *(used[:, rare] == 0).nonzero()[:2, 0]]
-    ]
-    other = next(
-        e for e in range(layer.num_experts) if e != rare and use_per_step(original, layer, batches)[1:, e].all()
-    )
+    learning = [e for e in range(layer.num_experts) if with_loss[:, e].sum() > 0]
+    rare = min(learning, key=lambda e: used[:, e].sum().item())
+    picks = [(with_loss[:, rare] > 0).nonzero()[0].item(), *(used[:, rare] == 0).nonzero()[:2, 0]]
+    batches = [candidates[i] for i in picks]
+    in_use = use_per_step(original, layer, batches)[1:].all(0)
+    other = next(e for e in range(layer.num_experts) if e != rare and in_use[e])
     for experts in ([rare], sorted([rare, other])):
         chosen = {layer.experts: experts}
         naive, ours, early = (copy.deepcopy(original) for _ in range(3))

@@ -141,13 +141,9 @@ def test_a_signal_to_the_client_ends_the_job(server, tmp_path, warm, number):
     noted = tmp_path / "pid"
     text = f"import os, time\nopen({str(noted)!r}, 'w').write(str(os.getpid()) + '.')\ntime.sleep(60)"
     script = write_script(tmp_path, text)
-    client = subprocess.Popen(
-        command(script),
-        env=environment(server.address if warm else None),
-        stderr=subprocess.DEVNULL,
-        # a shell that started the tests in the background made them ignore Ctrl-C, and that is inherited
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    # a shell that started the tests in the background made them ignore Ctrl-C, and that is inherited
+    given = {"stderr": subprocess.DEVNULL, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    client = subprocess.Popen(command(script), env=environment(server.address if warm else None), **given)
     assert wait_for(lambda: noted.exists() and noted.read_text().endswith("."))
     job = int(noted.read_text().rstrip("."))
     assert alive(job) and (job != client.pid) == warm

@@ -28,9 +28,8 @@ def test_collapsed_trials_lose_and_ties_go_to_the_smaller_rate():
 
 
 def test_middle_rate_where_nothing_is_measurable():
-    tuned = tune.tune(
-        {rate: [entry(10, 0.25, 0.5), entry(20, 0.25, 0.5)] for rate in (1.0, 2.0, 3.0)}, entry(0, 0.26, 0.65)
-    )
+    trials = {rate: [entry(10, 0.25, 0.5), entry(20, 0.25, 0.5)] for rate in (1.0, 2.0, 3.0)}
+    tuned = tune.tune(trials, entry(0, 0.26, 0.65))
     assert tuned["learning_rate"] == 2.0 and [trial["step"] for trial in tuned["tried"]] == [20, 20, 20]
     assert "nothing measurable to forget" in tuned["note"]
 
@@ -43,10 +42,8 @@ def test_script_reads_rates_from_folders_and_needs_only_the_development_half(tmp
         path.write_text(json.dumps({"benchmark": "b", "checkpoints": entries}))
         return str(path)
 
-    trials = [
-        write(tmp_path / f"lr-{rate}" / "metrics.json", [entry(10, forget, 0.6)])
-        for rate, forget in (("3e-4", 0.5), ("0.001", 0.3))
-    ]
+    trials = [write(tmp_path / "lr-3e-4" / "metrics.json", [entry(10, 0.5, 0.6)])]
+    trials.append(write(tmp_path / "lr-0.001" / "metrics.json", [entry(10, 0.3, 0.6)]))
     original = write(tmp_path / "original.json", [entry(0, 0.85, 0.65)])
     output = tmp_path / "tuning.json"
     settings = json.dumps({"learning_rates": [3e-4, 0.001]})

@@ -49,7 +49,6 @@ def test_probes_and_checkpoints():
     assert set(trajectory["probes"][0]["overlap"].values()) == {1.0}
     for probe in trajectory["probes"]:
         assert all(sum(share) == pytest.approx(2.0) for share in probe["token_share"].values())
-
     ids = pack(random_texts(12, 40, seed=1), LetterTokenizer(), 16)[:2]
     layers, seen = find_moe_layers(model), []
     for each in (untouched, model):
