@@ -166,7 +166,7 @@ def attacked_prompts(model: str, scope: str, before: dict) -> dict:
 
 
 def content(path: str, config: dict) -> dict:
-    """What a file of the tree holds, told by its path."""
+    """Content of the file at `path` of the tree."""
     parts = Path(path).parts
     if parts[0] == "tuning":
         return tuning(config, parts[2], Path(parts[3]).stem)

@@ -29,7 +29,7 @@ def table_of(study: Study) -> Table:
 
 
 def figure_of(study: Study):
-    """The same for figures."""
+    """The figure of a study's settings."""
     return importlib.import_module(f"figures.{study.settings['name']}").figure(study)
 
 

@@ -1,4 +1,4 @@
-"""Bootstrap intervals against closed forms, verdicts against effects that are known, and the ledger as a stage."""
+"""Bootstrap intervals against closed forms, verdicts against known effects, and the ledger as a stage."""
 
 import json
 import subprocess

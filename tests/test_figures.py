@@ -188,7 +188,7 @@ def plot(root: Path, config: dict, name: str, prefix: Path) -> subprocess.Comple
 
 
 def plot_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
-    """The same without a process of its own."""
+    """As `plot`, in this process."""
     monkeypatch.setattr(sys, "argv", ["plot_figure.py", *options(root, config, name, prefix)])
     plot_figure.main()
 

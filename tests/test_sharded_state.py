@@ -61,7 +61,7 @@ class Job:
         return self
 
     def words(self) -> tuple[str, str]:
-        """What each said on stderr, once they have ended, but for its progress."""
+        """The stderr of each without its progress, once they have ended."""
         for process in self.processes:
             process.join(MUST_STOP)
             assert process.exitcode is not None, "still running"
@@ -70,8 +70,8 @@ class Job:
 
 
 def ended(cell: dict, place: Path, folder: Path, *numbers: signal.Signals) -> list[tuple[str, str]]:
-    """One run left alone, and one that each of `numbers` ends, sent to its second process: equal files. Returns what
-    the processes of the latter said, start by start."""
+    """One run left alone, and one that each of `numbers` ends, sent to its second process: equal files. Returns the
+    stderr of the latter's processes, start by start."""
     whole, cut, state, messages = folder / "whole", folder / "cut", folder / "state", []
     assert Job(place, whole, folder / "other-state", cell).words() == ("", "")
     newest = 0

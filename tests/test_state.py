@@ -56,7 +56,7 @@ class Job:
         return self
 
     def words(self) -> str:
-        """What it said on stderr, once it has ended."""
+        """Its stderr, once it has ended."""
         self.process.join(MUST_STOP)
         return self.stderr_file.read_text()
 

@@ -39,7 +39,7 @@ def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.Comp
 
 
 def render_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
-    """The same without a process of its own."""
+    """As `render`, in this process."""
     monkeypatch.setattr(sys, "argv", ["render_table.py", *options(root, config, name, prefix)])
     render_table.main()
 

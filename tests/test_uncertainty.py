@@ -1,4 +1,4 @@
-"""Tables of uncertainty on answers whose right shares are known."""
+"""Tables of uncertainty on answers that are right with known probabilities."""
 
 import json
 
