@@ -187,7 +187,7 @@ def test_overlap_is_one_before_anything_and_falls_with_other_routers():
 def test_the_table(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    table, _ = make(root, config, "attacks")
+    table = make(root, config, "attacks")
     rows = list(dict.fromkeys(table.frame["row"]))
     assert rows[:2] == ["GA", "GA, weights at 8 bits"] and len(rows) == 2 * (1 + 6) + 2 * (1 + 8)
     for of_experts in ("control: untouched model without the scope's experts", "tokens sent past the scope's experts"):

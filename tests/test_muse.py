@@ -230,7 +230,7 @@ def test_a_continuation_goes_on_over_line_breaks(generator):
 def test_the_table(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    table, _ = make(root, config, "muse")
+    table = make(root, config, "muse")
     place = ("micro-qwen-books", "muse-books")
     assert value(table, "Pretrained", *place, "PrivLeak %")["value"] == -100.0
     assert value(table, "Retrained", *place, "PrivLeak %")["value"] == 0.0

@@ -128,7 +128,7 @@ def test_a_full_disk_gives_one_line_and_keeps_the_state(place, tmp_path, full):
         kept = (seen / "state.pt").read_bytes()
         if disk:
             disk.fill()
-        job = Job(place, output, state, limit=None if disk else 3000, disk=disk)  # bytes: room for a log, not a state
+        job = Job(place, output, state, limit=0 if disk else 3000, disk=disk)  # bytes: room for a log, not a state
         messages = job.words().strip().splitlines()
         assert job.process.exitcode == 1
         assert len(messages) == 2 and messages[0].startswith("resuming from step 7 ")
