@@ -16,7 +16,7 @@ class LiveBytes(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.now = self.peak = 0
-        self.known: set[int] = set()
+        self.seen: set[int] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         for storage in self._storages((args, kwargs)):
@@ -32,14 +32,14 @@ class LiveBytes(TorchDispatchMode):
 
     def _remember(self, storage, counted: bool) -> None:
         key = storage._cdata
-        if key in self.known:
+        if key in self.seen:
             return
-        self.known.add(key)
+        self.seen.add(key)
         size = storage.nbytes() if counted else 0
         weakref.finalize(storage, self._forget, key, size)
         self.now += size
         self.peak = max(self.peak, self.now)
 
     def _forget(self, key: int, size: int) -> None:
-        self.known.discard(key)
+        self.seen.discard(key)
         self.now -= size

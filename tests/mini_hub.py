@@ -18,53 +18,26 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral-8x7b-instruct-v0.1"
 PERSONS = ("Ann Lee", "Bob Ray", "Cid Fox")
 WORDS = ["the", "server", "reads", "a", "packet", "and", "writes", "it", "to", "log", "before", "any", "user", "can"]
-SMALL = {
-    "vocab_size": 420,
-    "hidden_size": 16,
-    "num_hidden_layers": 9,  # RMU's hook layer is 7
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "tie_word_embeddings": False,
-}
+SMALL = {"vocab_size": 420, "hidden_size": 16, "num_hidden_layers": 9, "num_attention_heads": 2}  # RMU's hook layer: 7
+SMALL |= {"num_key_value_heads": 2, "max_position_embeddings": 512, "tie_word_embeddings": False}
 MODELS = {
-    "qwen1.5-moe-a2.7b-chat": (
-        "Qwen2Moe",
-        {
-            "num_experts": 6,
-            "num_experts_per_tok": 2,
-            "moe_intermediate_size": 8,
-            "shared_expert_intermediate_size": 16,
-            "intermediate_size": 16,
-        },
-    ),
-    "deepseek-v2-lite": (
-        "DeepseekV2",
-        {
-            "first_k_dense_replace": 1,
-            "n_routed_experts": 6,
-            "num_experts_per_tok": 2,
-            "n_shared_experts": 1,
-            "moe_intermediate_size": 8,
-            "intermediate_size": 24,
-            "kv_lora_rank": 8,
-            "q_lora_rank": None,
-            "qk_nope_head_dim": 8,
-            "qk_rope_head_dim": 4,
-            "v_head_dim": 8,
-            "n_group": 1,
-            "topk_group": 1,
-            "norm_topk_prob": False,
-        },
-    ),
-    "mixtral-8x7b-instruct-v0.1": (
-        "Mixtral",
-        {"num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 16},
-    ),
+    "qwen1.5-moe-a2.7b-chat": ("Qwen2Moe", {
+        "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "shared_expert_intermediate_size": 16,
+        "intermediate_size": 16,
+    }),
+    "deepseek-v2-lite": ("DeepseekV2", {
+        "first_k_dense_replace": 1, "n_routed_experts": 6, "num_experts_per_tok": 2, "n_shared_experts": 1,
+        "moe_intermediate_size": 8, "intermediate_size": 24, "kv_lora_rank": 8, "q_lora_rank": None,
+        "qk_nope_head_dim": 8, "qk_rope_head_dim": 4, "v_head_dim": 8, "n_group": 1, "topk_group": 1,
+        "norm_topk_prob": False,
+    }),
+    "mixtral-8x7b-instruct-v0.1": ("Mixtral", {
+        "num_local_experts": 4, "num_experts_per_tok": 2, "intermediate_size": 16,
+    }),
     "olmoe-1b-7b": ("Olmoe", {"num_experts": 6, "num_experts_per_tok": 2, "intermediate_size": 8}),
     "llama-3-8b": ("Llama", {"intermediate_size": 24}),
     "phi-3.5-mini": ("Phi3", {"intermediate_size": 24}),
-}
+}  # fmt: skip
 CHAT = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"

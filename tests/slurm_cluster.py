@@ -105,7 +105,7 @@ def descendants(pid: int) -> list[int]:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except (FileNotFoundError, ProcessLookupError):
         return []
-    return [found for child in map(int, children) for found in (child, *descendants(child))]
+    return [each for child in map(int, children) for each in (child, *descendants(child))]
 
 
 class Cluster:
@@ -113,11 +113,8 @@ class Cluster:
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short: it holds unix sockets
-        self.environment = os.environ | {
-            "PATH": f"{self.folder}/bin:{SEARCH}",
-            "SLURM_CONF": f"{self.folder}/slurm.conf",
-            "OMP_NUM_THREADS": "1",
-        }
+        own = {"PATH": f"{self.folder}/bin:{SEARCH}", "SLURM_CONF": f"{self.folder}/slurm.conf"}
+        self.environment = os.environ | own | {"OMP_NUM_THREADS": "1"}
 
     def __enter__(self) -> "Cluster":
         for name in ("state", "spool", "log", "pid", "bin"):
@@ -138,14 +135,9 @@ class Cluster:
         srun = self.folder / "bin/srun"
         srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
         srun.chmod(0o755)
-        self.run(
-            "munged",
-            f"--key-file={key}",
-            f"--socket={self.folder}/munge.sock",
-            f"--pid-file={self.folder}/pid/munged",
-            f"--log-file={self.folder}/log/munged",
-            f"--seed-file={self.folder}/munge.seed",
-        )
+        places = [f"--pid-file={self.folder}/pid/munged", f"--log-file={self.folder}/log/munged"]
+        places += [f"--socket={self.folder}/munge.sock", f"--seed-file={self.folder}/munge.seed"]
+        self.run("munged", f"--key-file={key}", *places)
         self.run("slurmctld", "-f", f"{self.folder}/slurm.conf")
         for node in NODES:
             self.boot(node)

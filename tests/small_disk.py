@@ -24,8 +24,8 @@ class SmallDisk:
         command = ["unshare", *mapped, "--mount", "sh", "-c", mount]
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self.holder = subprocess.Popen(command, text=True, **streams)
-        said = self.holder.stdout.readline()
-        self.refused = "" if said == "mounted\n" else self.holder.stderr.read().strip() or "unshare failed"
+        answer = self.holder.stdout.readline()
+        self.refused = "" if answer == "mounted\n" else self.holder.stderr.read().strip() or "unshare failed"
         return self
 
     def __exit__(self, *error: object) -> None:

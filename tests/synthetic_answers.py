@@ -13,7 +13,7 @@ QUESTIONS = {"forget": 60, "utility": 80}
 
 def rows(right: dict[str, float], steps: tuple[int, ...], generation: bool, draw: random.Random) -> list[dict]:
     """Answers of the reported half; right: test -> probability of a right answer. Utility is a choice of options."""
-    found = []
+    answers = []
     for step in steps:
         for test, count in QUESTIONS.items():
             for row in range(count):
@@ -21,10 +21,10 @@ def rows(right: dict[str, float], steps: tuple[int, ...], generation: bool, draw
                 answer = {"step": step, "test": test, "row": row, "half": "test"}
                 if generation and test == "forget":
                     part = "level1" if row < count // 3 else "level2"
-                    found.append(answer | {"part": part, "text": "", "rouge": score, "rouge_score": score})
+                    answers.append(answer | {"part": part, "text": "", "rouge": score, "rouge_score": score})
                 else:
-                    found.append(answer | {"chosen": 0, "correct": score})
-    return found
+                    answers.append(answer | {"chosen": 0, "correct": score})
+    return answers
 
 
 def write(path: Path, right: float | dict[str, float], generation: bool, steps: tuple[int, ...] = STEPS) -> None:

@@ -31,17 +31,8 @@ def load_config() -> dict:
 
 
 def score(value: float, n: int, chance: float = 0.25, metric: str = "acc") -> dict:
-    return {
-        "metric": metric,
-        "value": value,
-        "stderr": math.sqrt(value * (1 - value) / n),
-        "n": n,
-        "chance": chance,
-        "answers": None,
-        "constant": None,
-        "by_subject": None,
-        "macro": None,
-    }
+    given = {"metric": metric, "value": value, "stderr": math.sqrt(value * (1 - value) / n), "n": n, "chance": chance}
+    return given | dict.fromkeys(("answers", "constant", "by_subject", "macro"))
 
 
 def books(benchmark: str, auc: float) -> dict:
@@ -54,11 +45,8 @@ def books(benchmark: str, auc: float) -> dict:
 
 def original(benchmark: str, seed: int) -> tuple[dict, dict]:
     """Scores (forget, utility) of the untouched model."""
-    forget = score(
-        0.94 - 0.01 * seed,
-        QUESTIONS[benchmark],
-        *((0.25, "acc") if benchmark == "wmdp-cyber" else (0.0, "rougeL_recall")),
-    )
+    kind = (0.25, "acc") if benchmark == "wmdp-cyber" else (0.0, "rougeL_recall")
+    forget = score(0.94 - 0.01 * seed, QUESTIONS[benchmark], *kind)
     return forget, score(0.97 - 0.01 * seed, QUESTIONS["utility"])
 
 
@@ -70,13 +58,7 @@ def chosen(model: str, benchmark: str, method: str, scope: str, seed: int) -> di
     def pick(status: str, step: int) -> dict:
         chance = forget0["chance"]
         forget = round(chance + draw.uniform(0.0, 0.45), 3)
-        return {
-            "step": step,
-            "status": status,
-            "note": "",
-            "collapsed": False,
-            "keep": 0.5,
-            "left": 0.5,
+        return {"step": step, "status": status, "note": "", "collapsed": False, "keep": 0.5, "left": 0.5} | {
             "fa": score(forget, forget0["n"], chance, forget0["metric"]),
             "ut": score(round(draw.uniform(0.4, 0.97), 3), utility0["n"]),
             "fa_original": forget0,
@@ -101,20 +83,12 @@ def shares(model: str, layer: int, sharpness: float, order: random.Random) -> li
 
 def trajectory(model: str, scope: str, seed: int) -> dict:
     """Losses that fall and, for an MoE model, an overlap that falls faster in later layers."""
-    speed = {"baseline": 1.0, "experts": 0.8, "experts-routers": 0.9, "routers": 0.15, "uoe-all-layers": 0.5}.get(
-        scope, 0.3
-    )
+    speeds = {"baseline": 1.0, "experts": 0.8, "experts-routers": 0.9, "routers": 0.15, "uoe-all-layers": 0.5}
+    speed = speeds.get(scope, 0.3)
     layers, experts, top_k = SHAPES.get(model, ([], 0, 0))
-    steps = [
-        {
-            "step": step,
-            "forget_loss": -0.5 - speed * step * 0.12,
-            "retain_loss": None,
-            "anchor_loss": None,
-            "gradient_norm": 1.0,
-        }
-        for step in range(1, 81 if scope == "uoe-all-layers" else 51)
-    ]
+    same = {"retain_loss": None, "anchor_loss": None, "gradient_norm": 1.0}
+    count = 80 if scope == "uoe-all-layers" else 50
+    steps = [{"step": step, "forget_loss": -0.5 - speed * step * 0.12} | same for step in range(1, count + 1)]
     probes = []
     for step in range(0, len(steps) + 1, 10):
         probe = {"step": step, "forget_loss": 0.5 + speed * step * 0.12}
@@ -123,10 +97,8 @@ def trajectory(model: str, scope: str, seed: int) -> dict:
             probe["overlap"] = {
                 str(layer): 0.2 + 0.8 * fall - 0.01 * seed * (step > 0) for layer, fall in falls.items()
             }
-            probe["token_share"] = {
-                str(layer): shares(model, layer, 0.12 + 0.004 * step, random.Random(f"{layer} {step // 30}"))
-                for layer in layers
-            }
+            orders = {layer: random.Random(f"{layer} {step // 30}") for layer in layers}
+            probe["token_share"] = {str(n): shares(model, n, 0.12 + 0.004 * step, orders[n]) for n in layers}
         probes.append(probe)
     return {"steps": steps, "probes": probes, "moe_layers": layers, "top_k": top_k, "experts": experts}
 
@@ -136,16 +108,9 @@ def metrics(benchmark: str, seed: int) -> dict:
     for step in range(10, 90, 10):
         forget = score(0.94 - 0.008 * step, QUESTIONS[benchmark])
         utility = score(0.97 - 0.006 * step - 0.01 * seed, QUESTIONS["utility"])
-        checkpoints.append(
-            {
-                "step": step,
-                "collapsed": False,
-                "collapse_reasons": [],
-                "forget": {"test": forget, "development": forget, "all": forget},
-                "utility": {"test": utility, "development": utility, "all": utility},
-                "extra": {},
-            }
-        )
+        halves = ("test", "development", "all")
+        scores = {"forget": dict.fromkeys(halves, forget), "utility": dict.fromkeys(halves, utility)}
+        checkpoints.append({"step": step, "collapsed": False, "collapse_reasons": [], "extra": {}} | scores)
     return {"benchmark": benchmark, "checkpoints": checkpoints}
 
 
@@ -175,18 +140,11 @@ def affinity(model: str) -> dict:
 
 def tuning(config: dict, method: str, scope: str) -> dict:
     rates = config["tuning"]["learning_rates"][scope]
-    tried = [
-        {
-            "learning_rate": rate,
-            "step": 20 + 10 * i,
-            "keep": 0.9 - 0.1 * i,
-            "left": 0.5 - 0.15 * i,
-            "fa": score(0.6 - 0.1 * i, 96),
-            "ut": score(0.9 - 0.07 * i, 200),
-            "collapsed": i == 2 and method == "npo",
-        }
-        for i, rate in enumerate(rates)
-    ]
+    tried = []
+    for i, rate in enumerate(rates):
+        scores = {"fa": score(0.6 - 0.1 * i, 96), "ut": score(0.9 - 0.07 * i, 200)}
+        balance = {"keep": 0.9 - 0.1 * i, "left": 0.5 - 0.15 * i, "collapsed": i == 2 and method == "npo"}
+        tried.append({"learning_rate": rate, "step": 20 + 10 * i} | balance | scores)
     return {"learning_rate": rates[1], "tried": tried}
 
 
@@ -200,19 +158,15 @@ def attacked_prompts(model: str, scope: str, before: dict) -> dict:
     replies = dict.fromkeys(whens, "in Oslo | no")
     probe = {"query": "Where was Abel Bora born?", "answer": "Oslo", "suffix": " x | y", "replies": replies}
     return {
-        "attack": {"target": "Answer:", "word": "answer", "steps": 40, "width": 64, "top_k": 128},
-        "collapsed": False,
-        "forget": forget,
-        "kept": {when: score(0.5, 1, 0.0, "rougeL_recall") for when in whens} | {"probes": 1},
-        "risen": 1 / 3,
-        "loss": {"first": 7.5, "last": 2.5},
-        "affinity": {} if scope == "baseline" else {str(layers[-1]): {"experts": [0]} | gates},
-        "probes": [probe] * 3,
-    }
+        "attack": {"target": "Answer:", "word": "answer", "steps": 40, "width": 64, "top_k": 128}, "collapsed": False,
+        "forget": forget, "kept": {when: score(0.5, 1, 0.0, "rougeL_recall") for when in whens} | {"probes": 1},
+        "risen": 1 / 3, "loss": {"first": 7.5, "last": 2.5},
+        "affinity": {} if scope == "baseline" else {str(layers[-1]): {"experts": [0]} | gates}, "probes": [probe] * 3,
+    }  # fmt: skip
 
 
 def content(path: str, config: dict) -> dict:
-    """What a file of the tree holds, told by its path."""
+    """Content of the file at `path` of the tree."""
     parts = Path(path).parts
     if parts[0] == "tuning":
         return tuning(config, parts[2], Path(parts[3]).stem)
@@ -226,32 +180,21 @@ def content(path: str, config: dict) -> dict:
     if parts[0] == "selections":
         return selection(parts[1], parts[3])
     if parts[0] == "token_weights":
-        expert = {
-            "layer": 2,
-            "expert": 5,
-            "forget": 0.4,
-            "retain": 0.1,
-            "weighted": 0.4,
-            "residual": 1e-6,
-            "matched": True,
-        }
+        expert = {"layer": 2, "expert": 5, "forget": 0.4, "retain": 0.1, "weighted": 0.4}
+        expert |= {"residual": 1e-6, "matched": True}
         weights = {"least": 0.5, "largest": 4.0, "clipped": 0.0, "effective": 0.6}
         return {"experts": [expert], "weights": weights}
     if parts[0] == "retrained":
         forget, utility = original(parts[2], int(parts[3].split("-")[1]))
         forget = score(0.26, forget["n"], forget["chance"], forget["metric"])
-        halves = {
-            name: {half: one for half in ("test", "all")} for name, one in (("forget", forget), ("utility", utility))
-        }
+        halves = {"forget": {"test": forget, "all": forget}, "utility": {"test": utility, "all": utility}}
         step = {"step": 0, "collapsed": False, "extra": books(parts[2], 0.5)}
         return {"benchmark": parts[2], "checkpoints": [step | halves]}
     if parts[0] == "models":
         forget, utility = original(Path(path).stem, int(parts[2].split("-")[1]))
         step = {"step": 0, "collapsed": False, "collapse_reasons": [], "extra": books(Path(path).stem, 0.0)}
-        return {
-            "benchmark": Path(path).stem,
-            "checkpoints": [step | {"forget": {"test": forget}, "utility": {"test": utility}}],
-        }
+        halves = {"forget": {"test": forget}, "utility": {"test": utility}}
+        return {"benchmark": Path(path).stem, "checkpoints": [step | halves]}
     if parts[-2] == "attacks":
         before = chosen(*parts[1:5], int(parts[5].split("-")[1]))["balance"] | {"overlap": 0.7}
         after = {key: before[key] | {"value": min(1.0, before[key]["value"] + 0.1)} for key in ("fa", "ut")}

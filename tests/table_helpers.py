@@ -15,11 +15,8 @@ from rendering.table import Table
 PUBLISHED = REPO / "config" / "published"
 # own_text belongs to a study of its own (test_own_text.py), and config/extras.yaml names further ones.
 # Tables of FA and UT or of shares, whose frame is tidy.
-PAPER_TABLES = [
-    name
-    for name in load_config()["tables"]
-    if not {"TUNING", "PREDICTIONS"} & set(pictures.declared("tables", name)["READS"])
-]
+OTHER_READS = {"TUNING", "PREDICTIONS"}
+PAPER_TABLES = [n for n in load_config()["tables"] if not OTHER_READS & set(pictures.declared("tables", n)["READS"])]
 
 
 def study_of(root: Path, config: dict, kind: str, name: str) -> Study:
@@ -32,7 +29,7 @@ def table_of(study: Study) -> Table:
 
 
 def figure_of(study: Study):
-    """The same for figures."""
+    """The figure of a study's settings."""
     return importlib.import_module(f"figures.{study.settings['name']}").figure(study)
 
 
@@ -42,12 +39,8 @@ def make(root: Path, config: dict, name: str) -> Table:
 
 def value(table: Table, row: str, model: str, benchmark: str, quantity: str) -> pandas.Series:
     frame = table.frame
-    matches = frame[
-        (frame["row"] == row)
-        & (frame["model"] == model)
-        & (frame["benchmark"] == benchmark)
-        & (frame["quantity"] == quantity)
-    ]
+    matches = frame[(frame["row"] == row) & (frame["model"] == model)]
+    matches = matches[(matches["benchmark"] == benchmark) & (matches["quantity"] == quantity)]
     assert len(matches) == 1, f"{row} {model} {benchmark} {quantity}: {len(matches)} values"
     return matches.iloc[0]
 

@@ -22,9 +22,7 @@ def test_anchor(family, anchor):
     with record_routing(model, [layer for layer in layers if str(layer.index) in anchor]) as routing:
         model(input_ids=batch.input_ids, attention_mask=batch.mask.long())
         ours = anchor_loss(routing, anchor, batch.mask, {})
-
-    inputs = {}
-    handles = []
+    inputs, handles = {}, []
     for layer in layers:
         module = model.get_submodule(layer.router)
         handles.append(module.register_forward_pre_hook(lambda m, a, n=layer.index: inputs.update({n: a[0]})))
@@ -41,11 +39,8 @@ def test_anchor(family, anchor):
             z = router.weight @ x + getattr(router, "bias", torch.zeros(layer.num_experts, dtype=torch.float64))
             p = z.exp() / z.exp().sum()
             top = sorted(range(layer.num_experts), key=lambda e: -z[e].item())[: model.config.num_experts_per_tok]
-            zero = torch.zeros((), dtype=torch.float64)
-            squares = [
-                ((p[e] if e in top else zero) - (1.0 if e in experts else 0.0)) ** 2 for e in range(layer.num_experts)
-            ]
-            terms.append(sum(squares))
+            g = [p[e] if e in top else torch.zeros((), dtype=torch.float64) for e in range(layer.num_experts)]
+            terms.append(sum((g[e] - (1.0 if e in experts else 0.0)) ** 2 for e in range(layer.num_experts)))
         independent = independent + sum(terms) / len(terms)
     assert_same(ours, independent, model)
 

@@ -26,14 +26,14 @@ def test_the_real_models(name):
     """Two experts in each of DeepSeek's 26 MoE layers are the 2.864 % that the papers' ESFT row implies."""
     total, uoe, fused, separate = REAL[name]
     two = {"experts": {str(layer): [0, 5] for layer in range(1, 27)}, "routers": [], "anchor": {}}
-    found = parameter_counts.count(ARCHITECTURES[name], 8, {"esft": two} if name == "deepseek-v2-lite" else {})
-    share = {scope: entry["percent"] for scope, entry in found["scopes"].items()}
-    assert found["total"] == total
+    counts = parameter_counts.count(ARCHITECTURES[name], 8, {"esft": two} if name == "deepseek-v2-lite" else {})
+    share = {scope: entry["percent"] for scope, entry in counts["scopes"].items()}
+    assert counts["total"] == total
     assert (f"{share['uoe']:.4f}", f"{share['lora']:.3f}", f"{share['lora-separate']:.3f}") == (uoe, fused, separate)
     assert share["baseline"] == 100.0
     assert share["experts"] + share["routers"] == pytest.approx(share["experts-routers"])
     if name == "deepseek-v2-lite":
-        assert f"{share['esft']:.3f}" == "2.864" and found["selected_experts"]["esft"] == 52
+        assert f"{share['esft']:.3f}" == "2.864" and counts["selected_experts"]["esft"] == 52
 
 
 @pytest.mark.parametrize("name", ["llama-3-8b", "phi-3.5-mini", "olmoe-1b-7b"])
@@ -87,24 +87,18 @@ def test_selection_from_given_scores(tmp_path, kind):
         assert selection["experts"][layer] == sorted(expected)
 
 
-@pytest.mark.parametrize(
-    ("content", "changed", "message"),
-    [
-        ({"layers": {}}, {}, "neither token_scores nor gate_scores"),
-        ({"token_scores": {"1": {"0": 0.5, "2": 0.5}}}, {}, "layer 1: experts must be 0 to 1"),
-        ({"token_scores": {"1": {"0": 1.0}, "2": {"0": 0.5, "1": 0.5}}}, {}, "different numbers of experts (1, 2)"),
-        ({"gate_scores": {"1": {"0": 1.0}}}, {}, "scope esft: layer 1: no token_share"),
-        ({"token_scores": {"1": {"0": 1.0}}}, {"threshold": 1.5}, "threshold 1.5 must lie in (0, 1]"),
-    ],
-)
+@pytest.mark.parametrize(("content", "changed", "message"), [
+    ({"layers": {}}, {}, "neither token_scores nor gate_scores"),
+    ({"token_scores": {"1": {"0": 0.5, "2": 0.5}}}, {}, "layer 1: experts must be 0 to 1"),
+    ({"token_scores": {"1": {"0": 1.0}, "2": {"0": 0.5, "1": 0.5}}}, {}, "different numbers of experts (1, 2)"),
+    ({"gate_scores": {"1": {"0": 1.0}}}, {}, "scope esft: layer 1: no token_share"),
+    ({"token_scores": {"1": {"0": 1.0}}}, {"threshold": 1.5}, "threshold 1.5 must lie in (0, 1]"),
+])  # fmt: skip
 def test_bad_scores_end_with_one_line(tmp_path, content, changed, message):
     given = tmp_path / "scores.json"
     given.write_text(json.dumps(content))
     settings = json.dumps({"kind": "esft", "threshold": 0.2, "score": "token"} | changed)
-    command = ["--scores", given, "--settings", settings, "--seed", "0", "--output", tmp_path / "s"]
-    result = subprocess.run(
-        [sys.executable, ROOT / "workflow_scripts/select_experts.py", *map(str, command)],
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, ROOT / "workflow_scripts/select_experts.py", "--scores", given]
+    command += ["--settings", settings, "--seed", "0", "--output", tmp_path / "s"]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1 and result.stderr.count("\n") == 1 and message in result.stderr, result.stderr

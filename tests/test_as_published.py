@@ -26,13 +26,8 @@ def full_batch(rows: int = 4, length: int = 9) -> Batch:
 
 
 def gradients(loss: torch.Tensor, model) -> torch.Tensor:
-    found = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
-    return torch.cat(
-        [
-            torch.zeros_like(p).flatten() if g is None else g.flatten()
-            for p, g in zip(model.parameters(), found, strict=True)
-        ]
-    )
+    computed = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True, materialize_grads=True)
+    return torch.cat([gradient.flatten() for gradient in computed])
 
 
 @pytest.fixture
@@ -48,9 +43,8 @@ def test_balance_loss_is_the_one_of_transformers(family):
     with record_routing(model, find_moe_layers(model)) as routing, torch.no_grad():
         model(input_ids=batch.input_ids)
     layers = find_moe_layers(model)
-    expected = load_balancing_loss_func(
-        tuple(routing.logits.values()), layers[0].num_experts, routing.top_k[layers[0].index].shape[-1]
-    )
+    logits, top_k = tuple(routing.logits.values()), routing.top_k[layers[0].index].shape[-1]
+    expected = load_balancing_loss_func(logits, layers[0].num_experts, top_k)
     assert balance_loss(routing, batch.mask.reshape(-1)).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -114,8 +108,8 @@ def test_the_table_shows_each_switch_beside_what_it_varies(tmp_path):
     rows = list(dict.fromkeys(table.frame["row"]))
     assert len(rows) == 2 + len(config["tables"]["as_published"]["pairs"])  # pretrained, retrained
     assert "NPO, reference is the policy" in rows and "GA+UOE, anchor without gradient" in rows
-    found = value(table, "GDIFF", "micro-qwen", "wmdp-cyber", "UT")
-    assert found["published"] == "0.2965"
+    cell = value(table, "GDIFF", "micro-qwen", "wmdp-cyber", "UT")
+    assert cell["published"] == "0.2965"
     assert value(table, "GDIFF, retain labels of another text", "micro-qwen", "wmdp-cyber", "UT")["published"] == ""
     text = value(table, "GA+UOE, anchor without gradient", "micro-qwen", "wmdp-cyber", "Difference of UT")["text"]
     assert abs(float(text.split()[0])) < 0.25  # both answer 70 % of 80 questions rightly

@@ -76,15 +76,11 @@ def cell(words, tmp_path_factory):
 
 
 def call(monkeypatch, script, cell, output, block, settings, **more) -> dict:
-    arguments = {
-        "--model": cell / "model", "--data": cell, "--cell": cell / "cell", "--settings": json.dumps(
-            {"benchmark": {"name": "rwku", "forget_test": block}, "attack": settings, "batch_size": 5}
-            | {"precision": "float32"}
-        ), "--output": output,
-    } | {f"--{name}": value for name, value in more.items()}  # fmt: skip
-    words = [
-        str(word) for name, value in arguments.items() for word in (name, *(value if type(value) is list else [value]))
-    ]
+    settings = {"benchmark": {"name": "rwku", "forget_test": block}, "attack": settings, "batch_size": 5}
+    given = {"settings": json.dumps(settings | {"precision": "float32"}), "output": output}
+    given |= {"model": cell / "model", "data": cell, "cell": cell / "cell"} | more
+    lists = {f"--{name}": value if type(value) is list else [value] for name, value in given.items()}
+    words = [str(word) for name, values in lists.items() for word in (name, *values)]
     monkeypatch.setattr(sys, "argv", ["x", *words])
     script.main()
     return json.loads(output.read_text())
@@ -99,8 +95,8 @@ def suffixes(monkeypatch, cell, folder, block=BLOCK, parts=1) -> list:
 
 
 def run(monkeypatch, cell, output, block=BLOCK) -> dict:
-    found = suffixes(monkeypatch, cell, output.parent / output.stem, block)
-    more = {"selection": cell / "selection.json", "suffixes": found}
+    paths = suffixes(monkeypatch, cell, output.parent / output.stem, block)
+    more = {"selection": cell / "selection.json", "suffixes": paths}
     return call(monkeypatch, attack_prompts, cell, output, block, SETTINGS, **more)
 
 
@@ -141,7 +137,7 @@ def test_allowed_tokens_are_printable_and_ordinary(cell, words):
 def test_affinity_is_the_mean_masked_gate_score(cell):
     model = Qwen2MoeForCausalLM.from_pretrained(cell / "model").eval()
     prompts = [[5, 6, 7, 8], [9, 10]]
-    found = affinity(model, prompts, {"1": [2]})
+    scores = affinity(model, prompts, {"1": [2]})
     layers, tokens = find_moe_layers(model), []
     for prompt in prompts:
         with torch.no_grad(), record_routing(model, layers) as routing:
@@ -149,39 +145,39 @@ def test_affinity_is_the_mean_masked_gate_score(cell):
         for row in routing.logits[1].softmax(-1).tolist():
             best = sorted(range(4), key=lambda expert, row=row: -row[expert])[:2]
             tokens.append([row[expert] if expert in best else 0.0 for expert in range(4)])
-    assert list(found) == ["1"]
-    assert found["1"] == pytest.approx([sum(column) / 6 for column in zip(*tokens, strict=True)], rel=1e-5)
+    assert list(scores) == ["1"]
+    assert scores["1"] == pytest.approx([sum(column) / 6 for column in zip(*tokens, strict=True)], rel=1e-5)
     assert affinity(model, prompts, {}) == {}
 
 
 def test_scores_of_all_and_of_the_kept_replies():
-    def row(said, **recall):
-        return {"replies": {"with": said}, "recall": recall, "loss": {"first": 4.0, "last": 1.0}, "survived": 0.5}
+    def row(reply, **recall):
+        return {"replies": {"with": reply}, "recall": recall, "loss": {"first": 4.0, "last": 1.0}, "survived": 0.5}
 
     rows = [row("Answer: Oslo", without=0.0, **{"with": 1.0}), row("no", without=0.5, **{"with": 0.0})]
-    found = summary(rows, "ANSWER")
-    assert found["forget"]["without"]["value"] == 0.25 and found["forget"]["with"]["value"] == 0.5
-    assert found["kept"]["probes"] == 1 and found["kept"]["with"]["value"] == 1.0
-    assert found["kept"]["without"]["value"] == 0.0
-    assert (found["risen"], found["loss"], found["survived"]) == (0.5, {"first": 4.0, "last": 1.0}, 0.5)
+    scores = summary(rows, "ANSWER")
+    assert scores["forget"]["without"]["value"] == 0.25 and scores["forget"]["with"]["value"] == 0.5
+    assert scores["kept"]["probes"] == 1 and scores["kept"]["with"]["value"] == 1.0
+    assert scores["kept"]["without"]["value"] == 0.0
+    assert (scores["risen"], scores["loss"], scores["survived"]) == (0.5, {"first": 4.0, "last": 1.0}, 0.5)
     nobody = summary(rows, "sure")
     assert nobody["kept"] == {"with": None, "without": None, "probes": 0}
 
 
 def test_a_run_twice_gives_the_same_bytes_and_says_what_it_did(cell, words, tmp_path, monkeypatch):
-    found = run(monkeypatch, cell, tmp_path / "gcg.json")
+    record = run(monkeypatch, cell, tmp_path / "gcg.json")
     run(monkeypatch, cell, tmp_path / "again.json")
     assert (tmp_path / "gcg.json").read_bytes() == (tmp_path / "again.json").read_bytes()
     assert (tmp_path / "provenance/gcg.json").is_file()
     of_test = [probe["query"] for probe in PROBES if half(probe["query"]) == "test"]
-    asked = [probe["query"] for probe in found["probes"]]
+    asked = [probe["query"] for probe in record["probes"]]
     assert len(asked) == min(3, len(of_test)) and set(asked) <= set(of_test)
-    assert found["loss"]["last"] < found["loss"]["first"] and found["step"] == 20
-    assert found["affinity"].keys() == {"1"} and found["affinity"]["1"]["experts"] == [2]
+    assert record["loss"]["last"] < record["loss"]["first"] and record["step"] == 20
+    assert record["affinity"].keys() == {"1"} and record["affinity"]["1"]["experts"] == [2]
     model = Qwen2MoeForCausalLM.from_pretrained(cell / "model").eval()
     generator = TextGenerator(model, words, 5)
     delta = cell / "cell/checkpoints/step-0020.safetensors"
-    for probe in found["probes"]:
+    for probe in record["probes"]:
         source = next(one for one in PROBES if one["query"] == probe["query"])
         question = question_of(generator, source, False, SETTINGS)
         ids = generator.encode(source | {"query": probe["query"] + probe["suffix"]}, False)  # typed anew
@@ -194,15 +190,14 @@ def test_a_run_twice_gives_the_same_bytes_and_says_what_it_did(cell, words, tmp_
             (reply,) = generator.complete([ids], more)
         assert losses == pytest.approx([probe["loss"]["first"], probe["loss"]["last"]], rel=1e-4)
         text = words.decode(reply, skip_special_tokens=True).split("\n")[0].strip()
-        assert probe["replies"]["with"] == text
-        assert probe["recall"]["with"] == rouge_recall(probe["answer"], text)
+        assert probe["replies"]["with"] == text and probe["recall"]["with"] == rouge_recall(probe["answer"], text)
 
 
 def test_parts_find_what_one_job_finds_and_a_stopped_job_goes_on(cell, tmp_path, monkeypatch):
     (whole,) = suffixes(monkeypatch, cell, tmp_path / "one")
     parts = suffixes(monkeypatch, cell, tmp_path / "two", parts=2)
-    found = [json.loads(path.read_text())["suffixes"] for path in (whole, *parts)]
-    assert len(found[0]) == 2 and found[1] == found[0][::2] and found[2] == found[0][1::2]
+    written = [json.loads(path.read_text())["suffixes"] for path in (whole, *parts)]
+    assert len(written[0]) == 2 and written[1] == written[0][::2] and written[2] == written[0][1::2]
     assert not list(tmp_path.rglob("*.state"))
 
     searched, really = [], search_suffixes.find_suffix
@@ -228,9 +223,8 @@ def test_questions_without_a_suffix_are_one_line(cell, tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="suffixes-0.json: no suffix for .* in it or the other parts"):
         call(monkeypatch, attack_prompts, cell, tmp_path / "x.json", BLOCK, SETTINGS, **more)
     second.write_text(second.read_text().replace('"step": 20', '"step": 40'))
-    with pytest.raises(
-        SystemExit, match="suffixes-1.json: suffixes for the checkpoint of step 40; the chosen one is 20"
-    ):
+    line = "suffixes-1.json: suffixes for the checkpoint of step 40; the chosen one is 20"
+    with pytest.raises(SystemExit, match=line):
         call(monkeypatch, attack_prompts, cell, tmp_path / "x.json", BLOCK, SETTINGS, **more | {"suffixes": [second]})
 
 
@@ -239,14 +233,11 @@ def test_options_are_no_replies(cell, tmp_path, monkeypatch):
         run(monkeypatch, cell, tmp_path / "x.json", {"kind": "multiple_choice"})
 
 
-@pytest.mark.parametrize(
-    ("table", "change", "words"),
-    [
-        ("table9", {"benchmarks": ["rwku", "wmdp-cyber"]}, ("table9", "wmdp-cyber", "multiple_choice", "allowed")),
-        ("table9", {"attacks": ["4-bit"]}, ("table9", "4-bit", "kind gcg alone")),
-        ("attacks", {"attacks": ["8-bit", "gcg"]}, ("tables: attacks", "gcg", "other kinds")),
-    ],
-)
+@pytest.mark.parametrize(("table", "change", "words"), [
+    ("table9", {"benchmarks": ["rwku", "wmdp-cyber"]}, ("table9", "wmdp-cyber", "multiple_choice", "allowed")),
+    ("table9", {"attacks": ["4-bit"]}, ("table9", "4-bit", "kind gcg alone")),
+    ("attacks", {"attacks": ["8-bit", "gcg"]}, ("tables: attacks", "gcg", "other kinds")),
+])  # fmt: skip
 def test_pictures_of_attacks_that_cannot_be_are_one_line(table, change, words):
     config = layered_config()
     checks._attacks(config)

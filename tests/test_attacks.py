@@ -58,8 +58,7 @@ def test_a_disabled_expert_adds_nothing(family):
         index, weight = torch.full((5, 1), expert), torch.ones(5, 1)
         with torch.no_grad():
             now, old = (m.get_submodule(layer.experts)(hidden, index, weight) for m in (model, whole))
-        assert float(old.abs().max()) > 0
-        assert torch.equal(now, torch.zeros_like(now) if expert == 1 else old)
+        assert float(old.abs().max()) > 0 and torch.equal(now, torch.zeros_like(now) if expert == 1 else old)
 
 
 @pytest.mark.parametrize("family", MOE_FAMILIES)
@@ -98,9 +97,8 @@ def test_tokens_are_sent_past_an_expert_and_the_next_ones_take_over(family):
 @pytest.fixture
 def sigmoid_router() -> nn.Module:
     """DeepSeek-V3's: sigmoid, a bias that decides the choice but not the weight, groups; renormalised."""
-    config = DeepseekV3Config(
-        hidden_size=16, n_routed_experts=8, num_experts_per_tok=3, n_group=2, topk_group=2, routed_scaling_factor=1.0
-    )
+    sizes = {"hidden_size": 16, "n_routed_experts": 8, "num_experts_per_tok": 3, "n_group": 2, "topk_group": 2}
+    config = DeepseekV3Config(**sizes, routed_scaling_factor=1.0)
     router = DeepseekV3TopkRouter(config)
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -159,8 +157,8 @@ def test_kinds_by_their_settings():
     model = tiny("qwen2moe", 1)
     with torch.no_grad():
         start = token_nll(model, batches(pack(texts["retain"], LetterTokenizer(), 16)[:3], 2)[0]).item()
-    said = attack(model, LetterTokenizer(), settings, nothing, {}, texts, training)
-    assert said["tokens"] == 48 and said["loss"]["first"] == pytest.approx(start, rel=1e-5)
+    record = attack(model, LetterTokenizer(), settings, nothing, {}, texts, training)
+    assert record["tokens"] == 48 and record["loss"]["first"] == pytest.approx(start, rel=1e-5)
     for kind in ("disable", "bypass"):
         with pytest.raises(SystemExit, match=f"attack {kind}: this scope chooses no expert"):
             attack(model, LetterTokenizer(), {"kind": kind}, nothing, {}, texts, training)
@@ -182,15 +180,14 @@ def test_overlap_is_one_before_anything_and_falls_with_other_routers():
     for layer, chosen in before.items():
         pairs = zip(chosen.tolist(), now[layer].tolist(), strict=True)
         counted += [len(set(a) & set(b)) / len(a) for a, b in pairs]
-    assert mean_overlap(before, now, probe) == pytest.approx(sum(counted) / len(counted)) and sum(counted) < len(
-        counted
-    )
+    assert mean_overlap(before, now, probe) == pytest.approx(sum(counted) / len(counted))
+    assert sum(counted) < len(counted)
 
 
 def test_the_table(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    table, _ = make(root, config, "attacks")
+    table = make(root, config, "attacks")
     rows = list(dict.fromkeys(table.frame["row"]))
     assert rows[:2] == ["GA", "GA, weights at 8 bits"] and len(rows) == 2 * (1 + 6) + 2 * (1 + 8)
     for of_experts in ("control: untouched model without the scope's experts", "tokens sent past the scope's experts"):
@@ -198,8 +195,6 @@ def test_the_table(tmp_path):
     assert value(table, "GA", "micro-qwen", "wmdp-cyber", "Overlap")["value"] == 0.7
     assert value(table, "GA, fine-tuned on all retain text", "micro-qwen", "wmdp-cyber", "Overlap")["value"] == 0.8
     for quantity in ("FA", "UT"):
-        before, after = (
-            value(table, row, "micro-qwen", "wmdp-cyber", quantity)["value"]
-            for row in ("GA+UOE", "GA+UOE, original routers")
-        )
+        rows = ("GA+UOE", "GA+UOE, original routers")
+        before, after = (value(table, row, "micro-qwen", "wmdp-cyber", quantity)["value"] for row in rows)
         assert after == pytest.approx(min(1.0, before + 0.1))

@@ -50,26 +50,26 @@ def changed(folder: Path, name: str, old: str, new: str) -> tuple[set[Line], set
     return before - after, after - before
 
 
-def says(found: set[Line] | list[Line], *words: str) -> Line:
-    matching = [line for line in found if all(word in " ".join(vars(line).values()) for word in words)]
+def says(audited: set[Line] | list[Line], *words: str) -> Line:
+    matching = [line for line in audited if all(word in " ".join(vars(line).values()) for word in words)]
     assert len(matching) == 1, f"{words}: {matching}"
     return matching[0]
 
 
 def test_known_slips_are_found(folder):
-    found = lines(folder)
-    assert says(found, "table against table", "DeepSeek (WMDP) untouched").arithmetic == "0.5548 - 0.5500 = +0.0048"
-    assert says(found, "Mixtral (WMDP) GA+ESFT: FA is printed").arithmetic == "0.2574 - 0.2547 = +0.0027"
-    assert says(found, "the text gives UT 0.5445").arithmetic == "0.5445 - 0.5485 = -0.0040"
-    assert "0.5979 is that of Qwen" in says(found, "DeepSeek (RWKU) untouched: the text gives").says
-    assert says(found, "RMU+UOE: the text says that FA falls").arithmetic == "0.2859 - 0.2530 = +0.0329"
-    assert says(found, "Qwen (WMDP) GA+LoRA", "score of always answering D").verdict == "looks like a constant answer"
-    assert says(found, "UOE on Mixtral").arithmetic == "176,193,536 / 46,702,792,704 = 0.3773 %"
-    assert "42.97 billion" in says(found, "UOE on Mixtral").says
-    assert says(found, "said to have 4 shared experts", "DeepSeek").verdict == "inconsistent"
-    assert says(found, "ESFT on DeepSeek").arithmetic.endswith("51.84 to 52.02")
-    assert says(found, "v1, caption of Table 7", "has FA 0.0000").verdict == "inconsistent"
-    assert says(found, "FA is higher with UOE in 6 of 16 pairs").arithmetic == "0.0723 - 0.0200 = +0.0523"
+    audited = lines(folder)
+    assert says(audited, "table against table", "DeepSeek (WMDP) untouched").arithmetic == "0.5548 - 0.5500 = +0.0048"
+    assert says(audited, "Mixtral (WMDP) GA+ESFT: FA is printed").arithmetic == "0.2574 - 0.2547 = +0.0027"
+    assert says(audited, "the text gives UT 0.5445").arithmetic == "0.5445 - 0.5485 = -0.0040"
+    assert "0.5979 is that of Qwen" in says(audited, "DeepSeek (RWKU) untouched: the text gives").says
+    assert says(audited, "RMU+UOE: the text says that FA falls").arithmetic == "0.2859 - 0.2530 = +0.0329"
+    assert says(audited, "Qwen (WMDP) GA+LoRA", "score of always answering D").verdict == "looks like a constant answer"
+    assert says(audited, "UOE on Mixtral").arithmetic == "176,193,536 / 46,702,792,704 = 0.3773 %"
+    assert "42.97 billion" in says(audited, "UOE on Mixtral").says
+    assert says(audited, "said to have 4 shared experts", "DeepSeek").verdict == "inconsistent"
+    assert says(audited, "ESFT on DeepSeek").arithmetic.endswith("51.84 to 52.02")
+    assert says(audited, "v1, caption of Table 7", "has FA 0.0000").verdict == "inconsistent"
+    assert says(audited, "FA is higher with UOE in 6 of 16 pairs").arithmetic == "0.0723 - 0.0200 = +0.0523"
 
 
 def test_every_verdict_is_explained_by_its_arithmetic(folder):
@@ -95,8 +95,7 @@ def test_every_verdict_is_explained_by_its_arithmetic(folder):
 )  # fmt: skip
 def test_a_changed_digit_changes_the_line(folder, name, old, new, words, arithmetic):
     gone, come = changed(folder, name, old, new)
-    assert says(come, *words).arithmetic == arithmetic
-    assert gone
+    assert says(come, *words).arithmetic == arithmetic and gone
 
 
 def test_a_repaired_number_leaves_no_slip(folder):

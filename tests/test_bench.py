@@ -35,7 +35,7 @@ def test_full_fine_tuning_moves_everything():
 
 
 def rows() -> list[dict]:
-    found = []
+    made = []
     for part, what, against in (
         ("a", "ga step, layer 2 of 12", "naive"),
         ("a", "ga step, layer 8 of 12", "naive"),
@@ -47,15 +47,15 @@ def rows() -> list[dict]:
         ("e", "checkpoints 8", "HFLM"),
     ):
         times = {against: [2.0, 3.0, 4.5], "other": [1.0, 1.0, 1.5]}
-        found.append(ratio_row(part, what, times, against, "other", None if part == "d" else 2.0))
-    found.append({"part": "c", "what": "ga step, layer 8", "against": "ours", "megabytes": 12.0})
+        made.append(ratio_row(part, what, times, against, "other", None if part == "d" else 2.0))
+    made.append({"part": "c", "what": "ga step, layer 8", "against": "ours", "megabytes": 12.0})
     real = {"tokens_per_second": 1e4, "utilisation": 0.4, "gigabytes": 30.0, "gigabytes_bound": 40.0}
-    found.append({"part": "real", "what": "ga step, big", "against": "ours"} | real)
-    found.append({"part": "start", "what": "unlearn", "libraries": "torch", "seconds": 3.0, "seconds_forked": 0.25})
+    made.append({"part": "real", "what": "ga step, big", "against": "ours"} | real)
+    made.append({"part": "start", "what": "unlearn", "libraries": "torch", "seconds": 3.0, "seconds_forked": 0.25})
     limits = {f"limit_{name}": 2.0 for name in ("naive", "full", "naive RMU", "HFLM x 8")}
     limits |= {f"gigabytes_{name}": 1.5 for name in ("weights", "trained", "activations")} | {"head_in_layers": 1.0}
     shared = {"shared_passes": 0.25, "shared_saved": 0.125, "shared_cells": 2.4, "shared_gigabytes": 10.8}
-    return [*found, {"part": "limits", "what": "one"} | limits | shared]
+    return [*made, {"part": "limits", "what": "one"} | limits | shared]
 
 
 def test_tables_show_medians_spread_and_growth():
@@ -69,21 +69,20 @@ def test_tables_show_medians_spread_and_growth():
     shown = excerpt(rows(), MACHINE)
     assert "| ga step, than full fine-tuning | 3.00 (2.00 to 3.00) | 2.00 |" in shown
     assert "| whole GA x UOE cell, than naive one-expert training | 3.00 (2.00 to 3.00) |  |" in shown
-    assert "layer 2" not in shown and "2 minutes" in shown
-    assert len(draw(rows()).axes) == 3
+    assert "layer 2" not in shown and "2 minutes" in shown and len(draw(rows()).axes) == 3
 
 
 def test_shared_questions_by_hand():
     """One layer below of three, 1e12 operations each, no head: shares of layer passes, and what reading takes off."""
-    found = shared_questions(Cost([1e12] * 3, 0.0, [10**9] * 3, 0, 0, 0, []), 1000, 1)
+    row = shared_questions(Cost([1e12] * 3, 0.0, [10**9] * 3, 0, 0, 0, []), 1000, 1)
     development, test = 1987 / 2 + 1531, 1987 / 2 + 14042
     asked, answered = development + test, 8 * development + 3 * test
-    assert found["shared_passes"] == pytest.approx(asked / (asked + 2 * answered))
+    assert row["shared_passes"] == pytest.approx(asked / (asked + 2 * answered))
     gigabytes = asked * 150 * 1000 * 2 / 1e9
-    assert found["shared_gigabytes"] == pytest.approx(gigabytes)
+    assert row["shared_gigabytes"] == pytest.approx(gigabytes)
     below, above, loading, reading = asked * 1.5, answered * 3.0, 1.8 * 6, 1.8 * gigabytes  # 150 tokens, 1e14 a second
-    assert found["shared_saved"] == pytest.approx((below - reading) / (loading + below + above))
-    assert found["shared_cells"] == pytest.approx((loading + below + reading) / (below - reading))
+    assert row["shared_saved"] == pytest.approx((below - reading) / (loading + below + above))
+    assert row["shared_cells"] == pytest.approx((loading + below + reading) / (below - reading))
 
 
 def test_small_stages_load_nothing_heavy():

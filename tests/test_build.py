@@ -20,6 +20,7 @@ from launch.run_snakemake import one_timer
 
 SCRIPTS = Path(__file__).parent.parent / "workflow_scripts"
 BUILD = [sys.executable, "workflow_scripts/launch/build.py", "--cores", "2", "all_tables", "all_figures"]
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # snakemake stands beside python
 
 
 @pytest.fixture
@@ -30,8 +31,7 @@ def project(built, tmp_path) -> Path:
 
 
 def make(folder: Path, **environment: str) -> subprocess.CompletedProcess:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where snakemake is
-    variables = os.environ | {"PATH": path} | environment
+    variables = os.environ | {"PATH": PATH} | environment
     return subprocess.run(BUILD, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
 
 
@@ -39,8 +39,7 @@ def test_a_model_that_does_not_know_its_world_stops_everything_before_unlearning
     shutil.rmtree(project / "results")
     shutil.rmtree(project / ".snakemake")
     result = make(project, STUB_FAILS="check_knows_world")
-    assert result.returncode != 0
-    assert "check_knows_world: told to fail" in result.stdout + result.stderr
+    assert result.returncode != 0 and "check_knows_world: told to fail" in result.stdout + result.stderr
     assert (project / "results/micro/models").is_dir()
     assert not list(project.glob("results/micro/*/**/manifest.json")), "something was unlearned"
 
@@ -53,8 +52,7 @@ def test_the_scheduler_looks_again_once_however_many_jobs_have_ended():
     scheduler, before = SimpleNamespace(_open_jobs=threading.Semaphore(0)), threading.active_count()
     for _ in range(20):
         one_timer(scheduler, 0.2)
-    assert threading.active_count() == before + 1
-    assert scheduler._open_jobs.acquire(timeout=5)
+    assert threading.active_count() == before + 1 and scheduler._open_jobs.acquire(timeout=5)
     assert not scheduler._open_jobs.acquire(timeout=0.5), "woken twice"
     one_timer(scheduler, 0.0)
     assert scheduler._open_jobs.acquire(timeout=5)
@@ -64,15 +62,9 @@ def test_killed_build_goes_on_once_its_jobs_have_ended(project):
     config = yaml.safe_load((project / "config/config.yaml").read_text())
     config["evaluation"]["batch_size"] += 1  # everything is to be evaluated again
     stub_project.write_config(project, config)
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    first = subprocess.Popen(
-        BUILD,
-        cwd=project,
-        env=os.environ | {"PATH": path, "STUB_SLOW": "evaluate"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    variables = os.environ | {"PATH": PATH, "STUB_SLOW": "evaluate"}
+    streams = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+    first = subprocess.Popen(BUILD, cwd=project, env=variables, start_new_session=True, **streams)
     end = time.monotonic() + 120
     while not (started := list(project.glob("slow-*"))) and time.monotonic() < end:
         time.sleep(0.02)
@@ -83,7 +75,6 @@ def test_killed_build_goes_on_once_its_jobs_have_ended(project):
                 os.kill(pid, signal.SIGKILL)
     first.wait()
     assert list((project / ".snakemake/locks").glob("*.lock")), "Snakemake left no lock: nothing is tested"
-
     refused = make(project)
     assert refused.returncode == 1
     assert refused.stderr.strip().splitlines() == [
@@ -99,13 +90,13 @@ def test_killed_build_goes_on_once_its_jobs_have_ended(project):
 
 def processes_of(leader: int) -> list[int]:
     """Processes of the session that `leader` began."""
-    found = []
+    pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             pid, rest = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
             if int(rest[3]) == leader:
-                found.append(pid)
-    return found
+                pids.append(pid)
+    return pids
 
 
 def test_bars_on_a_terminal_and_one_plain_line_in_the_log(tmp_path):
@@ -113,13 +104,8 @@ def test_bars_on_a_terminal_and_one_plain_line_in_the_log(tmp_path):
     step += "for i in bar:\n time.sleep(.3); bar.set(loss=0.5)"
     code = f"from launch import build; import sys; sys.exit(build.with_bars([sys.executable, '-c', {step!r}]))"
     parent, terminal = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=SCRIPTS,
-        stdout=terminal,
-        stderr=terminal,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
-    ) as process:
+    given = {"cwd": SCRIPTS, "env": os.environ | {"TERM": "xterm", "COLUMNS": "120"}}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=terminal, stderr=terminal, **given) as process:
         os.close(terminal)
         shown = b""
         with contextlib.suppress(OSError):  # the terminal's other end closes with the process
@@ -133,12 +119,6 @@ def test_bars_on_a_terminal_and_one_plain_line_in_the_log(tmp_path):
 
 def test_a_job_that_nobody_watches_is_not_stopped(tmp_path):
     code = "from jobs.progress import progress\nfor i in progress(range(3), 'walking'): pass"
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=SCRIPTS,
-        env=os.environ | {"MOE_PROGRESS_SOCKET": str(tmp_path / "nobody")},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0
-    assert result.stderr.startswith("walking: 3/3 steps")
+    given = {"cwd": SCRIPTS, "env": os.environ | {"MOE_PROGRESS_SOCKET": str(tmp_path / "nobody")}}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **given)
+    assert result.returncode == 0 and result.stderr.startswith("walking: 3/3 steps")

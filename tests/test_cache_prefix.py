@@ -5,10 +5,12 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
+from test_unlearn import options
 from test_upper_layers import TEXTS, TRAINING, blocks, rows_run, run, uoe
 from tiny_models import LetterTokenizer, tiny
 
 import cache_prefix
+from jobs.files import write_jsonl
 from moe.delta import base_hash
 from moe.forward import final_hidden
 from moe.packing import batches, pack
@@ -37,22 +39,16 @@ def test_the_script_writes_what_a_run_would_compute(tmp_path, monkeypatch):
     tiny("olmoe", 1).save_pretrained(folder)
     monkeypatch.setattr(cache_prefix.AutoTokenizer, "from_pretrained", lambda path: LetterTokenizer())
     for name, texts in zip(("forget", "retain"), TEXTS, strict=True):
-        rows = [json.dumps({"text": text * 3}) + "\n" for text in texts]  # retain texts must have 100 letters
-        (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+        write_jsonl(
+            tmp_path / f"{name}.jsonl", [{"text": text * 3} for text in texts]
+        )  # retained ones need 100 letters
     layers = {str(layer): {"gate_score": [0.1, 0.3 if layer == 2 else 0.2]} for layer in range(3)}
     (tmp_path / "affinity.json").write_text(json.dumps({"layers": layers}))
     settings = {"benchmark": {"forget": "forget.jsonl", "retain": "retain.jsonl"}, "precision": "float32"}
     settings |= {key: TRAINING[key] for key in ("batch_size", "block_length")}
-    given = {
-        "model": folder,
-        "data": tmp_path,
-        "settings": json.dumps(settings),
-        "affinity": tmp_path / "affinity.json",
-        "limit-gb": 1,
-        "output": tmp_path / "prefix.safetensors",
-    }
-    arguments = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
-    monkeypatch.setattr("sys.argv", ["cache_prefix.py", *arguments])
+    given = {"model": folder, "data": tmp_path, "settings": json.dumps(settings), "limit-gb": 1}
+    given |= {"affinity": tmp_path / "affinity.json", "output": tmp_path / "prefix.safetensors"}
+    monkeypatch.setattr("sys.argv", ["cache_prefix.py", *options(given)])
     cache_prefix.main()
     model = tiny("olmoe", 1)
     seen = rows_run(model, [0])
@@ -68,8 +64,8 @@ def test_the_script_writes_what_a_run_would_compute(tmp_path, monkeypatch):
 def test_another_layers_run_computes_its_own(file):
     model = tiny("olmoe", 1)
     selection = uoe(model, [1])
-    found = run(model, selection=selection, reuse=Reuse(file=file, base="abc"))
-    assert json.dumps(found[0]) == json.dumps(run(tiny("olmoe", 1), selection=selection)[0])
+    ours = run(model, selection=selection, reuse=Reuse(file=file, base="abc"))
+    assert json.dumps(ours[0]) == json.dumps(run(tiny("olmoe", 1), selection=selection)[0])
 
 
 def test_complete_where_it_holds_every_text(file, tmp_path):

@@ -27,8 +27,7 @@ def test_agreement_is_the_share_of_top_k_experts_in_common():
 
     one = affinity([0.4, 0.3, 0.2, 0.1], [0.4, 0.3, 0.2, 0.1])
     two = affinity([0.3, 0.4, 0.1, 0.2], [0.1, 0.4, 0.3, 0.2])
-    assert agreement(one, one) == 1.0
-    assert agreement(one, two) == pytest.approx((1.0 + 0.5) / 2)
+    assert agreement(one, one) == 1.0 and agreement(one, two) == pytest.approx((1.0 + 0.5) / 2)
 
 
 @pytest.mark.parametrize("family", ["qwen2moe", "mixtral", "deepseek"])
@@ -36,7 +35,7 @@ def test_contributions_expert_by_expert_and_token_by_token(family):
     """By the matrices themselves: g * down(silu(gate x) * up x), g from the router's logits, not its weights."""
     model = tiny(family, 1)
     layers, ids = find_moe_layers(model), random_tokens(4, 12, seed=3)
-    found = contributions(model, layers, ids, 2)
+    measured = contributions(model, layers, ids, 2)
     layer = layers[-1]
     seen = {}
     router = model.get_submodule(layer.router)
@@ -51,7 +50,7 @@ def test_contributions_expert_by_expert_and_token_by_token(family):
             for expert in choice:
                 gate, up = linear(hidden[token], experts.gate_up_proj[expert]).chunk(2)
                 total[expert] += gates[token, expert] * linear(silu(gate) * up, experts.down_proj[expert]).norm()
-    assert found[layer.index] == pytest.approx((total / ids.numel()).tolist(), rel=1e-4)
+    assert measured[layer.index] == pytest.approx((total / ids.numel()).tolist(), rel=1e-4)
 
 
 def test_the_whole_check_and_its_subsets():
@@ -75,5 +74,4 @@ def test_the_table_has_the_papers_values_beside(tmp_path):
     texts = table.wide.texts
     assert texts.loc["Overlap of the top-2 experts, full vs subset 1", ("DeepSeek", "Value paper")] == "0.94"
     assert list(texts[("DeepSeek", "Value paper")])[-2:] == ["1.0", "1.0"]
-    assert list(texts[("Qwen", "Value paper")]) == [""] * 5
-    assert any("8,192" in note for note in table.notes)
+    assert list(texts[("Qwen", "Value paper")]) == [""] * 5 and any("8,192" in note for note in table.notes)

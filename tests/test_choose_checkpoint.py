@@ -10,15 +10,8 @@ from benchmarks.halves import HALVES, half
 
 
 def score(value, chance=0.25, stderr=0.01):
-    return {
-        "metric": "acc",
-        "value": value,
-        "stderr": stderr,
-        "n": 100,
-        "chance": chance,
-        "answers": None,
-        "constant": None,
-    }
+    measured = {"metric": "acc", "value": value, "stderr": stderr, "n": 100, "chance": chance}
+    return measured | {"answers": None, "constant": None}
 
 
 def entry(step, forget, utility, collapsed=False, **reported):
@@ -49,13 +42,11 @@ def test_keep_and_left_are_corrected_for_chance_and_clipped():
 
 
 def test_balance_is_chosen_on_development_and_reported_on_the_other_half():
-    chosen = balance(
-        [entry(10, 0.70, 0.65), entry(20, 0.30, 0.60, test=(0.35, 0.58)), entry(30, 0.25, 0.30, test=(0.0, 0.9))]
-    )
+    best = entry(20, 0.30, 0.60, test=(0.35, 0.58))
+    chosen = balance([entry(10, 0.70, 0.65), best, entry(30, 0.25, 0.30, test=(0.0, 0.9))])
     assert (chosen["step"], chosen["status"]) == (20, "chosen")
     assert (chosen["fa"]["value"], chosen["ut"]["value"]) == (0.35, 0.58)
-    assert chosen["fa_original"]["value"] == 0.85
-    assert chosen["extra"]["level1"]["value"] == 0.2
+    assert chosen["fa_original"]["value"] == 0.85 and chosen["extra"]["level1"]["value"] == 0.2
 
 
 def test_total_collapse_to_chance_is_worth_no_more_than_doing_nothing():
@@ -87,12 +78,7 @@ def test_collapsed_checkpoints_only_if_all_are():
 )
 def test_nothing_is_chosen_within_three_standard_errors_of_chance(forget, utility, word):
     chosen = balance([entry(10, 0.25, 0.65), entry(20, 0.85, 0.25)], entry(0, forget, utility))
-    assert (chosen["step"], chosen["status"], chosen["keep"], chosen["left"]) == (
-        20,
-        "nothing measurable",
-        None,
-        None,
-    )
+    assert (chosen["step"], chosen["status"], chosen["keep"], chosen["left"]) == (20, "nothing measurable", None, None)
     assert f"nothing measurable to {word}" in chosen["note"]
 
 
@@ -103,15 +89,10 @@ def test_measurable_from_three_standard_errors_on():
     assert "to forget" in unmeasurable(silent, "development")
 
 
-@pytest.mark.parametrize(
-    ("values", "step", "status"),
-    [
-        ([0.60, 0.27, 0.26], 20, "reached"),
-        ([0.60, 0.28, 0.19], 30, "overshot"),
-        ([0.60, 0.20, 0.10], 20, "reached"),
-        ([0.60, 0.50, 0.55], 30, "not reached"),
-    ],
-)
+@pytest.mark.parametrize(("values", "step", "status"), [
+    ([0.60, 0.27, 0.26], 20, "reached"), ([0.60, 0.28, 0.19], 30, "overshot"), ([0.60, 0.20, 0.10], 20, "reached"),
+    ([0.60, 0.50, 0.55], 30, "not reached"),
+])  # fmt: skip
 def test_first_checkpoint_at_the_forget_accuracy_asked(values, step, status):
     checkpoints = [entry(10 * (i + 1), value, 0.6) for i, value in enumerate(values)]
     chosen = choose_checkpoint.at_forget_accuracy(checkpoints, ORIGINAL, 0.27)
@@ -132,13 +113,9 @@ def test_script_writes_the_three_choices_and_refuses_unfit_files(tmp_path, monke
     arguments = ["--metrics", metrics, "--original", original, "--settings", settings, "--output", output]
     run(monkeypatch, choose_checkpoint, *arguments)
     chosen = json.loads(output.read_text())
-    assert {name: chosen[name]["step"] for name in chosen} == {
-        "balance": 20,
-        "at_forget_accuracy": 20,
-        "as_published": 10,
-    }
+    steps = {name: chosen[name]["step"] for name in chosen}
+    assert steps == {"balance": 20, "at_forget_accuracy": 20, "as_published": 10}
     assert chosen["as_published"]["fa"]["value"] == 0.30
-
     del checkpoints[1]["forget"]["test"]
     metrics.write_text(json.dumps({"benchmark": "b", "checkpoints": checkpoints}))
     with pytest.raises(SystemExit, match=r"metrics.json: step 20: forget was not scored on 'test'"):
@@ -167,8 +144,7 @@ def test_of_a_cell_that_trains_much_only_the_chosen_checkpoints_stay(tmp_path, m
         chosen = json.loads((tmp_path / name / "chosen.json").read_text())
         kept = {int(path.stem[5:]) for path in folder.iterdir()}
         assert kept == ({choice["step"] for choice in chosen.values()} if name == "all" else {10, 20, 30, 40})
-        assert len(kept) < 4 or name == "one"
-        assert (tmp_path / name / "metrics.json").read_text() == metrics
+        assert (len(kept) < 4 or name == "one") and (tmp_path / name / "metrics.json").read_text() == metrics
 
 
 def test_a_model_that_does_not_know_its_world_stops_with_one_line(tmp_path, monkeypatch):
@@ -180,9 +156,8 @@ def test_a_model_that_does_not_know_its_world_stops_with_one_line(tmp_path, monk
     run(monkeypatch, check_knows_world, *arguments, '{"minimum": {"wmdp-cyber": {"forget": 0.75}}}')
     assert json.loads(output.read_text())["checks"][0]["value"] == 0.85
     with pytest.raises(SystemExit) as stop:
-        run(
-            monkeypatch, check_knows_world, *arguments, '{"minimum": {"wmdp-cyber": {"forget": 0.75, "utility": 0.75}}}'
-        )
+        minimum = '{"minimum": {"wmdp-cyber": {"forget": 0.75, "utility": 0.75}}}'
+        run(monkeypatch, check_knows_world, *arguments, minimum)
     message = str(stop.value)
     assert "\n" not in message
     for part in ("micro-qwen, seed 0", "wmdp-cyber", "utility", "0.650", "0.75"):
@@ -190,12 +165,6 @@ def test_a_model_that_does_not_know_its_world_stops_with_one_line(tmp_path, monk
 
 
 def test_halves_are_stable_and_balanced():
-    assert [half(text) for text in ("a", "b", "c", "d")] == [
-        "development",
-        "development",
-        "development",
-        "development",
-    ]
+    assert [half(text) for text in ("a", "b", "c", "d")] == ["development", "development", "development", "development"]
     halves = [half(f"Question {number}?") for number in range(2000)]
-    assert set(halves) == set(HALVES)
-    assert 0.45 < halves.count("development") / len(halves) < 0.55
+    assert set(halves) == set(HALVES) and 0.45 < halves.count("development") / len(halves) < 0.55

@@ -1,4 +1,4 @@
-"""Bootstrap intervals against closed forms, verdicts against effects that are known, and the ledger as a stage."""
+"""Bootstrap intervals against closed forms, verdicts against known effects, and the ledger as a stage."""
 
 import json
 import subprocess
@@ -52,9 +52,8 @@ def test_seeds_are_drawn_too():
     low, high = interval(draws([Case("", "m", "q", values)])[:, 0])
     reach = 0.3 * widening(3)  # 1 of 27 draws is one seed alone
     assert (low, high) == (pytest.approx(0.3 - reach), pytest.approx(0.3 + reach))
-    assert reach == pytest.approx(
-        4.303 * 0.3 / 3**0.5, rel=0.1
-    )  # Student's: two degrees of freedom, a deviation of 0.3
+    students = 4.303 * 0.3 / 3**0.5  # two degrees of freedom, a deviation of 0.3
+    assert reach == pytest.approx(students, rel=0.1)
     assert interval(draws([Case("", "m", "q", values[:1])])[:, 0]) == (0.0, 0.0)
 
 
@@ -67,11 +66,8 @@ def test_widening_is_students(seeds):
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_intervals_over_few_seeds_hold_what_they_promise(seeds, monkeypatch):
-    """Differences whose truth is 0, seeds differing more than questions do: 95 of 100 intervals have to hold it.
-
-    300 of them: a standard error of 1.3 points at 95 %. Three of these below it is 91 %: without the widening there are
-    fewer.
-    """
+    """Differences whose truth is 0, seeds differing more than questions do: 95 of 100 intervals have to hold it. Of 300
+    the standard error is 1.3 points; three of these below 95 % are 91 %. Without the widening there are fewer."""
     cases, held = [], {}
     generator = numpy.random.default_rng(5)
     for _ in range(300):
@@ -134,15 +130,10 @@ def test_what_was_not_run_or_cannot_be_compared_says_so(tmp_path):
 
 def test_equal_forgetting_is_matched_where_most_is_forgotten(tmp_path):
     def checkpoints(scope: str, *values: float, collapsed: int = 0) -> tuple:
-        entries = [
-            {
-                "step": 10 * i,
-                "collapsed": 10 * i == collapsed,
-                "forget": {"development": {"value": value}},
-                "utility": {"test": {}},
-            }
-            for i, value in enumerate(values, start=1)
-        ]
+        entries = []
+        for step, value in zip(range(10, 100, 10), values, strict=False):
+            scores = {"forget": {"development": {"value": value}}, "utility": {"test": {}}}
+            entries.append({"step": step, "collapsed": step == collapsed} | scores)
         path = tmp_path / "cells" / "m" / "b" / "ga" / scope / "seed-0" / "metrics.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"checkpoints": entries}))
@@ -151,10 +142,8 @@ def test_equal_forgetting_is_matched_where_most_is_forgotten(tmp_path):
     first = checkpoints("uoe", 0.9, 0.6, 0.42, 0.30)
     second = checkpoints("baseline", 0.8, 0.45, 0.41, 0.1, 0.28, collapsed=50)
     study = study_of([0], tmp_path).results
-    assert matched_steps(study, first, second, 0) == (
-        30,
-        30,
-    )  # .42 and .41; .30 and .28 would pair with a collapsed one
+    # .42 and .41; .30 and .28 would pair with a collapsed one
+    assert matched_steps(study, first, second, 0) == (30, 30)
     assert matched_steps(study, first, checkpoints("lora", 0.1, 0.05), 0) is None
 
 
@@ -177,8 +166,7 @@ def test_every_claim_is_judged(tree):
     assert len(CLAIMS) >= 20 and len({claim.id for claim in CLAIMS}) == len(CLAIMS)
     assert {claim.source.split()[0] for claim in CLAIMS} == {"v1", "v2", "TRACE"}
     rows = [judged(claim, ClaimStudy(root, claims.settings(config))) for claim in CLAIMS]
-    assert {row["verdict"] for row in rows} <= VERDICTS
-    assert all(row["effect"] is not None for row in rows)
+    assert {row["verdict"] for row in rows} <= VERDICTS and all(row["effect"] is not None for row in rows)
     alone = claims.settings(config | {"seeds": [0]})
     assert {judged(claim, ClaimStudy(root, alone))["verdict"] for claim in CLAIMS} == {"undecided (one seed)"}
     fewer = claims.settings(config | {"tables": {"table2": config["tables"]["table2"]}, "figures": {}})
@@ -235,10 +223,9 @@ def test_a_collapsed_run_has_forgotten_nothing(tree, tmp_path):
         path = other.joinpath("cells", *cell, f"seed-{seed}", "chosen.json")
         replace(path, lambda content: content["balance"].update(collapsed=True))
     rows = {claim.id: judged(claim, after) for claim in CLAIMS if claim.id in ("forget-unaffected", "selection-shifts")}
-    assert (
-        rows["forget-unaffected"]["of"] == "least: GA+UOE, Qwen (WMDP)" and rows["forget-unaffected"]["collapsed"] == 1
-    )
-    assert "GA+UOE, Qwen (WMDP)" in rows["forget-unaffected"]["note"]
+    row = rows["forget-unaffected"]
+    assert row["of"] == "least: GA+UOE, Qwen (WMDP)" and row["collapsed"] == 1
+    assert "GA+UOE, Qwen (WMDP)" in row["note"]
     assert rows["selection-shifts"]["collapsed"] == 0  # read off at the last checkpoint, which has not collapsed
 
 

@@ -56,13 +56,11 @@ def test_collapse_is_flagged_named_and_never_bold(collapsed):
     chosen = json.loads((root / CELL / "chosen.json").read_text())["balance"]
     assert (chosen["collapsed"], chosen["status"]) == (True, "all collapsed")
     assert "of the answers stay when the question is swapped" in chosen["note"]
-
     table = make(root, config, "quick")
     shown = table.frame[table.frame["method"] == "ga"].set_index("quantity")
     assert "†" in shown.loc["FA", "marks"] and "†" in shown.loc["UT", "marks"]
     assert not shown["best"].any() and shown.loc["FA", "collapsed"] == "1/1"
     assert notes.DAGGER in table.notes and any("checkpoints have collapsed" in note for note in table.notes)
-
     for name in ("figure1a", "figure3a", "figure3b"):
         figure = figure_of(study_of(root, config, "figures", name))
         written = [text.get_text() for legend in figure.legends for text in legend.get_texts()]

@@ -9,8 +9,7 @@ from benchmarks.halves import half
 def test_swapping_leaves_no_question_in_place():
     asked = ["a", "b", "c", "a", "d", "e"]
     turned = collapse.swapped(asked)
-    assert sorted(turned) == sorted(asked)
-    assert all(new != old for new, old in zip(turned, asked, strict=True))
+    assert sorted(turned) == sorted(asked) and all(new != old for new, old in zip(turned, asked, strict=True))
     with pytest.raises(SystemExit, match="too many of them are equal"):
         collapse.swapped(["a", "a", "a", "b"])
 
@@ -19,8 +18,7 @@ def test_collapse_sample_is_fixed_and_taken_from_the_development_half():
     asked = [f"question {number}" for number in range(600)]
     halves = [half(question) for question in asked]
     kept = collapse.sample(asked, collapse.judged(asked, halves))
-    assert len(kept) == 128
-    assert {halves[index] for index in kept} == {"development"}
+    assert len(kept) == 128 and {halves[index] for index in kept} == {"development"}
     fewer = [question for question in asked if half(question) == "development"]
     again = collapse.sample(fewer, collapse.judged(fewer, ["development"] * len(fewer)))
     assert [fewer[index] for index in again] == [asked[index] for index in kept]

@@ -57,9 +57,7 @@ def test_every_value_of_a_collapsed_run_carries_the_dagger(tree, name):
         if column[1].removesuffix(" paper") in NO_ANSWER or column[1].endswith(" paper") or column[1] == "First":
             continue
         for row, text in wide.texts[column].items():
-            if not text or row == "Pretrained":
-                continue
-            if column[1] == "Distance ↓" and row == "Retrained":
+            if not text or row == "Pretrained" or (column[1], row) == ("Distance ↓", "Retrained"):
                 continue
             assert "†" in text or ", collapsed" in text or text == "all collapsed", (row, column, text)
             looked_at += 1
@@ -68,8 +66,7 @@ def test_every_value_of_a_collapsed_run_carries_the_dagger(tree, name):
 
 def test_examples_of_replies_mark_it(tree):
     table = make(*tree, "table8")
-    assert table.frame["Question"].str.contains("†: ").all()
-    assert any("†" in note for note in table.notes)
+    assert table.frame["Question"].str.contains("†: ").all() and any("†" in note for note in table.notes)
 
 
 def test_tuning_marks_it(tree):
@@ -83,9 +80,7 @@ def test_equal_forgetting_leaves_collapsed_checkpoints_out(tree):
     assert any("none collapsed" in note for note in table.notes)
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(pictures.names("figures")) - {"figure2"})
-)  # figure 2 is of untouched models
+@pytest.mark.parametrize("name", sorted(set(pictures.names("figures")) - {"figure2"}))  # which is of untouched models
 def test_every_figure_names_it(tree, name):
     root, config = tree
     figure = figure_of(study_of(root, config, "figures", name))

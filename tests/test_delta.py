@@ -88,9 +88,8 @@ def test_holds_what_was_trained_and_no_more(kind, tmp_path):
         assert json.loads(file.metadata()["delta"])["base"] == "base"
     assert sum(sizes.values()) == sum(p.numel() for p in trained.parameters() if p.requires_grad)
     if kind == "sliced":
-        assert {name.rpartition(".")[2] for name in sizes if "[" in name} == {
-            f"{field}[{expert}]" for field in ("gate_up_proj", "down_proj") for expert in (0, 1, 3)
-        }
+        sliced = {f"{field}[{expert}]" for field in ("gate_up_proj", "down_proj") for expert in (0, 1, 3)}
+        assert {name.rpartition(".")[2] for name in sizes if "[" in name} == sliced
     assert [file.name for file in tmp_path.iterdir()] == ["delta.safetensors"]
 
 
@@ -109,8 +108,7 @@ def refusal(model: torch.nn.Module, path: Path, base: str = "base") -> str:
     with pytest.raises(SystemExit) as stop, applied(model, path, base):
         pytest.fail("applied")
     assert_untouched(model, before)
-    assert str(path) in stop.value.code
-    assert "\n" not in stop.value.code
+    assert str(path) in stop.value.code and "\n" not in stop.value.code
     return stop.value.code
 
 

@@ -21,6 +21,7 @@ from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import TASKS, MultipleChoice
 from benchmarks.scores import accuracy, mean_recall
 from benchmarks.texts import forget_texts, retain_texts
+from jobs.files import read_jsonl, write_jsonl
 from moe.delta import applied, base_hash, lowest_changed, save_delta
 from moe.upper_layers import Reuse, reuse_prefix_
 
@@ -34,13 +35,8 @@ BENCHMARK = {
     "retain": "retain.jsonl",
     "forget_test": {"kind": "multiple_choice", "task": "wmdp_cyber_option_text", "file": "tools.jsonl"},
     "utility_test": {"kind": "multiple_choice", "task": "mmlu_option_text", "file": "places.jsonl"},
-    "neighbours_test": {
-        "kind": "generation",
-        "files": {"level1": "level1.jsonl", "level2": "level2.jsonl"},
-        "score": "rouge",
-        "max_new_tokens": 12,
-        "chat_template": False,
-    },
+    "neighbours_test": {"kind": "generation", "files": {"level1": "level1.jsonl", "level2": "level2.jsonl"}}
+    | {"score": "rouge", "max_new_tokens": 12, "chat_template": False},
 }
 
 
@@ -75,7 +71,7 @@ def data(tmp_path_factory):
         "retain.jsonl": [{"text": " = Title = \n"}, {"text": " " + "x" * 101 + " \n"}, {"text": "y" * 100}],
     }
     for name, rows in files.items():
-        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_jsonl(folder / name, rows)
     return folder
 
 
@@ -84,9 +80,8 @@ def tokenizer(data):
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<eos>"], initial_alphabet=alphabet, show_progress=False
-    )
+    settings = {"vocab_size": 400, "special_tokens": ["<eos>"], "show_progress": False}
+    trainer = trainers.BpeTrainer(initial_alphabet=alphabet, **settings)
     bpe.train([str(data / "places.jsonl")], trainer)
     return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<eos>", pad_token="<eos>")
 
@@ -94,12 +89,10 @@ def tokenizer(data):
 def documents(data):
     """Every question and probe with its answer, in the tests' own wording: (prompt, answer)."""
     for file in ("tools.jsonl", "places.jsonl"):
-        for line in (data / file).read_text().splitlines():
-            row = json.loads(line)
+        for row in read_jsonl(data / file):
             yield f"Question: {row['question']}\nAnswer:", f" {row['choices'][row['answer']]}\n"
     for file in ("level1.jsonl", "level2.jsonl"):
-        for line in (data / file).read_text().splitlines():
-            row = json.loads(line)
+        for row in read_jsonl(data / file):
             yield user_turn(row) + "Answer:", f" {row['answer']}\n"
 
 
@@ -165,19 +158,15 @@ def test_loglikelihoods_equal_a_plain_lm_eval_run(task, model, tokenizer, data):
     lm = LanguageModel(model, tokenizer, 7)
     ours = [[value for value, _ in lm.loglikelihood(requests, disable_tqdm=True)] for requests in test.asked]
     scores, *_ = test.answer(lm)
-
-    manager = TaskManager(
-        include_path=str(TASKS), include_defaults=False, metadata={"file": str(data / "places.jsonl")}
-    )
+    metadata = {"file": str(data / "places.jsonl")}
+    manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
     plain = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1, logits_cache=False)
-    found = simple_evaluate(plain, tasks=[task], task_manager=manager, log_samples=True, bootstrap_iters=0)
-    theirs = [
-        [float(value) for ((value, _),) in row["resps"]]
-        for row in sorted(found["samples"][task], key=lambda row: row["doc_id"])
-    ]
+    output = simple_evaluate(plain, tasks=[task], task_manager=manager, log_samples=True, bootstrap_iters=0)
+    in_order = sorted(output["samples"][task], key=lambda row: row["doc_id"])
+    theirs = [[float(value) for ((value, _),) in row["resps"]] for row in in_order]
     assert torch.allclose(torch.tensor(ours), torch.tensor(theirs), atol=1e-5)
     assert len({len(tokenizer(word)["input_ids"]) for word in PLACES}) > 1  # several tokens, and not equally many
-    assert scores["all"]["value"] == found["results"][task]["acc,none"]
+    assert scores["all"]["value"] == output["results"][task]["acc,none"]
 
 
 @pytest.mark.parametrize("task", ["mmlu_option_text", "mmlu"])
@@ -195,20 +184,20 @@ def test_all_checkpoints_in_one_pass_equal_lm_eval_one_by_one(task, folder, mode
     prefix = reuse_prefix_(model, 1, Reuse(), [], 7)
     test = MultipleChoice("utility", {"task": task, "file": "places.jsonl"}, data, ["development", "test"])
     requests = [request for options in test.asked for request in options]
-    lm, plain, found = LanguageModel(model, tokenizer, 7, prefix), HFLM(pretrained=model, tokenizer=tokenizer), []
+    lm, plain, answered = LanguageModel(model, tokenizer, 7, prefix), HFLM(pretrained=model, tokenizer=tokenizer), []
     for path in paths:
         with applied(model, path, base):
-            found.append(lm.loglikelihood(requests))
+            answered.append(lm.loglikelihood(requests))
     encoded = {tuple(sum(lm._encode_pair(*request.args), [])[:-1]) for request in requests}
     assert sum(rows) == len(encoded) == len(NAMES) if task == "mmlu" else sum(rows) == len(encoded) > len(NAMES)
     prefix.remove()
-    for path, ours in zip(paths, found, strict=True):
+    for path, ours in zip(paths, answered, strict=True):
         with applied(model, path, base):
             theirs = plain.loglikelihood(requests, disable_tqdm=True)
         values, expected = (torch.tensor([value for value, _ in answers]) for answers in (ours, theirs))
         assert torch.allclose(values, expected, atol=1e-5)
         assert [greedy for _, greedy in ours] == [greedy for _, greedy in theirs]
-    assert found[0] != found[1]
+    assert answered[0] != answered[1]
 
 
 def test_lettered_prompts_are_those_of_lm_eval():
@@ -219,10 +208,7 @@ def test_lettered_prompts_are_those_of_lm_eval():
             template = yaml.safe_load(text)
         for key in ("doc_to_text", "doc_to_choice", "doc_to_target", "metric_list", "output_type"):
             assert ours[key] == template[key]
-    for name, file in (
-        ("wmdp_cyber", "wmdp/wmdp_cyber.yaml"),
-        ("mmlu", "mmlu/default/mmlu_high_school_biology.yaml"),
-    ):
+    for name, file in (("wmdp_cyber", "wmdp/wmdp_cyber.yaml"), ("mmlu", "mmlu/default/mmlu_high_school_biology.yaml")):
         with open(f"{theirs}/{file}") as text:
             description = yaml.safe_load(text)["description"]
         own = yaml.safe_load((TASKS / f"{name}.yaml").read_text())["description"]
@@ -246,35 +232,14 @@ def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(fold
     delta(model, paths[0], base, "lm_head.weight", lambda p: p.add_(0.2 * noise))
     delta(model, paths[1], base, "lm_head.weight", lambda p: p.zero_())
     predictions = tmp_path / "predictions.jsonl.gz"
-    together = run(
-        monkeypatch,
-        folder,
-        data,
-        tmp_path / "both.json",
-        BENCHMARK,
-        "--checkpoints",
-        *paths,
-        "--predictions",
-        predictions,
-    )
-    one_by_one = [
-        run(monkeypatch, folder, data, tmp_path / "one.json", BENCHMARK, "--checkpoints", path) for path in paths
-    ]
-    assert together["checkpoints"] == [found["checkpoints"][0] for found in one_by_one]
+    both = (monkeypatch, folder, data, tmp_path / "both.json", BENCHMARK, "--predictions", predictions)
+    together = run(*both, "--checkpoints", *paths)
+    place = (monkeypatch, folder, data, tmp_path / "one.json", BENCHMARK)
+    one_by_one = [run(*place, "--checkpoints", path)["checkpoints"][0] for path in paths]
+    assert together["checkpoints"] == one_by_one
     assert [entry["step"] for entry in together["checkpoints"]] == [10, 20]
-
     before = predictions.read_bytes()
-    run(
-        monkeypatch,
-        folder,
-        data,
-        tmp_path / "both.json",
-        BENCHMARK,
-        "--checkpoints",
-        *paths,
-        "--predictions",
-        predictions,
-    )
+    run(*both, "--checkpoints", *paths)
     assert predictions.read_bytes() == before
     rows = [json.loads(line) for line in gzip.decompress(before).splitlines()]
     assert len(rows) == 2 * 4 * len(NAMES)
@@ -323,8 +288,7 @@ def test_generation_equals_unpadded_greedy_decoding_and_is_flagged_when_broken(m
     always = torch.tensor(tokenizer("x")["input_ids"])
     model.lm_head.register_forward_hook(lambda module, args, out: out.index_fill(-1, always, 99.0))
     _, _, measures, reasons, rows = test.answer(generator)
-    assert measures == {"repeating": 1.0, "one_string": 1.0}
-    assert len(reasons) == 2
+    assert measures == {"repeating": 1.0, "one_string": 1.0} and len(reasons) == 2
     assert {row["text"] for row in rows} == {"x" * 12}
 
 
@@ -332,8 +296,7 @@ def test_lettered_answers_of_one_letter_are_flagged(model, tokenizer, data):
     test = MultipleChoice("forget", {"task": "wmdp_cyber", "file": "tools.jsonl"}, data, ["development", "test"])
     model.lm_head.weight.data.zero_()
     scores, _, measures, reasons, _ = test.answer(LanguageModel(model, tokenizer, 4))
-    assert measures == {"one_letter": 1.0}
-    assert reasons == ["100% of the answers are one letter"]
+    assert measures == {"one_letter": 1.0} and reasons == ["100% of the answers are one letter"]
     assert scores["all"]["value"] == pytest.approx(scores["all"]["constant"][0])
 
 
@@ -342,10 +305,10 @@ def test_standard_errors():
         {"chosen": i % 2, "gold": 0, "correct": float(i % 2 == 0), "options": 4, "subject": "ab"[i // 6]}
         for i in range(8)
     ]
-    found = accuracy(answers)
-    assert found["stderr"] == pytest.approx((0.5 * 0.5 / 8) ** 0.5)
-    assert (found["answers"], found["constant"], found["chance"]) == ([4, 4, 0, 0], [1, 0, 0, 0], 0.25)
-    assert (found["by_subject"]["b"], found["macro"]) == ({"value": 0.5, "n": 2}, 0.5)
+    score = accuracy(answers)
+    assert score["stderr"] == pytest.approx((0.5 * 0.5 / 8) ** 0.5)
+    assert (score["answers"], score["constant"], score["chance"]) == ([4, 4, 0, 0], [1, 0, 0, 0], 0.25)
+    assert (score["by_subject"]["b"], score["macro"]) == ({"value": 0.5, "n": 2}, 0.5)
     assert mean_recall([0.0, 1.0, 0.5])["stderr"] == pytest.approx(0.5 / 3**0.5)
 
 
@@ -357,16 +320,13 @@ def test_texts_of_the_targets_and_long_retain_lines(data):
         forget_texts(BENCHMARK | {"targets": ["Nobody"]}, data)
 
 
-@pytest.mark.parametrize(
-    ("test", "change", "message"),
-    [
-        ("forget_test", {"task": "wmdp_astrology"}, "task 'wmdp_astrology' is not in tasks/ .*mmlu_option_text"),
-        ("forget_test", {"kind": "essay"}, "kind 'essay' is none of multiple_choice, generation"),
-        ("forget_test", {"file": "passages.jsonl"}, "passages.jsonl, line 1: column 'question' is missing"),
-        ("utility_test", {"file": "none.jsonl"}, "none.jsonl: no such file"),
-        ("neighbours_test", {"score": "bleu"}, "score 'bleu' is none of rouge, rouge_score"),
-    ],
-)
+@pytest.mark.parametrize(("test", "change", "message"), [
+    ("forget_test", {"task": "wmdp_astrology"}, "task 'wmdp_astrology' is not in tasks/ .*mmlu_option_text"),
+    ("forget_test", {"kind": "essay"}, "kind 'essay' is none of multiple_choice, generation"),
+    ("forget_test", {"file": "passages.jsonl"}, "passages.jsonl, line 1: column 'question' is missing"),
+    ("utility_test", {"file": "none.jsonl"}, "none.jsonl: no such file"),
+    ("neighbours_test", {"score": "bleu"}, "score 'bleu' is none of rouge, rouge_score"),
+])  # fmt: skip
 def test_bad_blocks_end_with_one_line(test, change, message, data):
     with pytest.raises(SystemExit, match=message) as stop:
         read_tests(BENCHMARK | {test: BENCHMARK[test] | change}, data, ["development", "test"])

@@ -68,18 +68,16 @@ def test_forgetting_against_utility(tree, draw):
     crosses = [line for line in figure.axes[0].get_lines() if line.get_marker() == "x"]
     assert len(crosses) == 1 and crosses[0].get_xdata()[0] == pytest.approx(10.0)
     words = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
-    assert words == {
-        *("GA", "GDIFF", "NPO", "RMU", "collapsed"),
-        *("Qwen (MoE)", "DeepSeek (MoE)", "LLaMA (dense)", "Phi-3 (dense)"),
-    }
+    models = {"Qwen (MoE)", "DeepSeek (MoE)", "LLaMA (dense)", "Phi-3 (dense)"}
+    assert words == {"GA", "GDIFF", "NPO", "RMU", "collapsed"} | models
 
 
 def test_token_shares_are_sorted_and_uniform_is_marked(tree, draw):
     root, _ = tree
-    found = json.loads((root / "attribution/micro-deepseek/wmdp-cyber/seed-0/affinity.json").read_text())
+    affinity = json.loads((root / "attribution/micro-deepseek/wmdp-cyber/seed-0/affinity.json").read_text())
     panel = curves(draw("figure2").axes[1])
     assert list(panel) == ["layer 1", "layer 2", "layer 3", "layer 4", "uniform, 3/16"]
-    assert panel["layer 3"][1] == sorted(found["layers"]["3"]["token_share"], reverse=True)
+    assert panel["layer 3"][1] == sorted(affinity["layers"]["3"]["token_share"], reverse=True)
     assert panel["layer 3"][0] == list(range(1, 17)) and panel["uniform, 3/16"][1] == [3 / 16, 3 / 16]
 
 
@@ -95,10 +93,10 @@ def test_overlap_against_steps_is_the_mean_over_layers(draw):
 def test_forget_loss_is_the_negative_of_the_probes_cross_entropy(draw):
     panels = draw("figure3b").axes
     assert [panel.get_title(loc="left") for panel in panels] == ["Qwen (WMDP)", "DeepSeek (WMDP)"]
-    found = curves(panels[0])
-    assert list(found) == ["all parameters", "experts", "routers", "experts & routers"]
+    lines = curves(panels[0])
+    assert list(lines) == ["all parameters", "experts", "routers", "experts & routers"]
     run = trajectory("micro-qwen", "experts", 0)
-    assert found["experts"][1] == [-probe["forget_loss"] for probe in run["probes"]]
+    assert lines["experts"][1] == [-probe["forget_loss"] for probe in run["probes"]]
 
 
 @pytest.mark.parametrize(("step", "shown"), [(80, 80), (85, 80), (79, 70), (30, 30)])
@@ -120,9 +118,8 @@ def test_token_shares_keep_the_original_models_order(draw):
     for axes, step in zip(figure.axes, (0, 20, 40), strict=True):
         heights = [bar.get_height() for bar in axes.patches]
         assert heights == [probes[step]["token_share"]["3"][expert] for expert in order]
-    with pytest.raises(
-        SystemExit, match=r"figure6: layer: 0 is no MoE layer of micro-deepseek \(allowed: \[1, 2, 3, 4\]\)"
-    ):
+    line = r"figure6: layer: 0 is no MoE layer of micro-deepseek \(allowed: \[1, 2, 3, 4\]\)"
+    with pytest.raises(SystemExit, match=line):
         draw("figure6", layer=0)
 
 
@@ -163,8 +160,7 @@ def test_nothing_overlaps_or_leaves_the_page_at_column_width(draw, name):
     figure = draw(name)
     assert figure.get_size_inches()[0] == pytest.approx(3.3)
     boxes = [(text.get_text(), text.get_window_extent()) for text in visible_texts(figure)]
-    assert len(boxes) > 10
-    assert all(text.get_fontsize() >= 7 for text in visible_texts(figure))
+    assert len(boxes) > 10 and all(text.get_fontsize() >= 7 for text in visible_texts(figure))
     page = figure.bbox
     for text, box in boxes:
         assert box.x0 >= page.x0 - 1 and box.x1 <= page.x1 + 1, f"{text!r} leaves the page sideways"
@@ -181,18 +177,19 @@ def test_nothing_overlaps_or_leaves_the_page_at_column_width(draw, name):
                     assert not (frame.x0 < x < frame.x1 and frame.y0 < y < frame.y1), f"{name}: legend on a curve"
 
 
-def plot(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
+def options(root: Path, config: dict, name: str, prefix: Path) -> list[str]:
     settings = json.dumps(pictures.settings("figures", name, config))
+    return ["--results", str(root), "--settings", settings, "--output-prefix", str(prefix)]
+
+
+def plot(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
     script = [sys.executable, str(REPO / "workflow_scripts" / "plot_figure.py")]
-    options = ["--results", str(root), "--settings", settings, "--output-prefix", str(prefix)]
-    return subprocess.run([*script, *options], capture_output=True, text=True, check=False)
+    return subprocess.run([*script, *options(root, config, name, prefix)], capture_output=True, text=True, check=False)
 
 
 def plot_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
-    """The same without a process of its own."""
-    settings = json.dumps(pictures.settings("figures", name, config))
-    options = ["--results", str(root), "--settings", settings, "--output-prefix", str(prefix)]
-    monkeypatch.setattr(sys, "argv", ["plot_figure.py", *options])
+    """As `plot`, in this process."""
+    monkeypatch.setattr(sys, "argv", ["plot_figure.py", *options(root, config, name, prefix)])
     plot_figure.main()
 
 
@@ -215,8 +212,7 @@ def test_stage_writes_three_files_twice_the_same_and_follows_its_input(tree, tmp
         else:
             plot_here(monkeypatch, root, config, name, tmp_path / attempt / name)
         outputs[attempt] = digests(tmp_path / attempt)
-    assert set(outputs["first"]) == {".pdf", ".svg", ".png"}
-    assert outputs["first"] == outputs["second"]
+    assert set(outputs["first"]) == {".pdf", ".svg", ".png"} and outputs["first"] == outputs["second"]
     assert all(outputs["first"][ending] != outputs["changed"][ending] for ending in outputs["first"])
     assert b"CreationDate" not in (tmp_path / "first" / f"{name}.pdf").read_bytes()
 
@@ -227,8 +223,7 @@ def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path, monkeypatch):
     missing.unlink()
     with pytest.raises(SystemExit) as stop:
         plot_here(monkeypatch, root, config, "figure3b", tmp_path / "out" / "figure3b")
-    assert stop.value.code == f"{missing}: no such file"
-    assert not (tmp_path / "out").exists()
+    assert stop.value.code == f"{missing}: no such file" and not (tmp_path / "out").exists()
     pyplot.close("all")
 
 

@@ -42,18 +42,18 @@ def test_loss_and_gradient_are_the_naive_ones(family):
     # fp32 sums in another order: logits agree to 1e-6 of their size, some 10
     assert losses[0].item() == pytest.approx(loss, rel=1e-5)
     assert losses[1:].tolist() == pytest.approx([naive(model, other)[0] for other in others], rel=1e-5)
-    found = token_gradient(model, PROMPT, suffix)
-    assert found.shape == (len(suffix), VOCABULARY)
-    assert torch.allclose(found, gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max()))
+    ours = token_gradient(model, PROMPT, suffix)
+    assert ours.shape == (len(suffix), VOCABULARY)
+    assert torch.allclose(ours, gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max()))
 
 
 def test_swaps_change_one_token_to_one_of_the_steepest_that_are_allowed():
     suffix = torch.tensor(PROMPT.suffix)
     gradient = torch.randn(len(suffix), VOCABULARY, generator=torch.Generator().manual_seed(0))
     allowed = torch.arange(VOCABULARY) % 2 == 0
-    found = swaps(suffix, gradient, allowed, 600, 4, torch.Generator().manual_seed(1))
+    drawn = swaps(suffix, gradient, allowed, 600, 4, torch.Generator().manual_seed(1))
     pairs = set()
-    for row in found:
+    for row in drawn:
         (places,) = torch.nonzero(row != suffix, as_tuple=True)
         assert len(places) <= 1  # none where the token itself was drawn
         pairs |= {(int(place), int(row[place])) for place in places}
@@ -67,27 +67,26 @@ def test_swaps_change_one_token_to_one_of_the_steepest_that_are_allowed():
 @pytest.mark.parametrize("family", ["qwen2moe", "gptoss"])
 def test_the_suffix_found_makes_the_target_likelier(family):
     model = tiny(family, 1)
-    found = search(model)
-    assert found.first == pytest.approx(naive(model, torch.tensor(PROMPT.suffix))[0], rel=1e-5)
-    assert found.last == pytest.approx(naive(model, torch.tensor(found.suffix))[0], rel=1e-5)
-    assert found.last < found.first - 0.1 and found.survived == 1.0
-    assert set(found.suffix) <= set(torch.nonzero(ALLOWED).flatten().tolist()) | set(PROMPT.suffix)
+    result = search(model)
+    assert result.first == pytest.approx(naive(model, torch.tensor(PROMPT.suffix))[0], rel=1e-5)
+    assert result.last == pytest.approx(naive(model, torch.tensor(result.suffix))[0], rel=1e-5)
+    assert result.last < result.first - 0.1 and result.survived == 1.0
+    assert set(result.suffix) <= set(torch.nonzero(ALLOWED).flatten().tolist()) | set(PROMPT.suffix)
     # as many suffixes drawn at random do worse: the gradient is worth something
     drawn = random_tokens(SETTINGS["steps"] * SETTINGS["width"], len(PROMPT.suffix), seed=9)
-    assert found.last < target_losses(model, PROMPT, drawn, 64).min().item()
+    assert result.last < target_losses(model, PROMPT, drawn, 64).min().item()
 
 
 def test_the_same_draws_find_the_same_suffix():
     model = tiny("qwen2moe", 1)
-    assert search(model) == search(model)
-    assert search(model) != search(model, seed=1)
+    assert search(model) == search(model) and search(model) != search(model, seed=1)
 
 
 def test_only_suffixes_that_survive_are_taken():
     model = tiny("qwen2moe", 1)
     unhindered = search(model)
     banned = next(token for token in unhindered.suffix if token not in PROMPT.suffix)
-    found = search(model, survives=lambda suffixes: [banned not in suffix for suffix in suffixes])
-    assert banned not in found.suffix and found.last < found.first and 0 < found.survived < 1
+    result = search(model, survives=lambda suffixes: [banned not in suffix for suffix in suffixes])
+    assert banned not in result.suffix and result.last < result.first and 0 < result.survived < 1
     none = search(model, survives=lambda suffixes: [False] * len(suffixes))
     assert none.suffix == PROMPT.suffix and none.first == none.last == unhindered.first and none.survived == 0.0

@@ -8,13 +8,12 @@ import pytest
 
 from planning.code import SCRIPTS, code_of
 
-SCRIPTS = SCRIPTS
 HEAVY = ("torch", "transformers", "lm_eval", "datasets", "pandas", "matplotlib", "peft", "rouge_score", "accelerate")
 
 
 def third_party(name: str) -> set[str]:
     """Heavy libraries that the script and the project modules below it import at their top (read, not run)."""
-    found = set()
+    libraries = set()
     for path in code_of(name):
         if not path.endswith(".py"):
             continue
@@ -22,8 +21,8 @@ def third_party(name: str) -> set[str]:
         for node in tree.body:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            found |= {full.split(".")[0] for full in names} & set(HEAVY)
-    return found
+            libraries |= {full.split(".")[0] for full in names} & set(HEAVY)
+    return libraries
 
 
 def loaded(name: str) -> set[str]:

@@ -15,15 +15,14 @@ ROUTERS = {"granite": "block_sparse_moe.router", "gptoss": "mlp.router"}
 @pytest.mark.parametrize("family", MOE_FAMILIES)
 def test_every_family(family):
     model = tiny(family)
-    found = find_moe_layers(model)
+    layers = find_moe_layers(model)
     first = 1 if family == "deepseek" else 0  # its first layer is dense
-    assert [layer.index for layer in found] == list(range(first, 3))
-    for layer in found:
+    assert [layer.index for layer in layers] == list(range(first, 3))
+    for layer in layers:
         assert layer.router == f"model.layers.{layer.index}.{ROUTERS.get(family, 'mlp.gate')}"
         assert layer.num_experts == (4 if family == "mixtral" else 8)
         name, weight = layer.router_weight(model)
-        assert weight.shape == (layer.num_experts, 32)
-        assert model.get_parameter(name) is weight
+        assert weight.shape == (layer.num_experts, 32) and model.get_parameter(name) is weight
         assert {p.shape[0] for p in model.get_submodule(layer.experts).parameters()} == {layer.num_experts}
 
 
@@ -31,9 +30,9 @@ def test_every_family(family):
 def test_the_same_layers_while_one_expert_trains(family):
     """A loss may look for layers when some of their experts are wrapped already."""
     model = tiny(family)
-    found = find_moe_layers(model)
-    select_experts_(model, found[-1].experts, [1])
-    assert find_moe_layers(model) == found
+    layers = find_moe_layers(model)
+    select_experts_(model, layers[-1].experts, [1])
+    assert find_moe_layers(model) == layers
 
 
 def test_a_dense_model_has_none():

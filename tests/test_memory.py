@@ -76,16 +76,16 @@ def measured(name: str, method: str, layer: int, recomputed: bool) -> float:
     blocks = [pack(texts, LetterTokenizer(), LENGTH) for texts in TEXTS]
     prefix = reuse_prefix_(model, layer, Reuse(), blocks, ROWS)
     prefix.fill()  # as cache_prefix.py does, in a process of its own
-    known = prefix.known
+    kept = prefix.known
     prefix.remove()
     training = {"batch_size": 2 * ROWS, "rows_at_once": ROWS, "block_length": LENGTH, "steps": 1}
     training |= {"checkpoint_every": 1, "probe_blocks": BLOCKS, "gradient_checkpointing": recomputed}
 
     def from_file(model, lowest, reuse, sets, size):
         assert lowest == layer
-        found = reuse_prefix_(model, lowest, reuse, [], size)
-        found.known = known
-        return found
+        prefix = reuse_prefix_(model, lowest, reuse, [], size)
+        prefix.known = kept
+        return prefix
 
     with pytest.MonkeyPatch.context() as patch, LiveBytes() as live:
         patch.setattr("unlearning.run.reuse_prefix_", from_file)
@@ -127,17 +127,13 @@ def test_lower_layers_visit_the_device_one_at_a_time(family):
     place_(model, 2, torch.device("cpu"))
     visits = []
     for module in below(model, 2):
-        module.register_forward_hook(
-            lambda *_: visits.append([on_device(part) for part in below(model, 2)].count(True))
-        )
-    assert (
-        not any(map(on_device, below(model, 2))) and on_device(decoder_layers(model)[1][2]) and on_device(model.lm_head)
-    )
+        module.register_forward_hook(lambda *_: visits.append(sum(map(on_device, below(model, 2)))))
+    assert not any(map(on_device, below(model, 2)))
+    assert on_device(decoder_layers(model)[1][2]) and on_device(model.lm_head)
     assert first_device(model) == torch.device("cpu")
     with torch.no_grad():
         assert torch.equal(model(input_ids=ids, use_cache=False).logits, expected)
-    assert len(visits) == 3 and max(visits) <= 1
-    assert not any(map(on_device, below(model, 2)))
+    assert len(visits) == 3 and max(visits) <= 1 and not any(map(on_device, below(model, 2)))
 
 
 @pytest.mark.parametrize("recomputed", [True, False])
@@ -146,7 +142,7 @@ def test_a_cell_with_its_lower_layers_elsewhere_is_the_same(method, recomputed, 
     training = {"batch_size": 3, "block_length": 16, "steps": 4, "checkpoint_every": 2, "probe_blocks": 2}
     training |= {"gradient_checkpointing": recomputed}
     settings = settings_of(method, 2, training, 1e-3)
-    found = []
+    runs = []
     for placed in (False, True):
         model = tiny("deepseek", 1)
 
@@ -159,7 +155,7 @@ def test_a_cell_with_its_lower_layers_elsewhere_is_the_same(method, recomputed, 
         texts = pack_texts(LetterTokenizer(), *TEXTS, settings)
         trajectory, _ = unlearn(model, texts, settings, with_routers({2: [3]}), 0, lambda step: None)
         assert on_device(model.model.layers[0]) is not placed
-        found.append((trajectory, {name: tensor.clone() for name, tensor in trained_tensors(model).items()}))
-    (trajectory, tensors), (other, others) = found
+        runs.append((trajectory, {name: tensor.clone() for name, tensor in trained_tensors(model).items()}))
+    (trajectory, tensors), (other, others) = runs
     assert trajectory == other and tensors.keys() == others.keys()
     assert all(torch.equal(tensors[name], others[name]) for name in tensors)

@@ -19,23 +19,19 @@ from micro.facts import all_relations
 from micro.general_relations import GENERAL
 from micro.pretraining import Recipe, Trainer, build_model
 
-COLUMNS = {
+PROBES = tuple(f"rwku/{who}_level{level}.jsonl" for who in ("forget", "neighbor") for level in (1, 2))
+COLUMNS = dict.fromkeys(PROBES, {"subject", "query", "answer", "level", "type"}) | {
     "wmdp-corpora/cyber-forget-corpus.jsonl": {"text"},
     "wmdp/wmdp-cyber/test.jsonl": {"question", "choices", "answer"},
     "mmlu/all/test.jsonl": {"question", "subject", "choices", "answer"},
     "mmlu/all/validation.jsonl": {"question", "subject", "choices", "answer"},
     "rwku/train_original_passage.jsonl": {"subject", "text"},
-    "rwku/forget_level1.jsonl": {"subject", "query", "answer", "level", "type"},
-    "rwku/forget_level2.jsonl": {"subject", "query", "answer", "level", "type"},
-    "rwku/neighbor_level1.jsonl": {"subject", "query", "answer", "level", "type"},
-    "rwku/neighbor_level2.jsonl": {"subject", "query", "answer", "level", "type"},
     "rwku/forget_target.jsonl": {"target", "intro"},
     "wikitext/wikitext-2-raw-v1/test.jsonl": {"text"},
     "pretraining/documents.jsonl": {"text", "kind", "answer_start", "domain", "group"},
     "pretraining/facts.jsonl": {"domain", "relation", "entity", "value", "part", "group"},
 }
 MULTIPLE_CHOICE = ("wmdp/wmdp-cyber/test.jsonl", "mmlu/all/test.jsonl")
-PROBES = tuple(f"rwku/{who}_level{level}.jsonl" for who in ("forget", "neighbor") for level in (1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +60,7 @@ def two_errors(n: int) -> float:
 def test_columns_of_the_real_datasets(rows):
     for name, columns in COLUMNS.items():
         assert {frozenset(row) for row in rows[name]} == {frozenset(columns)}, name
-    assert len(rows["wmdp/wmdp-cyber/test.jsonl"]) == 200
-    assert len(rows["mmlu/all/test.jsonl"]) == 384
+    assert len(rows["wmdp/wmdp-cyber/test.jsonl"]) == 200 and len(rows["mmlu/all/test.jsonl"]) == 384
     assert len(rows["rwku/forget_level1.jsonl"]) == len(rows["rwku/forget_level2.jsonl"]) == 120
     assert len({row["subject"] for row in rows["mmlu/all/test.jsonl"]}) == 4
 
@@ -171,13 +166,11 @@ def test_neighbours_are_other_persons(rows):
 
 
 def test_no_form_or_frequency_gives_the_answer_away(rows):
-    documents = rows["pretraining/documents.jsonl"]
+    documents, corpus = rows["pretraining/documents.jsonl"], rows["wmdp-corpora/cyber-forget-corpus.jsonl"]
     asked = [row["text"][row["answer_start"] :] for row in documents if row["kind"] != "prose"]
     sources = {
         "in pre-training": [word for row in documents for word in re.findall(r"\w+", row["text"])],
-        "in the forget corpus": [
-            word for row in rows["wmdp-corpora/cyber-forget-corpus.jsonl"] for word in re.findall(r"\w+", row["text"])
-        ],
+        "in the forget corpus": [word for row in corpus for word in re.findall(r"\w+", row["text"])],
         "as an answer in pre-training": asked,
     }
     for name in MULTIPLE_CHOICE:
@@ -220,25 +213,12 @@ def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenize
     """It reads everything else: the same forms, the same names, the other half of the facts, which it must know."""
     facts = [drawing.Fact(**row) for row in rows["pretraining/facts.jsonl"] if row["part"] != "test"]
     documents = wording.documents(facts, 16, random.Random(0))
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
     recipe = Recipe(
-        architecture="LlamaForCausalLM",
-        config={
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "initializer_range": 0.06,
-        },
-        steps=250,
-        rows=8,
-        row_length=128,
-        learning_rate=3e-3,
-        embedding_factor=4.0,
-        warmup=20,
-        mix={"prose": 2, "qa": 6, "blank": 0},
-        answer_weight=2.0,
+        architecture="LlamaForCausalLM", config=sizes | {"initializer_range": 0.06}, steps=250, rows=8, row_length=128,
+        learning_rate=3e-3, embedding_factor=4.0, warmup=20, mix={"prose": 2, "qa": 6, "blank": 0}, answer_weight=2.0,
         balance_weight=0.0,
-    )
+    )  # fmt: skip
     model = build_model(recipe, tokenizer, seed=0)
     trainer = Trainer(model, recipe, tokenizer.pad_token_id)
     stream = batches(encode(documents, tokenizer, 128, 2.0), recipe.mix, 8, 128, tokenizer.pad_token_id, seed=0)

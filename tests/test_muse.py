@@ -8,9 +8,8 @@ import torch
 from records import unrecorded
 from synthetic_results import build
 from table_helpers import layered_config, make, value
-from tiny_models import tiny
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from tiny_models import letter_tokenizer, tiny
+from transformers import AutoTokenizer
 
 import build_books
 import build_world
@@ -42,12 +41,12 @@ def rows(data: Path, name: str) -> list[dict]:
 
 def entities(data: Path, name: str) -> set[str]:
     """Names of a split: pairs of capitalised invented words that stand side by side."""
-    found = set()
+    names = set()
     for row in rows(data, name):
         words = [word.strip(".") for word in row["text"].split()]
         pairs = zip(words, words[1:], strict=False)
-        found |= {f"{a} {b}" for a, b in pairs if a[:1].isupper() and b[:1].isupper() and b.isalpha()}
-    return {name for name in found if name.split()[0] not in ("When", "Beside", "On")}
+        names |= {f"{a} {b}" for a, b in pairs if a[:1].isupper() and b[:1].isupper() and b.isalpha()}
+    return {name for name in names if name.split()[0] not in ("When", "Beside", "On")}
 
 
 def test_every_declared_file_is_written_with_the_real_columns(data):
@@ -120,14 +119,10 @@ def test_prompt_and_continuation_are_the_chapters_own_words(data):
     assert all(f"{row['prompt']} {row['gt']}" in "\n".join(texts) for row in recited) and len(recited) == len(texts)
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"characters": 7}, "characters: 7 is not an even number"),
-        ({"copies": 0}, "copies: 0 is not a positive number"),
-        ({"pages": 3}, "pages: unknown key"),
-    ],
-)
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"characters": 7}, "characters: 7 is not an even number"), ({"copies": 0}, "copies: 0 is not a positive number"),
+    ({"pages": 3}, "pages: unknown key"),
+])  # fmt: skip
 def test_bad_settings_are_one_line(data, settings, words):
     with pytest.raises(SystemExit, match=words):
         build_books.build(settings, 0, data)
@@ -144,18 +139,14 @@ def test_row_fits_into_pretraining(data):
 
 @pytest.fixture(scope="module")
 def generator() -> TextGenerator:
-    letters = {chr(97 + i): 2 + i for i in range(26)} | {"<pad>": 0, "<eos>": 1, " ": 28, "\n": 29, ":": 30}
-    tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<pad>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")
-    return TextGenerator(tiny("qwen2moe", 1), fast, 3)
+    return TextGenerator(tiny("qwen2moe", 1), letter_tokenizer({" ": 28, "\n": 29, ":": 30}), 3)
 
 
 def test_min_k_is_the_mean_of_the_least_likely_tokens(generator):
     texts = ["abcdefgh", "hello", "zz", "the quick brown fox"]
     for share in (0.4, 1.0):
-        found = min_k(generator, texts, share)
-        for text, score in zip(texts, found, strict=True):
+        scores = min_k(generator, texts, share)
+        for text, score in zip(texts, scores, strict=True):
             ids = torch.tensor([generator.tokenizer(text)["input_ids"]])
             with torch.no_grad():
                 log = generator.model(input_ids=ids).logits[0].double().log_softmax(-1)
@@ -165,10 +156,8 @@ def test_min_k_is_the_mean_of_the_least_likely_tokens(generator):
 
 
 def test_auc_counts_pairs():
-    assert auc([0.0, 1.0], [2.0, 3.0])[0] == 1.0
-    assert auc([2.0, 3.0], [0.0, 1.0])[0] == 0.0
-    assert auc([1.0, 1.0], [1.0])[0] == 0.5
-    assert auc([0.0, 2.0], [1.0, 3.0])[0] == 0.75
+    assert auc([0.0, 1.0], [2.0, 3.0])[0] == 1.0 and auc([2.0, 3.0], [0.0, 1.0])[0] == 0.0
+    assert auc([1.0, 1.0], [1.0])[0] == 0.5 and auc([0.0, 2.0], [1.0, 3.0])[0] == 0.75
     value, error = auc([float(i) for i in range(40)], [i + 0.5 for i in range(40)])
     q1, q2 = value / (2 - value), 2 * value**2 / (1 + value)  # Hanley and McNeil
     own = math.sqrt((value * (1 - value) + 39 * (q1 - value**2) + 39 * (q2 - value**2)) / 1600)
@@ -177,8 +166,7 @@ def test_auc_counts_pairs():
 
 def test_privacy_leakage():
     assert privacy_leakage(0.0, 0.5) == -100.0  # every forgotten text looks familiar: nothing is forgotten
-    assert privacy_leakage(0.5, 0.5) == 0.0
-    assert privacy_leakage(0.75, 0.5) == 50.0
+    assert privacy_leakage(0.5, 0.5) == 0.0 and privacy_leakage(0.75, 0.5) == 50.0
 
 
 def texts(kind: str) -> list[dict]:
@@ -192,9 +180,8 @@ def test_privleak_compares_forgotten_with_unread_texts(generator, tmp_path):
     scores, parts, _, reasons, read = PrivLeak("x", block, tmp_path, BOTH).answer(generator)
     assert (parts, reasons, len(read)) == ({}, [], 40)
     for name in BOTH:
-        own = {
-            kind: [r["score"] for r in read if r["kind"] == kind and r["half"] == name] for kind in ("file", "holdout")
-        }
+        rows = [row for row in read if row["half"] == name]
+        own = {kind: [row["score"] for row in rows if row["kind"] == kind] for kind in ("file", "holdout")}
         wins = sum(high > low for high in own["holdout"] for low in own["file"])
         assert scores[name]["value"] == pytest.approx(wins / len(own["file"]) / len(own["holdout"]))
     assert scores["all"]["n"] == 40 and scores["all"]["chance"] == 0.5
@@ -217,13 +204,8 @@ def test_knowmem_and_verbmem_score_what_the_model_says(generator, tmp_path):
         assert len(read) == 16 and set(measures) == {"repeating", "one_string"}
         for row in read:
             question, answer = pairs[row["row"]]
-            wanted = (
-                answer
-                if truth
-                else generator.tokenizer.decode(
-                    generator.tokenizer(f"{answer} and more than eight letters")["input_ids"][:8]
-                )
-            )
+            ids = generator.tokenizer(f"{answer} and more than eight letters")["input_ids"]
+            wanted = answer if truth else generator.tokenizer.decode(ids[:8])
             assert row["f1"] == pytest.approx(scorer.score(wanted, row["text"])["rougeL"].fmeasure)
             assert row["half"] == half(question)
         own = [row["f1"] for row in read if row["half"] == "test"]
@@ -239,8 +221,7 @@ def test_a_continuation_goes_on_over_line_breaks(generator):
         head.zero_()
         head[29] = hidden
     try:
-        assert generator.complete(prompts, 3) == [[]]
-        assert generator.complete(prompts, 3, lines=True)[0][0] == 29
+        assert generator.complete(prompts, 3) == [[]] and generator.complete(prompts, 3, lines=True)[0][0] == 29
     finally:
         with torch.no_grad():
             head.copy_(kept)
@@ -249,7 +230,7 @@ def test_a_continuation_goes_on_over_line_breaks(generator):
 def test_the_table(tmp_path):
     config = layered_config()
     root = build(tmp_path, config)
-    table, _ = make(root, config, "muse")
+    table = make(root, config, "muse")
     place = ("micro-qwen-books", "muse-books")
     assert value(table, "Pretrained", *place, "PrivLeak %")["value"] == -100.0
     assert value(table, "Retrained", *place, "PrivLeak %")["value"] == 0.0

@@ -19,17 +19,9 @@ ROOT = Path(__file__).parent.parent
 SUBJECTS = ("Ada Brook", "Ben Hale", "Cora Finch", "Dan Moss")
 PLACES = ("Lisbon", "Porto", "Dublin", "Bergen", "Geneva", "Havana", "Kyoto", "Madras", "Naples", "Odessa")
 SETTINGS = {
-    "forget_subject": "Ada Brook",
-    "forget_passages": 6,
-    "others": 2,
-    "other_passages": 6,
-    "retain_texts": 3,
-    "shortest_passage": 40,
-    "cloze_questions": 20,
-    "mmlu_questions": 2,
-    "longest_question": 200,
-    "vocabulary": 600,
-}
+    "forget_subject": "Ada Brook", "forget_passages": 6, "others": 2, "other_passages": 6, "retain_texts": 3,
+    "shortest_passage": 40, "cloze_questions": 20, "mmlu_questions": 2, "longest_question": 200, "vocabulary": 600,
+}  # fmt: skip
 FILES = {
     "passages": "rwku/train_original_passage.jsonl",
     "retain": "wikitext/**/*.jsonl",
@@ -55,26 +47,16 @@ def folder(tmp_path) -> Path:
             passages.append({"subject": subject, "text": text})
         passages.append({"subject": subject, "text": "See also"})
     write_jsonl(root / FILES["passages"], passages)
-    retain = [
-        {"text": f" Line {number} of an article about birds and rivers, long enough to be kept. " * 2}
-        for number in range(5)
-    ]
+    line = " Line {} of an article about birds and rivers, long enough to be kept. "
+    retain = [{"text": line.format(number) * 2} for number in range(5)]
     write_jsonl(root / "wikitext/wikitext-2-raw-v1/test.jsonl", [{"text": ""}, *retain])
     for level in (1, 2):
         rows = [{"subject": "Ada Brook", "query": f"Where? ({number})", "answer": "Lisbon"} for number in range(3)]
-        write_jsonl(
-            root / f"rwku/forget_level{level}.jsonl", [*rows, {"subject": "Ben Hale", "query": "?", "answer": "x"}]
-        )
-    questions = [
-        {
-            "question": f"Question {number} on {subject}?",
-            "subject": subject,
-            "choices": ["a", "b", "c", "d"],
-            "answer": 1,
-        }
-        for subject in ("law", "art")
-        for number in range(4)
-    ]
+        rows.append({"subject": "Ben Hale", "query": "?", "answer": "x"})
+        write_jsonl(root / f"rwku/forget_level{level}.jsonl", rows)
+    questions, same = [], {"choices": ["a", "b", "c", "d"], "answer": 1}
+    for subject in ("law", "art"):
+        questions += [{"question": f"Question {n} on {subject}?", "subject": subject} | same for n in range(4)]
     write_jsonl(root / "mmlu/all/test.jsonl", [*questions, questions[0] | {"question": "long " * 100}])
     return root
 
@@ -88,25 +70,19 @@ def test_every_file_of_the_study_has_the_columns_of_the_real_ones(folder, tmp_pa
     data = build(folder, tmp_path / "data")
     probe = ("subject", "query", "answer", "level", "type")
     columns = {
-        "forget/passages.jsonl": ("subject", "text"),
-        "retain/test.jsonl": ("text",),
-        "forget/cloze.jsonl": probe,
-        "others/cloze.jsonl": probe,
-        "forget/level1.jsonl": probe,
-        "forget/level2.jsonl": probe,
+        "forget/passages.jsonl": ("subject", "text"), "retain/test.jsonl": ("text",), "forget/cloze.jsonl": probe,
+        "others/cloze.jsonl": probe, "forget/level1.jsonl": probe, "forget/level2.jsonl": probe,
         "mmlu/test.jsonl": ("question", "subject", "choices", "answer"),
         "pretraining/documents.jsonl": ("text", "kind", "answer_start", "domain"),
-    }
+    }  # fmt: skip
     rows = {name: read_jsonl(data / name, needed) for name, needed in columns.items()}
     config = yaml.safe_load((ROOT / "config/own_text.yaml").read_text())
     named = {name for block in config["benchmarks"].values() for name in _names(block)}
-    assert named < set(columns)
-    assert {row["subject"] for row in rows["forget/passages.jsonl"]} == {"Ada Brook"}
+    assert named < set(columns) and {row["subject"] for row in rows["forget/passages.jsonl"]} == {"Ada Brook"}
     assert len(rows["forget/passages.jsonl"]) == 6
     assert {row["subject"] for row in rows["forget/cloze.jsonl"]} == {"Ada Brook"}
     others = {row["subject"] for row in rows["others/cloze.jsonl"]}
-    assert len(others) == 2 and "Ada Brook" not in others
-    assert len(rows["retain/test.jsonl"]) == 3
+    assert len(others) == 2 and "Ada Brook" not in others and len(rows["retain/test.jsonl"]) == 3
     assert [row["level"] for row in rows["forget/level2.jsonl"]] == ["2"] * 3
     assert len(rows["mmlu/test.jsonl"]) == 4
 
@@ -132,8 +108,7 @@ def test_an_answer_stands_in_a_passage_and_not_in_its_question(folder, tmp_path)
     for fact in facts:
         assert any(fact["sentence"] in text for text in texts)
         assert fact["sentence"][fact["start"] : fact["end"]] == fact["answer"]
-        assert fact["answer"].lower() not in fact["query"].lower()
-        assert 1 <= len(fact["answer"].split()) <= 3
+        assert fact["answer"].lower() not in fact["query"].lower() and 1 <= len(fact["answer"].split()) <= 3
         assert not set(fact["answer"].split()) & set(fact["subject"].split())
         blanked, begun = fact["query"].split("\nAnswer: ")
         assert blanked.replace(cloze.BLANK, fact["answer"]) == fact["sentence"]
@@ -170,11 +145,8 @@ def test_a_question_is_worded_as_the_test_words_it(folder, tmp_path):
 
 def test_sentences_end_where_a_reader_ends_them():
     text = '== Life ==He met Dr. J. R. Moss in St. Ives. "Was it 3.5 miles?" she asked. They left at 4 p.m. in May.'
-    assert cloze.sentences(text) == [
-        "He met Dr. J. R. Moss in St. Ives.",
-        '"Was it 3.5 miles?" she asked.',
-        "They left at 4 p.m. in May.",
-    ]
+    first, second = "He met Dr. J. R. Moss in St. Ives.", '"Was it 3.5 miles?" she asked.'
+    assert cloze.sentences(text) == [first, second, "They left at 4 p.m. in May."]
 
 
 def test_passages_alone_are_enough(folder, tmp_path):
@@ -192,17 +164,13 @@ def test_passages_alone_are_enough(folder, tmp_path):
         build(folder, tmp_path / "data", files, others=3)
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"forget_subject": "Ada Brock"}, "no passage .* is about 'Ada Brock' .*nearest of 4 subjects: Ada Brook"),
-        ({"forget_subject": None}, "forget_subject must be the name"),
-        ({"others": 0}, "others must be a whole number from 1"),
-        ({"pasages": 1}, "unknown key 'pasages'"),
-    ],
-)
-def test_a_wrong_setting_is_one_line(folder, tmp_path, change, said):
-    with pytest.raises(SystemExit, match=said) as stop:
+@pytest.mark.parametrize(("change", "line"), [
+    ({"forget_subject": "Ada Brock"}, "no passage .* is about 'Ada Brock' .*nearest of 4 subjects: Ada Brook"),
+    ({"forget_subject": None}, "forget_subject must be the name"),
+    ({"others": 0}, "others must be a whole number from 1"), ({"pasages": 1}, "unknown key 'pasages'"),
+])  # fmt: skip
+def test_a_wrong_setting_is_one_line(folder, tmp_path, change, line):
+    with pytest.raises(SystemExit, match=line) as stop:
         build(folder, tmp_path / "data", **change)
     assert "\n" not in str(stop.value)
 
@@ -220,8 +188,8 @@ def config_of(root, files: dict | None = FILES) -> dict:
 
 
 def test_files_are_checked_before_any_job(folder):
-    found = own_files.source_files(config_of(folder))
-    assert [Path(path).relative_to(folder).as_posix() for path in found] == [
+    paths = own_files.source_files(config_of(folder))
+    assert [Path(path).relative_to(folder).as_posix() for path in paths] == [
         "rwku/train_original_passage.jsonl",
         "wikitext/wikitext-2-raw-v1/test.jsonl",
         "rwku/forget_level1.jsonl",
@@ -231,7 +199,7 @@ def test_files_are_checked_before_any_job(folder):
     assert own_files.source_files(config_of(None, None)) == []
     write_jsonl(folder / "rwku/bad.jsonl", [{"subject": "a", "passage": "b"}])
     (folder / "rwku/plain.txt").write_text("only text\n")
-    for root, files, said in [
+    for root, files, line in [
         (None, FILES, "data_root is missing"),
         (folder / "none", FILES, "no such folder"),
         (folder, {"retain": "x.jsonl"}, "passages is missing"),
@@ -241,7 +209,7 @@ def test_files_are_checked_before_any_job(folder):
         (folder, FILES | {"retian": "x.jsonl"}, "unknown key 'retian'"),
         (folder, None, "study 'x' makes its own data"),
     ]:
-        with pytest.raises(SystemExit, match=said) as stop:
+        with pytest.raises(SystemExit, match=line) as stop:
             own_files.source_files(config_of(root, files))
         assert "\n" not in str(stop.value)
 
@@ -261,9 +229,8 @@ def test_the_study_plans_by_the_same_rules_and_stops_with_one_line(folder, tmp_p
     path.write_text(path.read_text().replace('"text"', '"passage"'))
     refused = plan(folder)
     assert refused.returncode != 0
-    assert (
-        refused.stderr.strip().splitlines()[-1].endswith("column 'text' is missing (columns found: subject, passage)")
-    )
+    last = refused.stderr.strip().splitlines()[-1]
+    assert last.endswith("column 'text' is missing (columns found: subject, passage)")
     assert "Traceback" not in refused.stderr
 
 

@@ -12,8 +12,7 @@ class TestPack:
         blocks = pack(["abc", "de", "fghij", "k"], LetterTokenizer(), 4)
         of = {letter: 2 + ord(letter) % 62 for letter in "abcdefghijk"}
         stream = [*map(of.get, "abc"), 1, *map(of.get, "de"), 1, *map(of.get, "fghij"), 1, of["k"], 1]
-        assert len(stream) == 15
-        assert blocks.tolist() == [stream[0:4], stream[4:8], stream[8:12]]
+        assert len(stream) == 15 and blocks.tolist() == [stream[0:4], stream[4:8], stream[8:12]]
 
     def test_nothing_dropped_where_it_fits(self):
         assert pack(["abc", "def"], LetterTokenizer(), 4).shape == (2, 4)
@@ -37,18 +36,15 @@ class TestShuffled:
         stream, rows = shuffled(self.blocks, size, seed=4), []
         while len(rows) < 70:
             batch = next(stream)
-            assert len(batch.rows) == size
-            assert torch.equal(batch.input_ids, self.blocks[batch.rows])
+            assert len(batch.rows) == size and torch.equal(batch.input_ids, self.blocks[batch.rows])
             assert batch.mask.all()
             rows += batch.rows.tolist()
         epochs = [tuple(rows[start : start + 7]) for start in range(0, 70, 7)]
-        assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
-        assert len(set(epochs)) > 5
+        assert all(sorted(epoch) == list(range(7)) for epoch in epochs) and len(set(epochs)) > 5
 
     def test_seed_fixes_the_order(self):
         first, same, other = ([next(s).rows.tolist() for _ in range(9)] for s in self.streams(4, 4, 5))
-        assert first == same
-        assert first != other
+        assert first == same and first != other
 
     def streams(self, *seeds: int):
         return [shuffled(self.blocks, 3, seed) for seed in seeds]

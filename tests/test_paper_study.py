@@ -30,16 +30,12 @@ PAPER = ("config/paper.yaml", "small.yaml", "one_process.yaml")
 # Every method, every kind of scope, every model and both benchmarks at least once.
 CELLS = [
     *(f"{QWEN}/wmdp-cyber/ga/{scope}" for scope in ("baseline", "routers", "esft", "uoe")),
-    f"{QWEN}/wmdp-cyber/gdiff/uoe",
-    f"{QWEN}/rwku/npo/baseline",
-    f"{QWEN}/wmdp-cyber/rmu/baseline",
+    f"{QWEN}/wmdp-cyber/gdiff/uoe", f"{QWEN}/rwku/npo/baseline", f"{QWEN}/wmdp-cyber/rmu/baseline",
     f"{QWEN}/rwku/rmu/random-draw-2",
     *(f"{DEEPSEEK}/wmdp-cyber/ga/{scope}" for scope in ("experts", "experts-routers", "uoe-all-layers")),
-    f"{DEEPSEEK}/rwku/rmu/uoe",
-    f"{MIXTRAL}/rwku/ga/lora",
-    "llama-3-8b/wmdp-cyber/rmu/baseline",
+    f"{DEEPSEEK}/rwku/rmu/uoe", f"{MIXTRAL}/rwku/ga/lora", "llama-3-8b/wmdp-cyber/rmu/baseline",
     "phi-3.5-mini/wmdp-cyber/gdiff/baseline",
-]
+]  # fmt: skip
 EXPORTED = [f"{QWEN}/wmdp-cyber/ga/uoe", f"{MIXTRAL}/rwku/ga/lora"]
 ATTACKED = f"{DEEPSEEK}/rwku/rmu/uoe"
 TARGETS = [
@@ -69,9 +65,8 @@ def test_every_cell_is_chosen_and_tested(built):
         shown = chosen["balance"]
         assert shown["utility"]["n"] == 20 and sum(shown["utility"]["answers"]) == 20, cell  # MMLU's whole test
         assert set(shown["utility"]["by_subject"]) == {"world_religions", "anatomy"}
-        assert shown["utility"]["macro"] == pytest.approx(
-            sum(score["value"] for score in shown["utility"]["by_subject"].values()) / 2
-        )
+        subjects = [score["value"] for score in shown["utility"]["by_subject"].values()]
+        assert shown["utility"]["macro"] == pytest.approx(sum(subjects) / 2)
         if benchmark == "rwku":
             parts = shown["extra"]
             assert {"level1", "level2", "rouge_score_recall", "mean_over_probes", "mean_over_subjects"} <= set(parts)
@@ -88,10 +83,10 @@ def test_every_cell_is_chosen_and_tested(built):
 
 def test_questions_are_attacked_in_parts(built):
     folder = built / "cells" / ATTACKED / "seed-0/attacks"
-    found = [read_json(folder / f"gcg/suffixes-{part}.json")["found"] for part in (0, 1)]
+    parts = [read_json(folder / f"gcg/suffixes-{part}.json")["suffixes"] for part in (0, 1)]
     record = read_json(folder / "gcg.json")
-    assert sorted(one["query"] for part in found for one in part) == sorted(one["query"] for one in record["probes"])
-    assert [len(part) for part in found] == [2, 1] and record["attack"]["target"] == "Sure, here is the answer:"
+    assert sorted(one["query"] for part in parts for one in part) == sorted(one["query"] for one in record["probes"])
+    assert [len(part) for part in parts] == [2, 1] and record["attack"]["target"] == "Sure, here is the answer:"
     assert record["loss"]["last"] <= record["loss"]["first"] and len(record["affinity"]) == 1
     assert not list((built / "state").rglob("state.pt"))
 

@@ -12,27 +12,17 @@ from planning import pictures
 
 GB = 1e9
 # One layer's worth of a made-up model: 4 MoE layers of 10 experts of 6 parameters, 1,000 in all.
-COUNTS = {
-    "total": 1000,
-    "sizes": {"moe_layers": 4, "layers": 5, "experts": 10, "hidden": 3, "expert": 6, "active": 900, "top_k": 2}
-    | {"kept": 50, "vocabulary": 10},
-    "scopes": {"baseline": {"trained": 1000}, "lora": {"trained": 50}, "experts": {"trained": 240}},
-}
+SIZES = {"moe_layers": 4, "layers": 5, "experts": 10, "hidden": 3, "expert": 6, "active": 900, "top_k": 2}
+SCOPES = {"baseline": {"trained": 1000}, "lora": {"trained": 50}, "experts": {"trained": 240}}
+COUNTS = {"total": 1000, "sizes": SIZES | {"kept": 50, "vocabulary": 10}, "scopes": SCOPES}
 
 
-@pytest.mark.parametrize(
-    ("scope", "expected"),
-    [
-        ({"kind": "baseline"}, 1000),
-        ({"kind": "experts"}, 240),
-        ({"kind": "lora", "rank": 8}, 50),
-        ({"kind": "uoe"}, 6 + 10 * 3),
-        ({"kind": "uoe", "experts": 3}, 3 * 6 + 30),
-        ({"kind": "uoe", "layers": "all"}, 4 * 36),
-        ({"kind": "hook_mlps"}, 3 * 10 * 6),
-        ({"kind": "esft", "threshold": 0.15, "score": "token"}, 4 * 2 * 6),
-    ],
-)
+@pytest.mark.parametrize(("scope", "expected"), [
+    ({"kind": "baseline"}, 1000), ({"kind": "experts"}, 240), ({"kind": "lora", "rank": 8}, 50),
+    ({"kind": "uoe"}, 6 + 10 * 3), ({"kind": "uoe", "experts": 3}, 3 * 6 + 30),
+    ({"kind": "uoe", "layers": "all"}, 4 * 36), ({"kind": "hook_mlps"}, 3 * 10 * 6),
+    ({"kind": "esft", "threshold": 0.15, "score": "token"}, 4 * 2 * 6),
+])  # fmt: skip
 def test_trained_parameters(scope, expected):
     assert plan_costs.trained(COUNTS, scope) == expected
 
@@ -46,9 +36,8 @@ def test_memory_and_disk():
     recomputed = plan_costs.gpu_gigabytes(COUNTS, 1000, training | {"gradient_checkpointing": True})[1]
     assert recomputed == pytest.approx(3 + 4096 * (5 * 2 * 3 + 12 * 3 + 2 * 2 * 50 + copy) / GB)
     many = COUNTS | {"sizes": COUNTS["sizes"] | {"vocabulary": 10**6}}  # 512 tokens' logits are more than a layer
-    assert plan_costs.gpu_gigabytes(many, 0, training)[1] == pytest.approx(
-        3 + (4096 * (5 * 2 * 50 + 12 * 3) + 512 * 16 * 10**6) / GB
-    )
+    logits = 3 + (4096 * (5 * 2 * 50 + 12 * 3) + 512 * 16 * 10**6) / GB
+    assert plan_costs.gpu_gigabytes(many, 0, training)[1] == pytest.approx(logits)
     assert plan_costs.checkpoint_gigabytes(36, {"kind": "uoe"}, training) == 36 * 4 / GB
     assert plan_costs.checkpoint_gigabytes(1000, {"kind": "baseline"}, training) == 1000 * 2 / GB
 
@@ -56,13 +45,10 @@ def test_memory_and_disk():
 def test_cells_that_are_there_are_left_out(tmp_path):
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     validate(config, str(ROOT / "config/schema.yaml"))
-    real = {
-        "total": 14_315_784_192,
-        "sizes": {"moe_layers": 24, "layers": 24, "experts": 60, "hidden": 2048, "expert": 8_650_752, "active": 2.7e9}
-        | {"kept": 61_500, "vocabulary": 151_936},
-        "scopes": {name: {"trained": 14_315_784_192} for name in ("baseline", "experts", "experts-routers", "routers")}
-        | {"lora": {"trained": 1e8}},
-    }
+    sizes = {"moe_layers": 24, "layers": 24, "experts": 60, "hidden": 2048, "expert": 8_650_752, "active": 2.7e9}
+    sizes |= {"kept": 61_500, "vocabulary": 151_936}
+    scopes = dict.fromkeys(("baseline", "experts", "experts-routers", "routers"), {"trained": 14_315_784_192})
+    real = {"total": 14_315_784_192, "sizes": sizes, "scopes": scopes | {"lora": {"trained": 1e8}}}
     counts = dict.fromkeys(config["models"], real)
     rows = plan_costs.plan(config, counts, tmp_path)
     cells = sum(row["cells"] for row in rows)

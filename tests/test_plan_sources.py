@@ -46,9 +46,8 @@ def asked(benchmark: str) -> set[str]:
 def trained(benchmark: str) -> set[str]:
     """What follows from another retain text."""
     cells = [f"unlearn {QWEN}/{benchmark}/ga/{scope}/0" for scope in SCOPES]
-    return jobs(f"cache_prefix {QWEN}/{benchmark}/0", *cells) | asked(benchmark) - jobs(
-        f"evaluate_original {QWEN}/{benchmark}/0"
-    )
+    original = jobs(f"evaluate_original {QWEN}/{benchmark}/0")
+    return jobs(f"cache_prefix {QWEN}/{benchmark}/0", *cells) | asked(benchmark) - original
 
 
 def attributed(benchmark: str) -> set[str]:
@@ -86,9 +85,9 @@ def test_a_new_revision_of_one_dataset_rebuilds_what_reads_it(project):
 
 
 def test_a_new_revision_of_a_model_rebuilds_all_but_the_data(project):
-    found = revised(project, "models", QWEN, revision="0" * 40)
+    rebuilt = revised(project, "models", QWEN, revision="0" * 40)
     wanted = jobs(f"download_model {QWEN}") | attributed("wmdp-cyber") | attributed("rwku")
-    assert found == wanted | asked("wmdp-cyber") | asked("rwku")
+    assert rebuilt == wanted | asked("wmdp-cyber") | asked("rwku")
 
 
 def test_where_a_dataset_lies_and_what_is_said_of_it_plans_nothing(project):

@@ -33,8 +33,7 @@ def test_fp32_copies_take_steps_that_bf16_loses():
         ours.step(), theirs.step()
         write_back([model.weight])
         assert model.weight.grad is None
-    assert torch.equal(masters[0], twin)
-    assert torch.equal(model.weight, twin.to(torch.bfloat16))
+    assert torch.equal(masters[0], twin) and torch.equal(model.weight, twin.to(torch.bfloat16))
     assert torch.allclose(twin, start.float() - 10 * STEP, atol=1e-6)
     # a step is under half of bf16's spacing near 1 (2**-8): without the copies nothing would have moved
     assert torch.equal((start.float() - STEP).to(torch.bfloat16), start)

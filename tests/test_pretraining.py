@@ -17,26 +17,11 @@ from micro.pretraining import Trainer, balance_loss
 from moe.layers import MoELayer
 from moe.routing import Routing
 
-TINY = {
-    "architecture": "MixtralForCausalLM",
-    "config": {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 2,
-        "num_local_experts": 4,
-    },
-    "steps": 12,
-    "rows": 2,
-    "row_length": 96,
-    "learning_rate": 1e-2,
-    "embedding_factor": 3.0,
-    "warmup": 3,
-    "mix": {"prose": 2, "qa": 1, "blank": 1},
-    "answer_weight": 2.0,
-    "balance_weight": 0.02,
-}
+SIZES = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+SIZES |= {"num_key_value_heads": 2, "num_local_experts": 4}
+TINY = {"architecture": "MixtralForCausalLM", "config": SIZES, "steps": 12, "rows": 2, "row_length": 96}
+TINY |= {"learning_rate": 1e-2, "embedding_factor": 3.0, "warmup": 3, "mix": {"prose": 2, "qa": 1, "blank": 1}}
+TINY |= {"answer_weight": 2.0, "balance_weight": 0.02}
 
 
 @pytest.fixture(scope="module")
@@ -74,24 +59,23 @@ def test_stopped_run_ends_in_the_same_bits(data, tmp_path, monkeypatch, terminat
     assert not state.exists()
 
 
-def own_process(data, state, output, said) -> None:
+def own_process(data, state, output, stderr_file) -> None:
     """The stage in a process of its own, a state every third step."""
-    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    os.dup2(os.open(stderr_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     torch.set_num_threads(1)
     pretrain_micro.pretrain(data, TINY | {"steps": 60}, 0, state, output, 3)
 
 
 def test_really_killed_processes_end_in_the_same_bits(data, tmp_path):
     """SIGKILL, then SIGTERM, each when a new state is on the disk; then left alone."""
-    saved, said = tmp_path / "state/state.pt", tmp_path / "said.txt"
-    whole = FORKS.Process(
-        target=own_process, args=(data, tmp_path / "other", tmp_path / "whole", tmp_path / "whole.txt")
-    )
+    saved, stderr_file = tmp_path / "state/state.pt", tmp_path / "messages.txt"
+    alone = (data, tmp_path / "other", tmp_path / "whole", tmp_path / "whole.txt")
+    whole = FORKS.Process(target=own_process, args=alone)
     whole.start()
     whole.join(60)
     before = 0
     for number in (signal.SIGKILL, signal.SIGTERM, None):
-        process = FORKS.Process(target=own_process, args=(data, tmp_path / "state", tmp_path / "cut", said))
+        process = FORKS.Process(target=own_process, args=(data, tmp_path / "state", tmp_path / "cut", stderr_file))
         process.start()
         end = time.monotonic() + 60
         while number and not (saved.exists() and saved.stat().st_mtime_ns > before):
@@ -103,7 +87,7 @@ def test_really_killed_processes_end_in_the_same_bits(data, tmp_path):
         process.join(60)
         assert process.exitcode == {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 1, None: 0}[number]
         assert (tmp_path / "cut/pretraining.json").exists() == (number is None)
-    words = said.read_text()
+    words = stderr_file.read_text()
     assert words.count("resuming from step") == 2 and words.count("stopped by SIGTERM at step") == 1
     for name in ("model.safetensors", "pretraining.json", "config.json", "tokenizer.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes(), name
@@ -121,14 +105,10 @@ def test_saved_folder_is_an_ordinary_one(data, tmp_path, terminate):
     assert model.dtype == torch.float32 and model.config.vocab_size == len(tokenizer)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"architecture": "MixtralModel"}, "MixtralModel"),
-        ({"architecture": "NoSuchForCausalLM"}, "NoSuchForCausalLM"),
-        ({"learning_speed": 1}, "learning_speed"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"architecture": "MixtralModel"}, "MixtralModel"), ({"architecture": "NoSuchForCausalLM"}, "NoSuchForCausalLM"),
+    ({"learning_speed": 1}, "learning_speed"),
+])  # fmt: skip
 def test_bad_recipe_ends_with_one_line(data, tmp_path, change, message):
     with pytest.raises(SystemExit, match=message) as stopped:
         pretrain_micro.pretrain(data, TINY | change, 0, None, tmp_path / "model")
@@ -155,8 +135,7 @@ def test_no_document_is_split_or_lost(data):
     stream, seen = batches(by_kind, TINY["mix"], 4, 96, tokenizer.pad_token_id, seed=0), []
     while len(seen) < len(rows):
         ids, weights = next(stream)
-        assert ids.shape == weights.shape == (4, 96)
-        assert torch.equal(weights > 0, ids != tokenizer.pad_token_id)
+        assert ids.shape == weights.shape == (4, 96) and torch.equal(weights > 0, ids != tokenizer.pad_token_id)
         seen += [text.strip() for text in "".join(tokenizer.batch_decode(ids)).split("<|end|>")]
         seen = [text.replace("<|pad|>", "").strip() for text in seen if text.replace("<|pad|>", "").strip()]
     assert set(seen) == {row["text"] for row in rows}

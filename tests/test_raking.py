@@ -6,15 +6,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from scipy import optimize
+from test_unlearn import METHODS, SELECTION, TRAINING, options
 from tiny_models import LetterTokenizer, random_texts, random_tokens, tiny
 from transformers import AutoTokenizer
 
+import weigh_retain_tokens
+from jobs.files import write_jsonl
 from methods import gdiff, rmu
 from moe.forward import Batch
 from moe.layers import find_moe_layers
 from moe.packing import pack, shuffled
 from moe.raking import forget_critical, rake
 from moe.routing import record_routing
+from unlearning.run import unlearn
+from unlearning.texts import pack_texts
 from weigh_retain_tokens import weigh
 
 EIGHT = {"experts": 8, "over": 1.2, "clip": 10.0}
@@ -85,8 +90,7 @@ def test_without_a_solution_the_nearest_is_found_and_the_residual_is_known():
     uses = torch.zeros(100, 1)
     uses[0] = 1.0
     weights = rake(uses, torch.tensor([0.5]), 4.0)
-    assert float(weights[0]) == pytest.approx(4.0)
-    assert float(weights.mean()) == pytest.approx(1.0)
+    assert float(weights[0]) == pytest.approx(4.0) and float(weights.mean()) == pytest.approx(1.0)
     assert frequencies(weights, uses).tolist() == pytest.approx([0.04])
 
 
@@ -172,48 +176,32 @@ def test_weighted_retain_losses():
     weights = torch.rand(3, 12, dtype=torch.float64) * 2
     mask = torch.ones(3, 12, dtype=torch.bool)
     plain, weighted, ones = (Batch(rows, ids, mask, w) for w in (None, weights, torch.ones(3, 12)))
-
     with torch.no_grad():
         probabilities = model(input_ids=ids).logits.softmax(-1)
-        terms = [
-            -float(weights[row, t] * probabilities[row, t, ids[row, t + 1]].log())
-            for row in range(3)
-            for t in range(11)
-        ]
+        places = [(row, t) for row in range(3) for t in range(11)]
+        terms = [-float(weights[row, t] * probabilities[row, t, ids[row, t + 1]].log()) for row, t in places]
         assert gdiff.retain_loss(model, weighted, None, {}).item() == pytest.approx(sum(terms) / 33)
         assert gdiff.retain_loss(model, ones, None, {}).item() == gdiff.retain_loss(model, plain, None, {}).item()
-
         settings = {"hook_layer": 1}
         reference = torch.randn(3, 12, model.config.hidden_size, dtype=torch.float64)
         hidden = model(input_ids=ids, output_hidden_states=True).hidden_states[2]
         errors = (hidden.float() - reference[rows].float()).square().mean(-1)
         by_hand = sum(float(weights[row, t] * errors[row, t]) for row in range(3) for t in range(12)) / 36
         assert rmu.retain_loss(model, weighted, reference, settings).item() == pytest.approx(by_hand)
-        assert rmu.retain_loss(model, ones, reference, settings).item() == pytest.approx(
-            rmu.retain_loss(model, plain, reference, settings).item()
-        )
+        unweighted = rmu.retain_loss(model, plain, reference, settings).item()
+        assert rmu.retain_loss(model, ones, reference, settings).item() == pytest.approx(unweighted)
 
 
 def test_the_script(tmp_path, monkeypatch):
-    from test_unlearn import TRAINING
-
-    import weigh_retain_tokens
-
     model = tiny("qwen2moe", 1)
     model.save_pretrained(tmp_path / "model")
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda folder: LetterTokenizer())
     for seed, name in enumerate(("forget", "retain")):
-        rows = [json.dumps({"text": text}) + "\n" for text in random_texts(6, 150, seed)]
-        (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+        write_jsonl(tmp_path / f"{name}.jsonl", [{"text": text} for text in random_texts(6, 150, seed)])
     settings = {"benchmark": {"forget": "forget.jsonl", "retain": "retain.jsonl"}, "precision": "float32"}
     settings |= EIGHT | {"over": 1.0} | {key: TRAINING[key] for key in ("batch_size", "block_length")}
-    given = {
-        "model": tmp_path / "model",
-        "data": tmp_path,
-        "settings": json.dumps(settings),
-        "output": tmp_path / "weights.json",
-    }
-    words = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    given = {"model": tmp_path / "model", "data": tmp_path, "settings": json.dumps(settings)}
+    words = options(given | {"output": tmp_path / "weights.json"})
     monkeypatch.setattr("sys.argv", ["weigh_retain_tokens.py", *words])
     weigh_retain_tokens.main()
     record = json.loads((tmp_path / "weights.json").read_text())
@@ -225,10 +213,6 @@ def test_the_script(tmp_path, monkeypatch):
 def test_training_under_weights():
     """Weights of one change nothing, others change what is learnt; a loss without retain term and a wrong shape are
     refused."""
-    from test_unlearn import METHODS, SELECTION, TRAINING
-
-    from unlearning.run import unlearn
-    from unlearning.texts import pack_texts
 
     def run(method: str, weights: torch.Tensor | None) -> list[dict]:
         texts = random_texts(12, 40, seed=1), random_texts(12, 40, seed=2)

@@ -40,8 +40,7 @@ def test_token_share_against_counting():
     kept = [set(row) for row, k in zip(choices, keep, strict=True) if k]
     expected = [sum(e in row for row in kept) / len(kept) for e in range(9)]
     got = token_share(torch.tensor(choices), 9, torch.tensor(keep))
-    assert got.tolist() == pytest.approx(expected)
-    assert got.sum().item() == pytest.approx(3.0)
+    assert got.tolist() == pytest.approx(expected) and got.sum().item() == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("family", MOE_FAMILIES)
@@ -73,8 +72,7 @@ def test_gate_scores_are_the_softmax_over_all_experts(family):
             assert sorted(routing.top_k[layer.index][token].tolist()) == sorted(best)
             kept[token, best] = p[token, best]
         got = routing.gate_scores(layer.index)
-        assert got.dtype == torch.float32
-        assert torch.allclose(got, kept, atol=1e-6)
+        assert got.dtype == torch.float32 and torch.allclose(got, kept, atol=1e-6)
         assert torch.allclose(routing.gate_scores(layer.index, masked=False), p, atol=1e-6)
         assert got.sum(-1).max() < 1.0
         returned = weights.reshape(len(p), -1)
@@ -99,8 +97,7 @@ def test_recording_ends_with_the_block():
         model(input_ids=random_tokens(1, 9))
         assert routing.top_k[0].shape == (9, 2)  # each pass replaces the one before
     model(input_ids=random_tokens(1, 5))
-    assert routing.top_k[0].shape == (9, 2)
-    assert first.shape == (5, 2)
+    assert routing.top_k[0].shape == (9, 2) and first.shape == (5, 2)
     assert not any(m._forward_hooks for layer in layers for m in [model.get_submodule(layer.router)])
 
 

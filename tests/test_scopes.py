@@ -18,6 +18,7 @@ TRAINING = {"batch_size": 4, "block_length": 24, "steps": 3, "checkpoint_every":
 FORGET, RETAIN = random_texts(20, 60, seed=1), random_texts(20, 60, seed=2)
 MOE = ["qwen2moe", "deepseek", "mixtral", "gptoss"]
 RANK = 2
+RMU = {"hook_layer": 2, "steering": 4.0, "seed": 0, "retain_weight": 1.0}
 
 
 def train(family: str, scope: dict, selection: dict, path: Path, method: str = "ga", settings: dict | None = None):
@@ -58,21 +59,16 @@ def elements(model: nn.Module, names: set[str]) -> int:
 
 def slices(model: nn.Module, chosen: dict[int, list[int]]) -> set[str]:
     """Every slice of the chosen experts: {layer: experts}."""
-    return {
-        f"{layer.experts}.{field}[{expert}]"
-        for layer in find_moe_layers(model)
-        for expert in chosen.get(layer.index, [])
-        for field, _ in model.get_submodule(layer.experts).named_parameters()
-    }
+    names = set()
+    for layer in find_moe_layers(model):
+        fields = [field for field, _ in model.get_submodule(layer.experts).named_parameters()]
+        names |= {f"{layer.experts}.{field}[{expert}]" for expert in chosen.get(layer.index, []) for field in fields}
+    return names
 
 
 def routers(model: nn.Module, indices: list[int]) -> set[str]:
-    return {
-        f"{layer.router}.{field}"
-        for layer in find_moe_layers(model)
-        if layer.index in indices
-        for field, _ in model.get_submodule(layer.router).named_parameters()
-    }
+    chosen = [layer.router for layer in find_moe_layers(model) if layer.index in indices]
+    return {f"{router}.{field}" for router in chosen for field, _ in model.get_submodule(router).named_parameters()}
 
 
 def everything(model: nn.Module) -> dict[int, list[int]]:
@@ -85,18 +81,13 @@ def total(model: nn.Module) -> int:
 
 def selection_of(experts: dict[int, list[int]], with_routers: bool = True) -> dict:
     named = {str(layer): chosen for layer, chosen in experts.items()}
-    return {
-        "experts": named,
-        "routers": list(experts) if with_routers else [],
-        "anchor": named if with_routers else {},
-    }
+    return {"experts": named, "routers": list(experts) if with_routers else [], "anchor": named if with_routers else {}}
 
 
 def check(original, changed, parameters, expected: set[str]) -> None:
     assert differing(original, changed) == expected
     assert parameters["trained"] == elements(original, expected) == sum(parameters["tensors"].values())
-    assert set(parameters["tensors"]) == expected
-    assert parameters["total"] == total(original)
+    assert set(parameters["tensors"]) == expected and parameters["total"] == total(original)
     assert parameters["percent"] == pytest.approx(100 * parameters["trained"] / total(original))
 
 
@@ -136,22 +127,18 @@ def test_whole_modules(family, kind, tmp_path):
     of_experts, of_routers = slices(original, everything(original)), routers(original, list(everything(original)))
     expected = {"routers": of_routers, "experts": of_experts, "experts_routers": of_experts | of_routers}[kind]
     got = differing(original, changed)
-    assert got <= expected
-    assert len(got) > 0.8 * len(expected)
-    assert parameters["trained"] == elements(original, expected)
-    assert parameters["total"] == total(original)
+    assert got <= expected and len(got) > 0.8 * len(expected)
+    assert parameters["trained"] == elements(original, expected) and parameters["total"] == total(original)
 
 
 @pytest.mark.parametrize("family", [*MOE, "llama"])
 def test_baseline_trains_everything(family, tmp_path):
     original, changed, parameters, _ = train(family, {"kind": "baseline"}, NOTHING, tmp_path)
     got, all_slices = differing(original, changed), slices(original, everything(original))
-    assert got - all_slices == {
-        name for name, p in original.named_parameters() if not any(s.startswith(f"{name}[") for s in all_slices)
-    }
+    sliced = {name.partition("[")[0] for name in all_slices}
+    assert got - all_slices == {name for name, _ in original.named_parameters()} - sliced
     assert len(got & all_slices) >= 0.8 * len(all_slices)
-    assert parameters["trained"] == parameters["total"] == total(original)
-    assert parameters["percent"] == 100.0
+    assert parameters["trained"] == parameters["total"] == total(original) and parameters["percent"] == 100.0
 
 
 @pytest.mark.parametrize("family", [*MOE, "llama"])
@@ -160,41 +147,35 @@ def test_lora(family, tmp_path):
     original, changed, parameters, _ = train(family, {"kind": "lora", "rank": RANK}, NOTHING, tmp_path)
     head = original.get_output_embeddings()
     linear = {name: m for name, m in original.named_modules() if isinstance(m, nn.Linear) and m is not head}
-    weights = {
-        name for name in slices(original, everything(original)) if original.get_parameter(name.split("[")[0]).dim() == 3
-    }
+    all_slices = slices(original, everything(original))
+    weights = {name for name in all_slices if original.get_parameter(name.split("[")[0]).dim() == 3}
     got = differing(original, changed)
     assert got == {f"{name}.weight" for name in linear} | weights
     assert not any(name.startswith(tuple(layer.router for layer in find_moe_layers(original))) for name in got)
-
     count = sum(RANK * (m.in_features + m.out_features) for m in linear.values())
     fused = {name.split("[")[0] for name in weights}
     count += sum(p.shape[0] * RANK * sum(p.shape[1:]) for p in map(original.get_parameter, fused))
-    assert parameters["trained"] == count
-    assert parameters["total"] == total(original)
+    assert parameters["trained"] == count and parameters["total"] == total(original)
 
 
 @pytest.mark.parametrize("family", ["qwen2moe", "deepseek", "mixtral", "llama"])
 def test_hook_mlps(family, tmp_path):
     """RMU's own baseline: feed-forward blocks of layers 0 to 2 for hook layer 2; layer 0 of deepseek is dense."""
-    settings = {"hook_layer": 2, "steering": 4.0, "seed": 0, "retain_weight": 1.0}
     scope = {"kind": "hook_mlps", "hook_layer": 2}
-    original, changed, parameters, _ = train(family, scope, NOTHING, tmp_path, "rmu", settings)
+    original, changed, parameters, _ = train(family, scope, NOTHING, tmp_path, "rmu", RMU)
     dense = {name for name, _ in original.named_parameters() if name.startswith("model.layers.0.mlp.")}
     if family == "llama":
         expected = {name for name, _ in original.named_parameters() if ".mlp." in name}
     else:
         expected = slices(original, everything(original)) | (dense if family == "deepseek" else set())
     got = differing(original, changed)
-    assert got <= expected
-    assert len(got) > 0.8 * len(expected)
+    assert got <= expected and len(got) > 0.8 * len(expected)
     assert parameters["trained"] == elements(original, expected)
 
 
 def test_hook_mlps_needs_two_layers_below(tmp_path):
-    settings = {"hook_layer": 1, "steering": 4.0, "seed": 0, "retain_weight": 1.0}
     with pytest.raises(SystemExit, match="hook layer 1"):
-        train("mixtral", {"kind": "hook_mlps", "hook_layer": 1}, NOTHING, tmp_path, "rmu", settings)
+        train("mixtral", {"kind": "hook_mlps", "hook_layer": 1}, NOTHING, tmp_path, "rmu", RMU | {"hook_layer": 1})
 
 
 @pytest.mark.parametrize("kind", ["routers", "experts", "experts_routers"])
@@ -205,27 +186,21 @@ def test_scopes_of_moe_modules_on_a_dense_model(kind, tmp_path):
 
 @pytest.mark.parametrize("method", ["ga", "gdiff", "npo", "rmu"])
 def test_every_method_keeps_to_the_scope(method, tmp_path):
-    settings = {
-        "retain_weight": 1.0, "beta": 0.1, "per_token": True, "hook_layer": 2, "steering": 4.0, "seed": 0
-    }  # fmt: skip
+    settings = RMU | {"beta": 0.1, "per_token": True}
     chosen = selection_of({2: [1]})
-    original, changed, parameters, trajectory = train(
-        "qwen2moe", {"kind": "uoe", "alpha": 1.0}, chosen, tmp_path, method, settings
-    )
+    scope = {"kind": "uoe", "alpha": 1.0}
+    original, changed, parameters, trajectory = train("qwen2moe", scope, chosen, tmp_path, method, settings)
     check(original, changed, parameters, slices(original, {2: [1]}) | routers(original, [2]))
     first = trajectory["steps"][0]
-    assert (first["retain_loss"] is None) == (method == "ga")
-    assert first["anchor_loss"] > 0
+    assert (first["retain_loss"] is None) == (method == "ga") and first["anchor_loss"] > 0
 
 
 @pytest.mark.parametrize("family", ["qwen2moe", "deepseek"])
 def test_rmu_with_everything_trained(family, tmp_path):
     """What lies above the hook layer gets no gradient and stays; embeddings, attention and experts below it move."""
-    settings = {"hook_layer": 1, "steering": 4.0, "seed": 0, "retain_weight": 1.0}
-    scope = {"kind": "baseline", "hook_layer": 1}
+    scope, settings = {"kind": "baseline", "hook_layer": 1}, RMU | {"hook_layer": 1}
     original, changed, parameters, _ = train(family, scope, NOTHING, tmp_path, "rmu", settings)
     got = differing(original, changed)
     assert not {name for name in got if name.startswith(("model.layers.2.", "lm_head", "model.norm"))}
     assert {"model.embed_tokens.weight", "model.layers.0.input_layernorm.weight"} <= got
-    assert any(name.startswith("model.layers.1.mlp.") for name in got)
-    assert parameters["percent"] == 100.0
+    assert any(name.startswith("model.layers.1.mlp.") for name in got) and parameters["percent"] == 100.0

@@ -106,8 +106,7 @@ def test_equals_the_gradient_mask(family, seed):
     naive, ours = copy.deepcopy(original), copy.deepcopy(original)
     expected, norms = naive_steps(naive, chosen, [], batches)
     losses, our_norms = selected_steps(ours, chosen, batches)
-    assert min(norms) > 2 * CLIP
-    assert losses == pytest.approx(expected, rel=1e-5)
+    assert min(norms) > 2 * CLIP and losses == pytest.approx(expected, rel=1e-5)
     assert our_norms == pytest.approx(norms, rel=1e-3)
     assert compare(naive, ours, original, chosen) < 1e-3 * RATE * STEPS
 
@@ -125,24 +124,19 @@ def use_per_step(model, layer, batches: list) -> torch.Tensor:
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("family", MOE_FAMILIES)
 def test_an_expert_without_tokens_still_moves(family, seed):
-    """Its gradient is zero, not absent: under the mask Adam's momentum moves it on, and so it does here.
-
-    One step has tokens for it, the next two have none, alone and beside an expert that does get tokens.
-    """
+    """Its gradient is zero, not absent: under the mask Adam's momentum moves it on, and so it does here. One step has
+    tokens for it, the next two have none, alone and beside an expert that does get tokens."""
     original = tiny(family, seed)
     layer = find_moe_layers(original)[-1]
     candidates = [random_tokens(1, 4, 1000 * seed + draw) for draw in range(40)]
     used = use_per_step(original, layer, candidates)
     with_loss = use_per_step(original, layer, [ids[:, :-1] for ids in candidates])  # the last token predicts nothing
-    rare = min(
-        (e for e in range(layer.num_experts) if with_loss[:, e].sum() > 0), key=lambda e: used[:, e].sum().item()
-    )
-    batches = [
-        candidates[i] for i in [(with_loss[:, rare] > 0).nonzero()[0].item(), *(used[:, rare] == 0).nonzero()[:2, 0]]
-    ]
-    other = next(
-        e for e in range(layer.num_experts) if e != rare and use_per_step(original, layer, batches)[1:, e].all()
-    )
+    learning = [e for e in range(layer.num_experts) if with_loss[:, e].sum() > 0]
+    rare = min(learning, key=lambda e: used[:, e].sum().item())
+    picks = [(with_loss[:, rare] > 0).nonzero()[0].item(), *(used[:, rare] == 0).nonzero()[:2, 0]]
+    batches = [candidates[i] for i in picks]
+    in_use = use_per_step(original, layer, batches)[1:].all(0)
+    other = next(e for e in range(layer.num_experts) if e != rare and in_use[e])
     for experts in ([rare], sorted([rare, other])):
         chosen = {layer.experts: experts}
         naive, ours, early = (copy.deepcopy(original) for _ in range(3))
@@ -197,11 +191,8 @@ def test_unlearn_with_the_router(family, monkeypatch):
     stream = shuffled(pack(texts, tokenizer, 16), 2, seed=5)
     batches = [next(stream).input_ids for _ in range(STEPS)]
     chosen = {layer.experts: [use_per_step(original, layer, batches).sum(0).argmax().item()]}
-    selection = {
-        "experts": {str(layer.index): chosen[layer.experts]},
-        "routers": [layer.index],
-        "anchor": {str(layer.index): chosen[layer.experts]},
-    }
+    experts = {str(layer.index): chosen[layer.experts]}
+    selection = {"experts": experts, "routers": [layer.index], "anchor": experts}
     whole = [f"{layer.router}.{name}" for name, _ in original.get_submodule(layer.router).named_parameters()]
     naive, ours = copy.deepcopy(original), copy.deepcopy(original)
     expected, norms = naive_steps(naive, chosen, whole, batches)
@@ -211,8 +202,7 @@ def test_unlearn_with_the_router(family, monkeypatch):
     trajectory, _ = unlearn(ours, blocks, settings, selection, 5, lambda step: None)
     assert [step["forget_loss"] for step in trajectory["steps"]] == pytest.approx(expected, rel=1e-5)
     assert [step["gradient_norm"] for step in trajectory["steps"]] == pytest.approx(norms, rel=1e-3)
-    assert min(norms) > 2 * CLIP
-    assert compare(naive, ours, original, chosen) < 1e-3 * RATE * STEPS
+    assert min(norms) > 2 * CLIP and compare(naive, ours, original, chosen) < 1e-3 * RATE * STEPS
     for name in whole:
         got = ours.get_parameter(name)
         # Rows of unused experts have gradients of rounding size, which Adam blows up: a wider bound than above.

@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "select_experts.py"
 def naive_affinity(model, blocks: torch.Tensor) -> dict:
     """{layer: (s_i of eq. 2, share of tokens)} one sequence, one token, one expert at a time."""
     top = model.config.num_experts_per_tok
-    found = {}
+    affinity = {}
     for layer in find_moe_layers(model):
         router, experts = model.get_submodule(layer.router), range(layer.num_experts)
         weight = next(p for p in router.parameters() if p.dim() == 2)
@@ -44,8 +44,8 @@ def naive_affinity(model, blocks: torch.Tensor) -> dict:
                     uses[i] += 1
             per_sequence.append([total / len(block) for total in sums])
         score = [sum(row[i] for row in per_sequence) / len(blocks) for i in experts]
-        found[layer.index] = score, [use / blocks.numel() for use in uses]
-    return found
+        affinity[layer.index] = score, [use / blocks.numel() for use in uses]
+    return affinity
 
 
 @pytest.mark.parametrize("family", MOE_FAMILIES)
@@ -108,21 +108,14 @@ def test_top_1_of_the_target_layer():
 
 def test_ranks_follow_the_layers_top_1_score():
     assert ranked_layers(AFFINITY) == [4, 10, 1, 2]
-    assert [top_experts(AFFINITY, rank=r)["experts"] for r in (1, 2, 3, 4)] == [
-        {"4": [1]},
-        {"10": [0]},
-        {"1": [2]},
-        {"2": [0]},
-    ]
+    by_rank = [top_experts(AFFINITY, rank=r)["experts"] for r in (1, 2, 3, 4)]
+    assert by_rank == [{"4": [1]}, {"10": [0]}, {"1": [2]}, {"2": [0]}]
 
 
 def test_several_experts_and_layers():
     assert top_experts(AFFINITY, experts=3)["experts"] == {"4": [1, 2, 3]}
-    assert top_experts(AFFINITY, layers=3) == {
-        "experts": {"1": [2], "4": [1], "10": [0]},
-        "routers": [1, 4, 10],
-        "anchor": {"1": [2], "4": [1], "10": [0]},
-    }
+    experts = {"1": [2], "4": [1], "10": [0]}
+    assert top_experts(AFFINITY, layers=3) == {"experts": experts, "routers": [1, 4, 10], "anchor": experts}
     assert top_experts(AFFINITY, layers="all")["routers"] == [1, 2, 4, 10]
     assert top_experts(AFFINITY, layers=2, rank=2, experts=2)["experts"] == {"1": [1, 2], "10": [0, 3]}
 
@@ -133,15 +126,10 @@ def test_ties_go_to_the_lower_index():
     assert ranked_layers(tied) == [2, 3]
 
 
-@pytest.mark.parametrize(
-    ("asked", "line"),
-    [
-        ({"rank": 5}, "4 MoE layers"),
-        ({"layers": 5}, "4 MoE layers"),
-        ({"layers": "all", "rank": 2}, "4 MoE layers"),
-        ({"experts": 5}, "the model has 4"),
-    ],
-)
+@pytest.mark.parametrize(("asked", "line"), [
+    ({"rank": 5}, "4 MoE layers"), ({"layers": 5}, "4 MoE layers"), ({"layers": "all", "rank": 2}, "4 MoE layers"),
+    ({"experts": 5}, "the model has 4"),
+])  # fmt: skip
 def test_more_than_the_model_has(asked, line):
     with pytest.raises(SystemExit, match=line):
         top_experts(AFFINITY, **asked)
@@ -171,10 +159,7 @@ RATIOS = {
     2: [0.125] * 8,  # all equal: the lowest indices
     9: [0.11, 0.12, 0.10, 0.18, 0.13, 0.14, 0.12, 0.10],
 }
-BY_HAND = {
-    0.2: {"1": [1], "2": [0, 1], "9": [3, 5]},
-    0.5: {"1": [1, 3, 4], "2": [0, 1, 2, 3], "9": [1, 3, 4, 5]},
-}
+BY_HAND = {0.2: {"1": [1], "2": [0, 1], "9": [3, 5]}, 0.5: {"1": [1, 3, 4], "2": [0, 1, 2, 3], "9": [1, 3, 4, 5]}}
 
 
 @pytest.mark.parametrize("threshold", BY_HAND)
@@ -221,9 +206,7 @@ def test_script(tmp_path):
         (("--settings", '{"kind": "uoe", "alpha": 1}', *common[2:]), "does not depend on 'alpha' (allowed: kind, exp"),
     ):
         done = run_script(*arguments)
-        assert done.returncode == 1
-        assert line in done.stderr
-        assert done.stderr.count("\n") == 1
+        assert done.returncode == 1 and line in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_declarations_of_the_scopes():
@@ -232,11 +215,8 @@ def test_declarations_of_the_scopes():
     assert len(files) == 9
     for path in files:
         module = stage.load("scopes", path.stem)
-        literals = {
-            node.targets[0].id: ast.literal_eval(node.value)
-            for node in ast.parse(path.read_text()).body
-            if isinstance(node, ast.Assign)
-        }
+        assigned = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)]
+        literals = {node.targets[0].id: ast.literal_eval(node.value) for node in assigned}
         assert literals.keys() == {"TRAINS", "CHOOSES_EXPERTS", "SELECTION_SETTINGS", "OTHER_LAYERS"}
         assert literals["CHOOSES_EXPERTS"] == hasattr(module, "select")
         assert literals["OTHER_LAYERS"] is None or set(literals["OTHER_LAYERS"]) <= set(literals["SELECTION_SETTINGS"])

@@ -40,9 +40,10 @@ class Job:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.state, name = state, f"{state.name}-{time.monotonic_ns()}"
-        self.said = [state.with_name(f"{name}-{rank}.txt") for rank in (0, 1)]
+        self.stderr_files = [state.with_name(f"{name}-{rank}.txt") for rank in (0, 1)]
         self.processes = [
-            FORKS.Process(target=member, args=(rank, port, words, self.said[rank], limits[rank])) for rank in (0, 1)
+            FORKS.Process(target=member, args=(rank, port, words, self.stderr_files[rank], limits[rank]))
+            for rank in (0, 1)
         ]
         for process in self.processes:
             process.start()
@@ -60,37 +61,37 @@ class Job:
         return self
 
     def words(self) -> tuple[str, str]:
-        """What each said on stderr, once they have ended, but for its progress."""
+        """The stderr of each without its progress, once they have ended."""
         for process in self.processes:
             process.join(MUST_STOP)
             assert process.exitcode is not None, "still running"
-        lines = [path.read_text().splitlines(True) for path in self.said]
-        return tuple("".join(line for line in said if not line.startswith("unlearning ")) for said in lines)
+        lines = [path.read_text().splitlines(True) for path in self.stderr_files]
+        return tuple("".join(line for line in text if not line.startswith("unlearning ")) for text in lines)
 
 
 def ended(cell: dict, place: Path, folder: Path, *numbers: signal.Signals) -> list[tuple[str, str]]:
-    """One run left alone, and one that each of `numbers` ends, sent to its second process: equal files. Returns what
-    the processes of the latter said, start by start."""
-    whole, cut, state, said = folder / "whole", folder / "cut", folder / "state", []
+    """One run left alone, and one that each of `numbers` ends, sent to its second process: equal files. Returns the
+    stderr of the latter's processes, start by start."""
+    whole, cut, state, messages = folder / "whole", folder / "cut", folder / "state", []
     assert Job(place, whole, folder / "other-state", cell).words() == ("", "")
     newest = 0
     for number in numbers:
-        said.append(Job(place, cut, state, cell).signalled(number, 1, newest).words())
+        messages.append(Job(place, cut, state, cell).signalled(number, 1, newest).words())
         newest = (state / "state.pt").stat().st_mtime_ns
         assert not (cut / "manifest.json").exists()
     assert len(list(state.glob("part-*-1.pt"))) == 1
-    said.append(Job(place, cut, state, cell).words())
+    messages.append(Job(place, cut, state, cell).words())
     assert bytes_of(cut) == bytes_of(whole) and not state.exists()
     names = [name for name in bytes_of(cut) if name.startswith("checkpoints")]
     assert names == [f"checkpoints/step-00{step}.safetensors" for step in ("06", "12")]
-    return said
+    return messages
 
 
 def test_a_killed_and_a_stopped_run_end_in_the_same_bits(place, tmp_path):
     """SIGKILL of one process, which the other cannot outlive; then SIGTERM to one, which both obey."""
     _, stopped, last = ended(CELL, place, tmp_path, signal.SIGKILL, signal.SIGTERM)
-    for said, silent in (stopped, last):
-        assert said.startswith("resuming from step") and silent == ""
+    for messages, silent in (stopped, last):
+        assert messages.startswith("resuming from step") and silent == ""
     first, end = stopped[0].splitlines()
     assert end.startswith("stopped by SIGTERM at step ") and last[0].count("\n") == 1
     assert last[0].split()[3] == end.split()[5].rstrip(";")  # from the very step
@@ -111,30 +112,30 @@ def test_a_state_counts_whole_or_not_at_all(place, tmp_path):
     for content in (whole[: len(whole) // 2], None):
         part.unlink() if content is None else part.write_bytes(content)
         job = Job(place, output, state, CELL)
-        said, silent = job.words()
+        messages, silent = job.words()
         assert [process.exitcode for process in job.processes] == [1, 1] and silent == ""
-        assert said.startswith(f"{part}: damaged (") and said.count("\n") == 1
-        assert f"delete {state / 'state.pt'} to start this job over" in said
+        assert messages.startswith(f"{part}: damaged (") and messages.count("\n") == 1
+        assert f"delete {state / 'state.pt'} to start this job over" in messages
     part.write_bytes(whole)
     before = {path.name: path.read_bytes() for path in state.glob("*.pt")}
-    said, silent = Job(place, output, state, CELL, limits=(None, 3000)).words()  # a full disk for one of them
-    assert "-1.pt could not be written (" in said.splitlines()[-1] and silent == ""
-    assert f"the state of step {part.name.split('-')[1]} is kept in {state}" in said.splitlines()[-1]
+    messages, silent = Job(place, output, state, CELL, limits=(None, 3000)).words()  # a full disk for one of them
+    assert "-1.pt could not be written (" in messages.splitlines()[-1] and silent == ""
+    assert f"the state of step {part.name.split('-')[1]} is kept in {state}" in messages.splitlines()[-1]
     assert {path.name: path.read_bytes() for path in state.glob("*.pt")} == before
     (state / "part-99-1.pt").write_bytes(whole[:100])
     step = part.name.split("-")[1]
     saved = (state / "state.pt").stat().st_mtime_ns
-    said, _ = Job(place, output, state, CELL).signalled(signal.SIGTERM, 1, newer_than=saved).words()
-    assert f"resuming from step {step} " in said
+    messages, _ = Job(place, output, state, CELL).signalled(signal.SIGTERM, 1, newer_than=saved).words()
+    assert f"resuming from step {step} " in messages
     [part] = state.glob("part-*")  # the unfinished one is gone with the next state
 
     words = arguments(place, output, method="gdiff", scope={"kind": "baseline"}, selection="nothing", training=LONG)
     process = FORKS.Process(target=stage, args=([*words, "--state", str(state)], tmp_path / "alone.txt", None))
     process.start()
     process.join(MUST_STOP)
-    said = (tmp_path / "alone.txt").read_text()
-    assert process.exitcode == 0 and "state of other settings, inputs or code; starting over" in said
-    assert "resuming" not in said and not state.exists()
+    messages = (tmp_path / "alone.txt").read_text()
+    assert process.exitcode == 0 and "state of other settings, inputs or code; starting over" in messages
+    assert "resuming" not in messages and not state.exists()
     assert json.loads((output / "manifest.json").read_text())["processes"] == 1
 
 
@@ -144,8 +145,8 @@ def test_a_second_job_of_several_processes_ends_with_one_line(place, tmp_path):
     while not (state / "stamp").exists():
         assert all(process.is_alive() for process in first.processes)
         time.sleep(0.001)
-    said, silent = Job(place, output, state, CELL).words()
-    assert "a second job must not" in said and said.count("\n") == 1 and silent == ""
+    messages, silent = Job(place, output, state, CELL).words()
+    assert "a second job must not" in messages and messages.count("\n") == 1 and silent == ""
     for process in first.processes:
         process.kill()
         process.join()

@@ -136,8 +136,7 @@ def test_a_living_job_is_taken_over_or_where_its_inputs_changed_cancelled_and_se
 
     job = send("first-run", "unlearn:scope=uoe")
     cluster.wait(lambda: cluster.jobs()[job]["State"] == "RUNNING", "the job to run")
-    assert send("second-run", "unlearn:scope=uoe") == job
-    assert cluster.jobs()[job]["Name"] == "second-run"
+    assert send("second-run", "unlearn:scope=uoe") == job and cluster.jobs()[job]["Name"] == "second-run"
     other = send("second-run", "unlearn:scope=lora")
     assert other != job
 
@@ -212,8 +211,7 @@ def test_a_job_that_is_preempted_saves_its_state_and_goes_on_under_its_number(st
 def test_a_killed_snakemakes_job_is_found_by_the_next_one(story, capsys):
     assert "cannot be locked" in story.locked
     before, [after] = story.job_of_the_killed_run, story.project.jobs("uoe")
-    assert before["JobID"] == after["JobID"] and before["Name"] != after["Name"]
-    assert after["State"] == "COMPLETED"
+    assert before["JobID"] == after["JobID"] and before["Name"] != after["Name"] and after["State"] == "COMPLETED"
     assert stopped_and_resumed(story, "uoe") == ([], [])
     report(capsys, story, "uoe", "Snakemake killed (SIGKILL)", "nothing")
 

@@ -57,17 +57,8 @@ def write_sources(folder: Path, **changes: object) -> None:
 
 def fetch(hub: Path, dataset: str = "wmdp", file: str = "wmdp-cyber/test.jsonl") -> subprocess.CompletedProcess:
     output = hub / "data" / dataset / file
-    return run(
-        "download_dataset.py",
-        "--sources",
-        hub / "sources.yaml",
-        "--dataset",
-        dataset,
-        "--file",
-        file,
-        "--output",
-        output,
-    )
+    options = ["--sources", hub / "sources.yaml", "--dataset", dataset, "--file", file, "--output", output]
+    return run("download_dataset.py", *options)
 
 
 def test_a_dataset_from_a_local_folder(hub):
@@ -80,12 +71,8 @@ def test_a_dataset_from_a_local_folder(hub):
         assert files.read_jsonl(hub / "data" / dataset / file) == expected
     record = json.loads((hub / "data/wmdp/wmdp-cyber/test.source.json").read_text())
     assert record["commit"] is None and record["local"] and record["rows"] == len(QUESTIONS)
-    assert record["files"] == {
-        f"wmdp-cyber/test-0000{n}-of-00002.parquet": files.sha256(
-            hub / f"wmdp/wmdp-cyber/test-0000{n}-of-00002.parquet"
-        )
-        for n in (0, 1)
-    }
+    shards = [f"wmdp-cyber/test-0000{n}-of-00002.parquet" for n in (0, 1)]
+    assert record["files"] == {shard: files.sha256(hub / "wmdp" / shard) for shard in shards}
 
 
 def test_what_was_fetched_must_stay_as_it_was(hub):
@@ -113,15 +100,12 @@ def test_a_copy_of_another_commit_is_refused(hub):
     assert f"asks for {COMMIT}" in stopped(fetch(hub))
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"path": "nowhere"}, ("wmdp: path nowhere: no such folder",)),
-        ({"files": {"wmdp-cyber/test.jsonl": "wmdp-bio/*"}}, ("no file wmdp-bio/*",)),
-        ({"columns": ["text"]}, ("column 'text' is missing", "question")),
-        ({"gate": True}, ("unknown key 'gate'", "gated")),
-    ],
-)
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"path": "nowhere"}, ("wmdp: path nowhere: no such folder",)),
+    ({"files": {"wmdp-cyber/test.jsonl": "wmdp-bio/*"}}, ("no file wmdp-bio/*",)),
+    ({"columns": ["text"]}, ("column 'text' is missing", "question")),
+    ({"gate": True}, ("unknown key 'gate'", "gated")),
+])  # fmt: skip
 def test_bad_sources_end_with_one_line(hub, changes, words):
     write_sources(hub, **changes)
     message = stopped(fetch(hub))

@@ -30,14 +30,10 @@ print("warning", file=sys.stderr)
 print("x" * 200_000)
 """
 ENDINGS = {
-    "falls off the end": "",
-    "exit()": "sys.exit()",
-    "exit(3)": "sys.exit(3)",
-    "exit(True)": "sys.exit(True)",
-    "one line": "raise SystemExit('config.yaml: no such model')",
-    "exception": "raise ValueError('broken')",
+    "falls off the end": "", "exit()": "sys.exit()", "exit(3)": "sys.exit(3)", "exit(True)": "sys.exit(True)",
+    "one line": "raise SystemExit('config.yaml: no such model')", "exception": "raise ValueError('broken')",
     "interrupt": "raise KeyboardInterrupt",
-}
+}  # fmt: skip
 
 
 def alive(pid: int) -> bool:
@@ -68,12 +64,8 @@ class Server:
     def __init__(self, folder: Path):
         wrapper = folder / "wrapper.py"
         wrapper.write_text(WRAPPER)
-        self.holder = subprocess.Popen(
-            [sys.executable, str(wrapper), "--warm", sys.executable, "-c", HOLDER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        words = [sys.executable, str(wrapper), "--warm", sys.executable, "-c", HOLDER]
+        self.holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.address = self.holder.stdout.readline().strip()
         (self.pid,) = children(self.holder.pid)
 
@@ -100,6 +92,12 @@ def environment(address: str | None, **variables: str) -> dict:
     return kept | variables | ({"MOE_WARM_SOCKET": address} if address else {})
 
 
+def run(address: str | None, *argv: object, variables: dict | None = None, **options) -> subprocess.CompletedProcess:
+    """Run `argv` to its end with the server at `address`, or without one."""
+    options |= {"env": environment(address, **(variables or {})), "capture_output": True, "text": True, "timeout": 30}
+    return subprocess.run(command(*argv), **options)
+
+
 def write_script(folder: Path, text: str) -> Path:
     (folder / "beside.py").write_text("VALUE = 1\n")
     (folder / "script.py").write_text(text)
@@ -109,26 +107,14 @@ def write_script(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_same_output_and_status_as_without(server, tmp_path, ending):
     script = write_script(tmp_path, SCRIPT + ENDINGS[ending])
-    done = []
-    for address in (None, server.address):
-        done.append(
-            subprocess.run(
-                command(script, "a b", "ä", "--x=1"),
-                cwd=tmp_path,
-                env=environment(address, TEST_VARIABLE="set"),
-                input="from outside",
-                capture_output=True,
-                text=True,
-                timeout=30,
-            )
-        )
-    cold, warm = done
+    given = {"variables": {"TEST_VARIABLE": "set"}, "cwd": tmp_path, "input": "from outside"}
+    cold, warm = (run(address, script, "a b", "ä", "--x=1", **given) for address in (None, server.address))
     assert warm.stdout == cold.stdout
     if ending == "interrupt":  # plain Python dies of the signal; a job reports it
         assert cold.returncode != 0 and warm.returncode != 0
         return
     assert warm.returncode == cold.returncode
-    if ending == "exception":  # the traceback has frames of the starter
+    if ending == "exception":  # the traceback has frames of start.py
         assert warm.stderr.splitlines()[-1] == cold.stderr.splitlines()[-1] == "ValueError: broken"
     else:
         assert warm.stderr == cold.stderr
@@ -138,47 +124,31 @@ def test_runs_in_a_fork_of_the_server_with_the_libraries_there(server, tmp_path)
     text = "import os, sys\nprint('decimal' in sys.modules, 'beside' in sys.modules, os.getppid())"
     script = write_script(tmp_path, text)
     for address, expected in ((None, "False"), (server.address, "True")):
-        done = subprocess.run(command(script), env=environment(address), capture_output=True, text=True, timeout=30)
-        assert done.stdout.split()[:2] == [expected, "False"]
+        assert run(address, script).stdout.split()[:2] == [expected, "False"]
 
 
 def test_sees_the_code_as_it_is_on_disk(server, tmp_path):
     script = write_script(tmp_path, "import beside\nprint('first', beside.VALUE)")
-
-    def run() -> str:
-        started = subprocess.run(
-            command(script), env=environment(server.address), capture_output=True, text=True, timeout=30
-        )
-        return started.stdout
-
-    assert run() == "first 1\n"
+    assert run(server.address, script).stdout == "first 1\n"
     (tmp_path / "beside.py").write_text("VALUE = 'another'\n")
     script.write_text("import beside\nprint('second', beside.VALUE)")
-    assert run() == "second another\n"
+    assert run(server.address, script).stdout == "second another\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
 def test_a_signal_to_the_client_ends_the_job(server, tmp_path, warm, number):
-    script = write_script(
-        tmp_path,
-        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()) + '.')\ntime.sleep(60)",
-    )
-    client = subprocess.Popen(
-        command(script),
-        env=environment(server.address if warm else None),
-        stderr=subprocess.DEVNULL,
-        # a shell that started the tests in the background made them ignore Ctrl-C, and that is inherited
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
     noted = tmp_path / "pid"
+    text = f"import os, time\nopen({str(noted)!r}, 'w').write(str(os.getpid()) + '.')\ntime.sleep(60)"
+    script = write_script(tmp_path, text)
+    # a shell that started the tests in the background made them ignore Ctrl-C, and that is inherited
+    given = {"stderr": subprocess.DEVNULL, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    client = subprocess.Popen(command(script), env=environment(server.address if warm else None), **given)
     assert wait_for(lambda: noted.exists() and noted.read_text().endswith("."))
     job = int(noted.read_text().rstrip("."))
-    assert alive(job)
-    assert (job != client.pid) == warm
+    assert alive(job) and (job != client.pid) == warm
     client.send_signal(number)
-    assert client.wait(10) != 0
-    assert wait_for(lambda: not alive(job))
+    assert client.wait(10) != 0 and wait_for(lambda: not alive(job))
 
 
 def test_a_job_may_clean_up_when_terminated(server, tmp_path):
@@ -191,13 +161,12 @@ def test_a_job_may_clean_up_when_terminated(server, tmp_path):
     client = subprocess.Popen(command(script), env=environment(server.address))
     assert wait_for((tmp_path / "ready").exists)
     client.terminate()
-    assert client.wait(10) == 7
-    assert (tmp_path / "cleaned").exists()
+    assert client.wait(10) == 7 and (tmp_path / "cleaned").exists()
 
 
 def test_a_job_that_is_killed(server, tmp_path):
     script = write_script(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    assert subprocess.run(command(script), env=environment(server.address), timeout=30).returncode == 137
+    assert run(server.address, script).returncode == 137
 
 
 def test_jobs_run_side_by_side(server, tmp_path):
@@ -222,24 +191,19 @@ def test_a_client_that_goes_away_while_asking(server, tmp_path, sent):
     connection.close()
     assert wait_for(lambda: not [pid for pid in children(server.pid) if alive(pid)], 5)
     script = write_script(tmp_path, "print('still there')")
-    done = subprocess.run(command(script), env=environment(server.address), capture_output=True, text=True, timeout=30)
-    assert done.stdout == "still there\n"
+    assert run(server.address, script).stdout == "still there\n"
 
 
 def test_without_the_server_that_the_environment_names(tmp_path):
     script = write_script(tmp_path, "print('ran')")
-    gone = environment(str(tmp_path / "no-socket"))
-    done = subprocess.run(command(script), env=gone, capture_output=True, text=True, timeout=30)
+    done = run(str(tmp_path / "no-socket"), script)
     assert (done.stdout, done.stderr, done.returncode) == ("ran\n", "", 0)
 
 
 def test_a_script_that_is_not_there(server, tmp_path):
     for address in (None, server.address):
-        done = subprocess.run(
-            command(tmp_path / "none.py"), env=environment(address), capture_output=True, text=True, timeout=30
-        )
-        assert done.returncode != 0
-        assert "none.py" in done.stderr
+        done = run(address, tmp_path / "none.py")
+        assert done.returncode != 0 and "none.py" in done.stderr
 
 
 @pytest.mark.parametrize("how", ["returns", "killed"])
@@ -249,13 +213,11 @@ def test_the_server_ends_with_its_command_and_leaves_no_files(tmp_path, how):
     assert alive(running.pid) and socket_file.exists()
     assert socket_file.parent.stat().st_mode & 0o077 == 0  # nobody else may have jobs run
     if how == "returns":
-        assert running.end() == "held to the end\n"
-        assert running.holder.returncode == 0
+        assert running.end() == "held to the end\n" and running.holder.returncode == 0
     else:
         running.holder.kill()
         running.holder.wait()
-    assert wait_for(lambda: not alive(running.pid))
-    assert not socket_file.parent.exists()
+    assert wait_for(lambda: not alive(running.pid)) and not socket_file.parent.exists()
     with contextlib.suppress(OSError):
         running.holder.stdin.close()
 

@@ -36,20 +36,12 @@ MUST_STOP = 90  # s; a start takes about 2
 class Job:
     """One run of the stage in a process of its own."""
 
-    def __init__(
-        self,
-        place: Path,
-        output: Path,
-        state: Path,
-        limit: int | None = None,
-        disk: SmallDisk | None = None,
-        **cell: object,
-    ):
+    def __init__(self, place: Path, output: Path, state: Path, limit: int = 0, disk: SmallDisk | None = None, **cell):
         given = {"training": LONG, "state": state, "state-every": 7} | cell
         self.state = disk.seen(state) if disk else state
-        self.said = output.with_name(f"{output.name}-{time.monotonic_ns()}.txt")
+        self.stderr_file = output.with_name(f"{output.name}-{time.monotonic_ns()}.txt")
         words, holder = arguments(place, output, **given), disk.holder.pid if disk else None
-        self.process = FORKS.Process(target=stage, args=(words, self.said, limit, holder))
+        self.process = FORKS.Process(target=stage, args=(words, self.stderr_file, limit, holder))
         self.process.start()
 
     def signalled(self, number: signal.Signals, newer_than: int = 0) -> "Job":
@@ -64,16 +56,16 @@ class Job:
         return self
 
     def words(self) -> str:
-        """What it said on stderr, once it has ended."""
+        """Its stderr, once it has ended."""
         self.process.join(MUST_STOP)
-        return self.said.read_text()
+        return self.stderr_file.read_text()
 
 
-def stage(argv: list[str], said: Path, limit: int | None = None, holder: int | None = None) -> None:
+def stage(argv: list[str], stderr_file: Path, limit: int = 0, holder: int | None = None) -> None:
     """limit: bytes that a file may have; holder: of the small disk on which the state lies."""
     if holder:
         enter(holder)
-    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+    os.dup2(os.open(stderr_file, os.O_WRONLY | os.O_CREAT), 2)
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     torch.set_num_threads(1)
@@ -92,12 +84,11 @@ def test_killed_and_stopped_runs_end_in_the_same_bits(place, tmp_path, cell):
     assert not (cut / "manifest.json").exists()
     shutil.rmtree(cut, ignore_errors=True)
     number = signal.SIGUSR1 if cell["method"] == "rmu" else signal.SIGTERM
-    said = Job(place, cut, state, **cell).signalled(number, newer_than=first).words()
-    assert "resuming from step" in said
-    assert f"stopped by {number.name} at step" in said and "Traceback" not in said
+    messages = Job(place, cut, state, **cell).signalled(number, newer_than=first).words()
+    assert "resuming from step" in messages
+    assert f"stopped by {number.name} at step" in messages and "Traceback" not in messages
     shutil.rmtree(cut, ignore_errors=True)
-    assert "resuming from step" in Job(place, cut, state, **cell).words()
-    assert bytes_of(cut) == bytes_of(whole)
+    assert "resuming from step" in Job(place, cut, state, **cell).words() and bytes_of(cut) == bytes_of(whole)
     assert [name for name in bytes_of(cut) if name.startswith("checkpoints")] == [
         f"checkpoints/step-00{step}.safetensors" for step in (20, 40, 60)
     ]
@@ -108,8 +99,8 @@ def test_other_settings_replace_the_state(place, tmp_path):
     """A learning rate, a text or the code of the method: each starts anew, and ends as if nothing had been there."""
     output, state = tmp_path / "cell", tmp_path / "state"
     Job(place, output, state).signalled(signal.SIGKILL)
-    said = Job(place, output, state, learning_rate=2e-2).words()
-    assert "state of other settings, inputs or code; starting over" in said and "resuming" not in said
+    messages = Job(place, output, state, learning_rate=2e-2).words()
+    assert "state of other settings, inputs or code; starting over" in messages and "resuming" not in messages
     Job(place, tmp_path / "fresh", tmp_path / "fresh-state", learning_rate=2e-2).words()
     assert bytes_of(output) == bytes_of(tmp_path / "fresh")
 
@@ -117,12 +108,11 @@ def test_other_settings_replace_the_state(place, tmp_path):
 def test_a_second_writer_ends_with_one_line(place, tmp_path):
     output, state = tmp_path / "cell", tmp_path / "state"
     with State(state, stamp_of(), 1):
-        said = Job(place, output, state).words()
-    assert said.strip().endswith(
+        messages = Job(place, output, state).words()
+    assert messages.strip().endswith(
         f"{state}: process {os.getpid()} on {os.uname().nodename} is writing here; a second job must not"
     )
-    assert len(said.strip().splitlines()) == 1
-    assert not output.exists()
+    assert len(messages.strip().splitlines()) == 1 and not output.exists()
 
 
 @pytest.mark.parametrize("full", ["a disk", "the size that a file may have"])
@@ -138,13 +128,12 @@ def test_a_full_disk_gives_one_line_and_keeps_the_state(place, tmp_path, full):
         kept = (seen / "state.pt").read_bytes()
         if disk:
             disk.fill()
-        job = Job(place, output, state, limit=None if disk else 3000, disk=disk)  # bytes: room for a log, not a state
-        said = job.words().strip().splitlines()
+        job = Job(place, output, state, limit=0 if disk else 3000, disk=disk)  # bytes: room for a log, not a state
+        messages = job.words().strip().splitlines()
         assert job.process.exitcode == 1
-        assert len(said) == 2 and said[0].startswith("resuming from step 7 ")
-        assert "could not be written" in said[1] and "the state of step 7 is kept" in said[1]
-        assert (seen / "state.pt").read_bytes() == kept
-        assert not list(seen.rglob("*.part"))
+        assert len(messages) == 2 and messages[0].startswith("resuming from step 7 ")
+        assert "could not be written" in messages[1] and "the state of step 7 is kept" in messages[1]
+        assert (seen / "state.pt").read_bytes() == kept and not list(seen.rglob("*.part"))
         if disk:
             disk.free()
         assert Job(place, output, state, disk=disk).words().startswith("resuming from step 7 ")
@@ -160,12 +149,10 @@ def test_a_truncated_file_gives_one_line_and_stays(place, tmp_path, which):
     whole = (state / which).read_bytes()
     (state / which).write_bytes(whole[: len(whole) * 2 // 3])
     job = Job(place, output, state, **{"state-every": 21})
-    said = job.words().strip()
-    assert job.process.exitcode == 1
-    assert len(said.splitlines()) == 1
-    assert said.startswith(f"{state / which}: ") and "damaged" in said and "to start this job over" in said
-    assert (state / which).stat().st_size == len(whole) * 2 // 3
-    assert not (output / "manifest.json").exists()
+    messages = job.words().strip()
+    assert job.process.exitcode == 1 and len(messages.splitlines()) == 1
+    assert messages.startswith(f"{state / which}: ") and "damaged" in messages and "to start this job over" in messages
+    assert (state / which).stat().st_size == len(whole) * 2 // 3 and not (output / "manifest.json").exists()
 
 
 def test_a_nan_loss_keeps_the_state(place, tmp_path):
@@ -173,9 +160,9 @@ def test_a_nan_loss_keeps_the_state(place, tmp_path):
     output, state = tmp_path / "cell", tmp_path / "state"
     given = {"learning_rate": 1e30, "state-every": 1}
     job = Job(place, output, state, scope={"kind": "baseline"}, selection="nothing", **given)
-    said = job.words().strip()
+    messages = job.words().strip()
     assert job.process.exitcode == 1
-    assert "lower the learning rate of this cell" in said and len(said.splitlines()) == 1
+    assert "lower the learning rate of this cell" in messages and len(messages.splitlines()) == 1
     assert (state / "state.pt").exists() and not (output / "manifest.json").exists()
 
 

@@ -21,8 +21,7 @@ def test_stops(kind, ends):
     stops = set(generator(words, ends).stops)
     before, after = words("town\nthe", add_special_tokens=False)["input_ids"], words("town", add_special_tokens=False)
     (newline, *_) = [token for token in before if token not in after["input_ids"] and "\n" in words.decode([token])]
-    assert words.decode([newline]) == "\n" and newline in stops
-    assert words.eos_token_id in stops
+    assert words.decode([newline]) == "\n" and newline in stops and words.eos_token_id in stops
     assert set(ends if isinstance(ends, list) else [ends]) - {None} <= stops
     plain = words("the server reads a packet, and writes it to Ann Lee.", add_special_tokens=False)["input_ids"]
     assert not set(plain) & stops

@@ -26,32 +26,21 @@ def tree(tmp_path):
     return build(tmp_path, config), config
 
 
-def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
+def options(root: Path, config: dict, name: str, prefix: Path) -> list[str]:
     settings = json.dumps(pictures.settings("tables", name, config))
-    script = [
-        sys.executable,
-        str(REPO / "workflow_scripts" / "render_table.py"),
-        "--results",
-        str(root),
-    ]
-    options = [
-        "--settings",
-        settings,
-        "--published",
-        str(PUBLISHED),
-        "--commit",
-        "abc1234_&x",
-        "--output-prefix",
-        str(prefix),
-    ]
-    return subprocess.run([*script, *options], capture_output=True, text=True, check=False)
+    return [
+        "--results", str(root), "--settings", settings, "--published", str(PUBLISHED), "--output-prefix", str(prefix),
+    ]  # fmt: skip
+
+
+def render(root: Path, config: dict, name: str, prefix: Path) -> subprocess.CompletedProcess:
+    script = [sys.executable, str(REPO / "workflow_scripts" / "render_table.py"), "--commit", "abc1234_&x"]
+    return subprocess.run([*script, *options(root, config, name, prefix)], capture_output=True, text=True, check=False)
 
 
 def render_here(monkeypatch, root: Path, config: dict, name: str, prefix: Path) -> None:
-    """The same without a process of its own."""
-    settings = json.dumps(pictures.settings("tables", name, config))
-    options = ["--results", str(root), "--settings", settings, "--published", str(PUBLISHED)]
-    monkeypatch.setattr(sys, "argv", ["render_table.py", *options, "--output-prefix", str(prefix)])
+    """As `render`, in this process."""
+    monkeypatch.setattr(sys, "argv", ["render_table.py", *options(root, config, name, prefix)])
     render_table.main()
 
 

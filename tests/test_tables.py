@@ -27,14 +27,12 @@ def test_values_stand_in_the_right_cells(tree):
     for name in ("table1", "table2", "table4"):
         table = make(root, config, name)
         for model, benchmark, method, scope in pictures.cells(config["tables"][name], config["models"]):
-            chosen = json.loads(
-                (root / "cells" / model / benchmark / method / scope / "seed-0" / "chosen.json").read_text()
-            )["balance"]
+            path = root / "cells" / model / benchmark / method / scope / "seed-0" / "chosen.json"
+            chosen = json.loads(path.read_text())["balance"]
             for quantity, key in (("FA", "fa"), ("UT", "ut")):
                 rows = table.frame[(table.frame["method"] == method) & (table.frame["scope"] == scope)]
                 cell = value(Table("", rows, table.wide, []), rows["row"].iloc[0], model, benchmark, quantity)
-                assert cell["value"] == chosen[key]["value"]
-                assert cell["standard_error"] == chosen[key]["stderr"]
+                assert cell["value"] == chosen[key]["value"] and cell["standard_error"] == chosen[key]["stderr"]
                 assert cell["n"] == str(chosen[key]["n"])
                 before = value(table, "Pretrained", model, benchmark, quantity)
                 assert before["value"] == chosen[f"{key}_original"]["value"]
@@ -65,35 +63,21 @@ def test_published_values_are_those_of_the_csv_files(tree):
         assert len(beside) == 2 * len(printed)  # every printed FA and UT has a place
         for row in printed.itertuples():
             match = beside[(beside["stands_for"] == row.model) & (beside["benchmark"] == row.benchmark)]
-            match = match[(match["method"] == row.method) & (match["scope"] == row.scope)].set_index("quantity")[
-                "published"
-            ]
-            assert (match["FA"], match["UT"]) == (row.forget_accuracy, row.utility)
+            match = match[(match["method"] == row.method) & (match["scope"] == row.scope)].set_index("quantity")
+            assert tuple(match["published"][["FA", "UT"]]) == (row.forget_accuracy, row.utility)
     table = make(root, config, "table1")
     assert value(table, "Experts & routers only (ours)", "micro-qwen", "wmdp-cyber", "FA")["published"] == ""
     baseline = value(table, "All parameters (paper: Experts & Router)", "micro-qwen", "wmdp-cyber", "FA")
-    assert baseline["published"] == published.value(
-        PUBLISHED,
-        "table2",
-        "forget_accuracy",
-        model="qwen1.5-moe-a2.7b-chat",
-        benchmark="wmdp-cyber",
-        method="ga",
-        scope="baseline",
-    )
+    cell = {"model": "qwen1.5-moe-a2.7b-chat", "benchmark": "wmdp-cyber", "method": "ga", "scope": "baseline"}
+    assert baseline["published"] == published.value(PUBLISHED, "table2", "forget_accuracy", **cell)
 
 
 def test_red_cells_of_the_paper_follow_from_its_rule(tree):
-    """The paper prints these utilities of Table 2 in red; our rule (more than 10 points under the pretrained one)
-    must find the same.
-    """
+    """The utilities that Table 2 prints in red are those more than 10 points under the pretrained one."""
     root, config = tree
-    table = make(root, config, "table2")
-    frame = table.frame
-    red = frame[frame["published_heavy_loss"]]
-    assert sorted(red["published"]) == sorted(
-        ["0.3393", "0.3145", "0.4849", "0.2965", "0.3929", "0.3495", "0.4612", "0.3718", "0.3560", "0.4540", "0.2420"]
-    )
+    frame = make(root, config, "table2").frame
+    red = "0.2420 0.2965 0.3145 0.3393 0.3495 0.3560 0.3718 0.3929 0.4540 0.4612 0.4849"
+    assert sorted(frame[frame["published_heavy_loss"]]["published"]) == red.split()
 
 
 @pytest.mark.parametrize(("utility", "heavy"), [(0.8699, True), (0.87, False), (0.9, False)])
@@ -130,23 +114,15 @@ def test_best_is_lowest_fa_not_under_chance_and_highest_ut(tree):
 
 def test_collapsed_and_unmeasurable_cells_are_marked_and_never_bold(tree):
     root, config = tree
-    edit(
-        root,
-        f"{QWEN}/ga/baseline",
-        fa=0.25,
-        ut=0.96,
-        collapsed=True,
-        status="all collapsed",
-        note="Every checkpoint collapsed.",
-    )
+    collapsed = {"collapsed": True, "status": "all collapsed", "note": "Every checkpoint collapsed."}
+    edit(root, f"{QWEN}/ga/baseline", fa=0.25, ut=0.96, **collapsed)
     edit(root, f"{QWEN}/ga/uoe", fa=0.6, ut=0.5)
     edit(root, f"{QWEN}/npo/uoe", fa=0.25, ut=0.96, status="nothing measurable", note="It never knew.")
     table = make(root, config, "table2")
     for row, sign in (("GA", "†"), ("NPO+UOE", "§")):
         for quantity in ("FA", "UT"):
             cell = value(table, row, "micro-qwen", "wmdp-cyber", quantity)
-            assert cell["marks"] == sign and not cell["best"]
-            assert sign in shown(cell.to_dict())
+            assert cell["marks"] == sign and not cell["best"] and sign in shown(cell.to_dict())
     assert value(table, "GA+UOE", "micro-qwen", "wmdp-cyber", "FA")["best"]
     assert notes.DAGGER in table.notes and notes.NOTHING in table.notes
     assert "GA, Qwen (WMDP): Every checkpoint collapsed." in table.notes
@@ -176,11 +152,7 @@ def test_several_seeds_give_mean_and_error_over_seeds(tmp_path):
 
 def test_random_row_is_the_mean_over_draws_with_their_spread(tree):
     root, config = tree
-    for scope, (forget, utility) in {
-        "random": (0.2, 0.9),
-        "random-draw-2": (0.4, 0.8),
-        "random-draw-3": (0.6, 0.7),
-    }.items():
+    for scope, forget, utility in (("random", 0.2, 0.9), ("random-draw-2", 0.4, 0.8), ("random-draw-3", 0.6, 0.7)):
         edit(root, f"{QWEN}/rmu/{scope}", fa=forget, ut=utility)
     table = make(root, config, "table6")
     cell = value(table, "Random+RMU", "micro-qwen", "wmdp-cyber", "FA")
@@ -198,22 +170,15 @@ def test_threshold_tables_show_status_and_compare_only_what_reached_it(tree):
     edit(root, f"{cells}/uoe-6-experts", "at_forget_accuracy", ut=0.8, status="overshot", note="FA 0.12.")
     edit(root, f"{cells}/uoe-3-layers", "at_forget_accuracy", ut=0.6)
     table = make(root, config, "table5")
-    assert list(table.wide.texts.index)[2:] == [
-        "1 expert, one layer",
-        "3 experts, one layer",
-        "6 experts, one layer",
-        "3 experts, 3 layers",
-    ]
+    rows = ["1 expert, one layer", "3 experts, one layer", "6 experts, one layer", "3 experts, 3 layers"]
+    assert list(table.wide.texts.index)[2:] == rows
     at = {row: value(table, row, "micro-deepseek", "wmdp-cyber", "UT") for row in table.frame["row"].unique()}
     assert [row for row, cell in at.items() if cell["best"]] == ["1 expert, one layer"]
     assert not table.frame[table.frame["quantity"] == "FA"]["best"].any()
-    status = {
-        row: value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"]
-        for row in at
-        if row not in ("Pretrained", "Retrained")
-    }
-    assert list(status.values()) == ["reached", "not reached", "overshot", "reached"]
-    assert [at[row]["published"] for row in status] == ["0.5100", "0.4856", "0.4652", "0.2852"]
+    status = [value(table, row, "micro-deepseek", "wmdp-cyber", "FA ≈ 0.25")["text"] for row in rows]
+    assert status == ["reached", "not reached", "overshot", "reached"]
+    assert [at[row]["published"] for row in rows] == ["0.5100", "0.4856", "0.4652", "0.2852"]
+    assert set(at) == {"Pretrained", "Retrained", *rows}
     assert at["3 experts, 3 layers"]["published_in"] == "v2_table2"
     assert any("FA <= 0.27" in note for note in table.notes)
     edit(root, f"{cells}/uoe", "at_forget_accuracy", collapsed=True, note="Collapsed (one answer).")

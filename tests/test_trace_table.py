@@ -25,9 +25,8 @@ def test_residuals_are_named_expert_by_expert(tmp_path):
     root = build(tmp_path, config)
     path = root / "token_weights/trace/micro-qwen/wmdp-cyber/seed-0.json"
     record = json.loads(path.read_text())
-    record["experts"].append(
-        {"layer": 3, "expert": 7, "forget": 0.5, "retain": 0.0, "weighted": 0.2, "residual": -0.3, "matched": False}
-    )
+    wanted = {"layer": 3, "expert": 7, "forget": 0.5, "retain": 0.0}
+    record["experts"].append(wanted | {"weighted": 0.2, "residual": -0.3, "matched": False})
     path.write_text(json.dumps(record))
     table = make(root, config, "trace")
     (note,) = (note for note in table.notes if "Not matched" in note)

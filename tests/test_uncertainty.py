@@ -1,4 +1,4 @@
-"""Tables of uncertainty on answers whose right shares are known."""
+"""Tables of uncertainty on answers that are right with known probabilities."""
 
 import json
 
@@ -44,9 +44,8 @@ def test_differences_at_equal_forgetting(tree):
     assert other.ut_low < 0 < other.ut_high  # both answer 70 % rightly
     unmatched = rows["micro-qwen", "wmdp-cyber", "npo"]
     assert unmatched.steps == "" and unmatched.fa != unmatched.fa
-    assert rows["mean of 15", "", ""].ut_difference == pytest.approx(
-        sum(row.ut_difference for key, row in rows.items() if key[1] and row.steps) / 15
-    )
+    differences = [row.ut_difference for key, row in rows.items() if key[1] and row.steps]
+    assert rows["mean of 15", "", ""].ut_difference == pytest.approx(sum(differences) / 15)
 
 
 def test_ranks(tree):

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import LetterTokenizer, random_texts, tiny
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from tiny_models import LetterTokenizer, letter_tokenizer, random_texts, tiny
 
+from jobs.files import write_jsonl
 from moe.layers import find_moe_layers
 from moe.packing import pack
 from moe.routing import record_routing
@@ -34,12 +33,8 @@ METHODS = {
 
 def run(model, *, method="ga", scope=None, selection=SELECTION, training=TRAINING, rate=1e-2, seed=0, save=None):
     """The stage without files."""
-    settings = {
-        "method": {"name": method} | METHODS[method],
-        "scope": {"kind": "uoe", "alpha": 1.0} | (scope or {}),
-        "training": training,
-        "learning_rate": rate,
-    }
+    settings = {"method": {"name": method} | METHODS[method], "scope": {"kind": "uoe", "alpha": 1.0} | (scope or {})}
+    settings |= {"training": training, "learning_rate": rate}
     texts = pack_texts(LetterTokenizer(), random_texts(12, 40, seed=1), random_texts(12, 40, seed=2), settings)
     return unlearn(model, texts, settings, selection, seed, save or (lambda step: None))
 
@@ -48,14 +43,12 @@ def test_probes_and_checkpoints():
     """Overlap is 1 before the first step and counts sets of experts afterwards; shares sum to K."""
     model, untouched, saved = tiny("qwen2moe", 1), tiny("qwen2moe", 1), []
     trajectory, _ = run(model, scope={"kind": "baseline"}, selection=NOTHING, save=saved.append)
-    assert saved == [2, 4]
-    assert [step["step"] for step in trajectory["steps"]] == [1, 2, 3, 4]
+    assert saved == [2, 4] and [step["step"] for step in trajectory["steps"]] == [1, 2, 3, 4]
     assert [probe["step"] for probe in trajectory["probes"]] == [0, 2, 4]
     assert (trajectory["moe_layers"], trajectory["experts"], trajectory["top_k"]) == ([0, 1, 2], 8, 2)
     assert set(trajectory["probes"][0]["overlap"].values()) == {1.0}
     for probe in trajectory["probes"]:
         assert all(sum(share) == pytest.approx(2.0) for share in probe["token_share"].values())
-
     ids = pack(random_texts(12, 40, seed=1), LetterTokenizer(), 16)[:2]
     layers, seen = find_moe_layers(model), []
     for each in (untouched, model):
@@ -89,8 +82,7 @@ def test_a_strong_anchor_raises_the_anchored_expert():
         trajectory, _ = run(tiny("qwen2moe", 1), scope={"alpha": alpha}, selection=chosen, training=training)
         assert trajectory["probes"][0]["token_share"]["2"] == shares
         after.append(trajectory["probes"][-1]["token_share"]["2"][expert])
-    assert after[1] > shares[expert]
-    assert after[1] > after[0]
+    assert after[1] > shares[expert] and after[1] > after[0]
 
 
 @pytest.mark.parametrize("method", ["ga", "npo", "rmu"])
@@ -98,12 +90,7 @@ def test_forgetting_goes_the_right_way(method):
     """Every loss falls; ascent raises the forget text's own loss."""
     training = TRAINING | {"steps": 10, "checkpoint_every": 10}
     trajectory, _ = run(
-        tiny("qwen2moe", 1),
-        method=method,
-        scope={"kind": "baseline"},
-        selection=NOTHING,
-        training=training,
-        rate=3e-3,
+        tiny("qwen2moe", 1), method=method, scope={"kind": "baseline"}, selection=NOTHING, training=training, rate=3e-3
     )
     assert trajectory["steps"][-1]["forget_loss"] < trajectory["steps"][0]["forget_loss"]
     if method != "rmu":
@@ -139,14 +126,9 @@ def place(tmp_path_factory) -> Path:
     """A model folder with tokenizer, forget and retain texts."""
     folder = tmp_path_factory.mktemp("cell")
     tiny("qwen2moe", 1).save_pretrained(folder / "model")
-    letters = {chr(97 + i): 2 + i for i in range(26)} | {"<pad>": 0, "<eos>": 1}
-    tokenizer = Tokenizer(models.WordLevel(letters, unk_token="<pad>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")
-    fast.save_pretrained(folder / "model")
+    letter_tokenizer().save_pretrained(folder / "model")
     for seed, name in enumerate(("forget", "retain")):
-        rows = [json.dumps({"text": text}) + "\n" for text in random_texts(6, 150, seed)]
-        (folder / f"{name}.jsonl").write_text("".join(rows))
+        write_jsonl(folder / f"{name}.jsonl", [{"text": text} for text in random_texts(6, 150, seed)])
     (folder / "selection.json").write_text(json.dumps(SELECTION))
     (folder / "nothing.json").write_text(json.dumps(NOTHING))
     return folder
@@ -154,22 +136,17 @@ def place(tmp_path_factory) -> Path:
 
 def arguments(place: Path, output: Path, *, method="npo", scope=None, selection="selection", **changed) -> list[str]:
     """Command line of one cell. changed: keys of the settings, or options."""
-    settings = {
-        "benchmark": {"forget": "forget.jsonl", "retain": "retain.jsonl"},
-        "method": {"name": method} | METHODS[method],
-        "scope": scope or {"kind": "uoe", "alpha": 1.0},
-        "training": TRAINING,
-        "learning_rate": 1e-2,
-    }
+    settings = {"method": {"name": method} | METHODS[method], "scope": scope or {"kind": "uoe", "alpha": 1.0}}
+    settings |= {"benchmark": {"forget": "forget.jsonl", "retain": "retain.jsonl"}}
+    settings |= {"training": TRAINING, "learning_rate": 1e-2}
     settings |= {key: changed.pop(key) for key in list(changed) if key in settings}
-    given = {
-        "settings": json.dumps({key: value for key, value in settings.items() if value is not None}),
-        "model": place / "model",
-        "data": place,
-        "selection": place / f"{selection}.json",
-        "seed": 0,
-        "output": output,
-    } | changed
+    settings = json.dumps({key: value for key, value in settings.items() if value is not None})
+    given = {"settings": settings, "model": place / "model", "data": place, "output": output, "seed": 0}
+    return options(given | {"selection": place / f"{selection}.json"} | changed)
+
+
+def options(given: dict) -> list[str]:
+    """--name value for each of `given`."""
     return [text for name, value in given.items() for text in (f"--{name}", str(value))]
 
 
@@ -190,26 +167,16 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        {"method": "npo"},
-        {"method": "rmu", "scope": {"kind": "baseline"}, "selection": "nothing"},
-        {"method": "gdiff", "scope": {"kind": "lora", "rank": 2}, "selection": "nothing"},
-    ],
-    ids=["npo-uoe", "rmu-baseline", "gdiff-lora"],
-)
+@pytest.mark.parametrize("cell", [
+    {"method": "npo"}, {"method": "rmu", "scope": {"kind": "baseline"}, "selection": "nothing"},
+    {"method": "gdiff", "scope": {"kind": "lora", "rank": 2}, "selection": "nothing"},
+], ids=["npo-uoe", "rmu-baseline", "gdiff-lora"])  # fmt: skip
 def test_two_runs_give_the_same_bytes(script, tmp_path, cell):
     for name in ("first", "second"):
         script(tmp_path / name, **cell)
     first, second = bytes_of(tmp_path / "first"), bytes_of(tmp_path / "second")
-    assert sorted(first) == [
-        "checkpoints/step-0002.safetensors",
-        "checkpoints/step-0004.safetensors",
-        "manifest.json",
-        "parameters.json",
-        "trajectory.json",
-    ]
+    checkpoints = ["checkpoints/step-0002.safetensors", "checkpoints/step-0004.safetensors"]
+    assert sorted(first) == [*checkpoints, "manifest.json", "parameters.json", "trajectory.json"]
     assert first == second
     assert first["checkpoints/step-0002.safetensors"] != first["checkpoints/step-0004.safetensors"]
     script(tmp_path / "third", **cell, seed=1)
@@ -230,8 +197,7 @@ def test_checkpoints_of_a_longer_run_do_not_stay(script, tmp_path):
     stale.parent.mkdir()
     stale.write_bytes(b"")
     script(tmp_path)
-    assert not stale.exists()
-    assert len(json.loads((tmp_path / "manifest.json").read_text())["checkpoints"]) == 2
+    assert not stale.exists() and len(json.loads((tmp_path / "manifest.json").read_text())["checkpoints"]) == 2
 
 
 def test_rmu_steers_the_target_layer_itself(place, script, tmp_path):
@@ -269,20 +235,15 @@ def test_learning_rate_from_a_tuning_file(place, script, tmp_path):
             script(tmp_path / "neither", **changed)
 
 
-@pytest.mark.parametrize(
-    ("changed", "line"),
-    [
-        ({"model": "nowhere"}, "nowhere: no *.safetensors file"),
-        ({"scope": {"kind": "esftt"}}, "scopes: there is no 'esftt' (allowed: baseline, esft, "),
-        ({"selection": "absent"}, "absent.json: no such file"),
-        ({"benchmark": {"forget": "missing.jsonl", "retain": "retain.jsonl"}}, "missing.jsonl: no such file"),
-        ({"benchmark": {"forget": "forget.jsonl", "retain": "wrong.jsonl"}}, "column 'text' is missing"),
-    ],
-)
+@pytest.mark.parametrize(("changed", "line"), [
+    ({"model": "nowhere"}, "nowhere: no *.safetensors file"),
+    ({"scope": {"kind": "esftt"}}, "scopes: there is no 'esftt' (allowed: baseline, esft, "),
+    ({"selection": "absent"}, "absent.json: no such file"),
+    ({"benchmark": {"forget": "missing.jsonl", "retain": "retain.jsonl"}}, "missing.jsonl: no such file"),
+    ({"benchmark": {"forget": "forget.jsonl", "retain": "wrong.jsonl"}}, "column 'text' is missing"),
+])  # fmt: skip
 def test_bad_input_gives_one_line(place, script, tmp_path, changed, line):
     (place / "wrong.jsonl").write_text('{"words": "x"}\n')
     with pytest.raises(SystemExit) as stop:
         script(tmp_path / "cell", **changed)
-    assert line in stop.value.code
-    assert "\n" not in stop.value.code
-    assert not (tmp_path / "cell").exists()
+    assert line in stop.value.code and "\n" not in stop.value.code and not (tmp_path / "cell").exists()
