@@ -63,14 +63,14 @@ def test_every_cell_is_chosen_and_tested(built):
         assert set(chosen) == {"balance", "at_forget_accuracy"}, cell  # not every checkpoint was tested
         benchmark = cell.split("/")[1]
         shown = chosen["balance"]
-        assert shown["utility"]["n"] == 20 and sum(shown["utility"]["answers"]) == 20, cell  # MMLU's whole test
-        assert set(shown["utility"]["by_subject"]) == {"world_religions", "anatomy"}
-        subjects = [score["value"] for score in shown["utility"]["by_subject"].values()]
-        assert shown["utility"]["macro"] == pytest.approx(sum(subjects) / 2)
+        assert shown["ut"]["n"] == 20 and sum(shown["ut"]["answers"]) == 20, cell  # MMLU's whole test
+        assert set(shown["ut"]["by_subject"]) == {"world_religions", "anatomy"}
+        subjects = [score["value"] for score in shown["ut"]["by_subject"].values()]
+        assert shown["ut"]["macro"] == pytest.approx(sum(subjects) / 2)
         if benchmark == "rwku":
             parts = shown["extra"]
             assert {"level1", "level2", "rouge_score_recall", "mean_over_probes", "mean_over_subjects"} <= set(parts)
-            assert shown["forget"]["value"] == pytest.approx((parts["level1"]["value"] + parts["level2"]["value"]) / 2)
+            assert shown["fa"]["value"] == pytest.approx((parts["level1"]["value"] + parts["level2"]["value"]) / 2)
             assert parts["neighbours"]["n"] > 0
         metrics = read_json(folder / "metrics.json")["checkpoints"]
         assert [entry["step"] for entry in metrics] == [1, 2]
