@@ -248,8 +248,7 @@ def shared_questions(cost: Cost, width: int, layer: int) -> dict[str, float | No
 
     As in config/paper.yaml: 8 checkpoints answer the development questions, 3 of them the test. A file of such hidden
     states (bf16) would be read at the speed at which weights are loaded; the first cell's evaluation, or a job of its
-    own, must make and write it. Shares of one evaluation's seconds, of model loading and layers alone.
-    """
+    own, must make and write it. Shares of one evaluation's seconds, of model loading and layers alone."""
     development, test = (
         QUESTIONS["wmdp"] / 2 + QUESTIONS["mmlu validation"],
         QUESTIONS["wmdp"] / 2 + QUESTIONS["mmlu test"],

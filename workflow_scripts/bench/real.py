@@ -64,10 +64,8 @@ def step_row(
     length: int = LENGTH,
     repeats: int,
 ) -> dict:
-    """Seconds of a step (median), forget tokens a second, counted operations a second, and bytes at the peak.
-
-    The model's layers below the trained one are moved away once they are not needed (`Prefix.release`).
-    """
+    """Seconds of a step (median), forget tokens a second, counted operations a second, and bytes at the peak. The
+    model's layers below the trained one are moved away once they are not needed (`Prefix.release`)."""
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()

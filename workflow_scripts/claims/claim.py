@@ -1,8 +1,6 @@
-"""What a claim is: a sentence of a paper, and the test on results that decides it.
-
-v1: arXiv 2411.18797v1 (UOE); v2: arXiv 2411.18797v2 (SEUF); TRACE: arXiv 2606.10338 (abstract). Sentences are in our
-words. Margins are the papers' own numbers where they give one, else ours; both stand in the test's sentence.
-"""
+"""What a claim is: a sentence of a paper, and the test on results that decides it. v1: arXiv 2411.18797v1 (UOE); v2:
+arXiv 2411.18797v2 (SEUF); TRACE: arXiv 2606.10338 (abstract). Sentences are in our words. Margins are the papers' own
+numbers where they give one, else ours; both stand in the test's sentence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
-"""From a claim's cases to its verdict: a quantifier over them, a margin, and the interval of the effect.
-
-With one seed nothing is decided.
-"""
+"""From a claim's cases to its verdict: a quantifier over them, a margin, and the interval of the effect. With one seed
+nothing is decided."""
 
 import numpy
 

@@ -21,11 +21,9 @@ class Undecidable(Exception):
 
 
 class ClaimStudy:
-    """settings: as planning.claims.settings makes them. Cells that are not among them were not run.
-
-    Every seed of the study takes part. A checkpoint that has collapsed has forgotten nothing: in its forget test the
-    untouched model's answers stand for its own.
-    """
+    """settings: as planning.claims.settings makes them. Cells that are not among them were not run. Every seed of the
+    study takes part. A checkpoint that has collapsed has forgotten nothing: in its forget test the untouched model's
+    answers stand for its own."""
 
     def __init__(self, root: Path, settings: dict):
         self.settings, self.seeds = settings, settings["seeds"]

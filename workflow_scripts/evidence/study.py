@@ -1,7 +1,5 @@
-"""The one reader of a study's results.
-
-A file that is missing or lacks a key ends the run with one line that names file and key.
-"""
+"""The one reader of a study's results. A file that is missing or lacks a key ends the run with one line that names file
+and key."""
 
 from pathlib import Path
 from typing import Any
@@ -27,10 +25,8 @@ def field(content: Any, path: Path, *keys: str) -> Any:
 
 class Study:
     """root: results/<study>; settings: what the config says of the picture (planning.pictures.settings) or of the
-    claims; published: folder of the papers' printed values.
-
-    A `place` is (model,), (model, benchmark) or a whole cell (model, benchmark, method, scope).
-    """
+    claims; published: folder of the papers' printed values. A `place` is (model,), (model, benchmark) or a whole cell
+    (model, benchmark, method, scope)."""
 
     def __init__(self, root: Path, settings: dict, published: Path | None = None):
         self.root, self.settings, self.published_folder = root, settings, published

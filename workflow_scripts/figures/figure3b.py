@@ -8,9 +8,8 @@ from rendering import labels
 from rendering.drawing import INTEGERS, curve, panels
 
 TITLE = "Figure 3b. Forget loss against steps, by trained modules"
-CAPTION = """\
-**Figure 3b.** Forget loss of gradient ascent (negative cross-entropy of the same forget text; lower means less
-likely) against steps, one curve for each set of trained modules."""
+CAPTION = """**Figure 3b.** Forget loss of gradient ascent (negative cross-entropy of the same forget text; lower means
+less likely) against steps, one curve for each set of trained modules."""
 READS = ("TRAJECTORY", "METRICS")
 MODULES = {"baseline": "all parameters"}
 

@@ -10,10 +10,9 @@ from rendering import labels
 from rendering.drawing import LINES, MARKERS, last_until, mean
 
 TITLE = "Figure 4. Expert selection overlap by layer"
-CAPTION = """\
-**Figure 4.** Expert selection overlap in each MoE layer after gradient ascent on one expert in every layer with the
-router anchor on (80 steps, or the last probe before). The legend gives the utility of the untouched model and of
-that checkpoint."""
+CAPTION = """**Figure 4.** Expert selection overlap in each MoE layer after gradient ascent on one expert in every layer
+with the router anchor on (80 steps, or the last probe before). The legend gives the utility of the untouched model and
+of that checkpoint."""
 READS = ("TRAJECTORY", "METRICS", "ORIGINAL")
 
 

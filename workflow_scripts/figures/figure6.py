@@ -11,9 +11,8 @@ from rendering import labels
 from rendering.drawing import INTEGERS, UNIFORM, WIDTH, collapsed_steps, last_until
 
 TITLE = "Figure 6. Token shares of experts while everything trains"
-CAPTION = """\
-**Figure 6.** Token shares of the experts of one layer while gradient ascent trains everything. The experts keep the
-order that they have in the original model. Dashed: uniform routing, K/E."""
+CAPTION = """**Figure 6.** Token shares of the experts of one layer while gradient ascent trains everything. The experts
+keep the order that they have in the original model. Dashed: uniform routing, K/E."""
 READS = ("TRAJECTORY", "METRICS")
 FIRST_SEED_ONLY = True
 

@@ -35,10 +35,8 @@ def collapsed_steps(study: Study, cell: tuple[str, str, str, str]) -> set[int]:
 def curve(
     axes: Axes, study: Study, cell: tuple[str, str, str, str], measure: Callable[[dict], float], index: int, label: str
 ) -> None:
-    """One curve over the probes that all seeds have; with several seeds a band of one standard error over them.
-
-    A cross marks each step at which a seed's checkpoint has collapsed.
-    """
+    """One curve over the probes that all seeds have; with several seeds a band of one standard error over them. A cross
+    marks each step at which a seed's checkpoint has collapsed."""
     runs = [study.trajectory(cell, seed) for seed in study.seeds]
     broken = collapsed_steps(study, cell)
     steps = sorted(set.intersection(*({probe["step"] for probe in run["probes"]} for run in runs)))

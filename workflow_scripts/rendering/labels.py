@@ -36,11 +36,7 @@ SCOPES = {
     "uoe-rank-4": "UOE, layer of rank 4",
     "random-elsewhere": "a random expert of another layer",
 }
-REAL = {
-    "qwen1.5-moe-a2.7b-chat": "Qwen",
-    "deepseek-v2-lite": "DeepSeek",
-    "mixtral-8x7b-instruct-v0.1": "Mixtral",
-}
+REAL = {"qwen1.5-moe-a2.7b-chat": "Qwen", "deepseek-v2-lite": "DeepSeek", "mixtral-8x7b-instruct-v0.1": "Mixtral"}
 
 
 def method(name: str) -> str:

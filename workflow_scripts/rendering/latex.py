@@ -46,10 +46,7 @@ def to_latex(wide: Wide, name: str, title: str, notes: list[str]) -> str:
         layout = {"environment": "longtable", "hrules": True, "column_format": columns}
         table = styler(wide, STYLES, latex_text).to_latex(caption=caption, label=label, **layout)
         empty_heads = rf"\multicolumn{{{wide.texts.shape[1]}}}{{r}}{{}} \\" + "\n"
-        lines = [
-            r"% needs \usepackage{booktabs, xcolor, amssymb, longtable}",
-            table.replace(empty_heads, "").rstrip(),
-        ]
+        lines = [r"% needs \usepackage{booktabs, xcolor, amssymb, longtable}", table.replace(empty_heads, "").rstrip()]
         return "\n".join([*lines, "{\\footnotesize", *lines_below, "}", ""])
     parts = [_tabular(part) for part in _split(wide)]
     lines = [r"% needs \usepackage{booktabs, xcolor, amssymb, adjustbox}", r"\begin{table*}[t]", r"\centering"]

@@ -7,8 +7,7 @@ from rendering.table import PAPER, Wide
 
 def to_markdown(wide: Wide, title: str, notes: list[str]) -> str:
     """A pipe table; the two column levels are joined, bold is **…**, a published value stands in brackets behind
-    ours.
-    """
+    ours."""
     flat: dict[str, list[str]] = {}
     for column in wide.texts.columns:
         cells = zip(wide.texts[column], wide.styles[column], strict=True)

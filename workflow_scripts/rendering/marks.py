@@ -19,10 +19,7 @@ def mark_heavy_losses(frame: pandas.DataFrame) -> None:
 
 def mark_best(frame: pandas.DataFrame, summary: pandas.DataFrame, at_threshold: bool) -> None:
     """Lowest FA (not below chance) and highest UT of the rows compared; neither collapsed nor unmeasurable rows take
-    part.
-
-    At FA ~ 0.25 only UT is compared, and only where that FA was reached.
-    """
+    part. At FA ~ 0.25 only UT is compared, and only where that FA was reached."""
     chance = {(row.model, row.benchmark): row.fa_chance for row in summary.itertuples()}
     sound = ~frame["marks"].str.contains("[†§¶]") & ~frame["row"].isin((ORIGINAL, RETRAINED))
     if at_threshold:

@@ -51,11 +51,8 @@ def score_table(
     beside: Sequence[dict] = (),
     original_in: str = "",
 ) -> Table:
-    """A table of FA and UT for each model and benchmark, the pretrained model first.
-
-    extra: further notes; beside: more values of the same rows; original_in: the published table, if any, that prints
-    the pretrained model.
-    """
+    """A table of FA and UT for each model and benchmark, the pretrained model first. extra: further notes; beside: more
+    values of the same rows; original_in: the published table, if any, that prints the pretrained model."""
     every_cell = summarise(chosen_frame(study))
     summary = pool_draws(every_cell)
     values = []

@@ -21,11 +21,8 @@ VALUE_COLUMNS = (
 @dataclass(frozen=True)
 class Wide:
     """A table as it is looked at: `texts` has two column levels (group, quantity), `styles` the same shape with the
-    words best, loss, paper.
-
-    `starts` are the row numbers before which a new block of rows begins. `widths`: of a table of sentences, each
-    column's share of the page.
-    """
+    words best, loss, paper. `starts` are the row numbers before which a new block of rows begins. `widths`: of a table
+    of sentences, each column's share of the page."""
 
     texts: pandas.DataFrame
     styles: pandas.DataFrame
@@ -64,8 +61,7 @@ def tidy_table(study: Study, title: str, head: str, frame: pandas.DataFrame, not
 
 def widen(study: Study, head: str, frame: pandas.DataFrame) -> Wide:
     """One line a row label, one column group a (benchmark, model); the published value stands beside ours wherever
-    there is one.
-    """
+    there is one."""
     rows = list(dict.fromkeys(frame["row"]))
     rows.sort(key=lambda row: FIRST_ROWS.index(row) if row in FIRST_ROWS else len(FIRST_ROWS))
     texts: dict[tuple[str, str], dict[str, str]] = {("", head): {row: row for row in rows}}

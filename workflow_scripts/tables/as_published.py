@@ -9,11 +9,10 @@ from rendering.scores import Row, score_table
 from rendering.table import Table
 
 TITLE = "As described and as published: what each difference of the released code does"
-CAPTION = """\
-**As described, as published.** What each difference between the papers' text and the released code does to FA, UT
-and the overlap of expert choice, switched one at a time: load-balancing loss negated with the cross-entropy, GDIFF's
-scrambled retain batch, NPO's reference being the model in training, and the anchor loss without gradient, as a mean
-over experts, or of the whole softmax."""
+CAPTION = """**As described, as published.** What each difference between the papers' text and the released code does to
+FA, UT and the overlap of expert choice, switched one at a time: load-balancing loss negated with the cross-entropy,
+GDIFF's scrambled retain batch, NPO's reference being the model in training, and the anchor loss without gradient, as a
+mean over experts, or of the whole softmax."""
 READS = ("CHOSEN", "TRAJECTORY", "PREDICTIONS", "RETRAINED")
 # Variant (a method or a scope) -> what it varies, and how the published code has it.
 SWITCHES = {

@@ -7,9 +7,8 @@ from rendering import labels, notes
 from rendering.table import Table, tidy, tidy_table
 
 TITLE = "Attacks: does the knowledge come back?"
-CAPTION = """\
-**Attacks.** FA, UT and overlap of chosen checkpoints before and after quantization, fine-tuning on forget or retain
-text and the return of the original routers, and with tokens sent past the trained experts; as a control the
+CAPTION = """**Attacks.** FA, UT and overlap of chosen checkpoints before and after quantization, fine-tuning on forget
+or retain text and the return of the original routers, and with tokens sent past the trained experts; as a control the
 untouched model without the experts that the scope trains."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")

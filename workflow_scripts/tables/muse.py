@@ -10,9 +10,8 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "MUSE-Books in the micro world"
-CAPTION = """\
-**MUSE-Books.** Generated books: reciting them (VerbMem), knowing what they tell (KnowMem, in FA's and UT's place)
-and showing that they were read (PrivLeak, against the retrained model), for each method."""
+CAPTION = """**MUSE-Books.** Generated books: reciting them (VerbMem), knowing what they tell (KnowMem, in FA's and UT's
+place) and showing that they were read (PrivLeak, against the retrained model), for each method."""
 READS = ("CHOSEN", "ORIGINAL", "RETRAINED")
 MEASURES = (
     "MUSE-Books: FA is KnowMem on the forgotten books and UT KnowMem on the kept ones (ROUGE-L F1 of greedy answers to "

@@ -5,9 +5,8 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "A first look: methods without and with UOE, and with random experts"
-CAPTION = """\
-**A first look.** GA and NPO as they are, with UOE, and with a random expert in the place of the selected one: FA and
-UT of the checkpoint with the best balance."""
+CAPTION = """**A first look.** GA and NPO as they are, with UOE, and with a random expert in the place of the selected
+one: FA and UT of the checkpoint with the best balance."""
 READS = ("CHOSEN", "RETRAINED")
 
 

@@ -10,9 +10,8 @@ from rendering import intervals, labels, notes
 from rendering.table import Table, Wide
 
 TITLE = "Ranks of the methods and their uncertainty"
-CAPTION = """\
-**Ranks.** The rows of Table 2 ranked by what they keep less what they leave, with bootstrap intervals of the rank
-and the share of draws in which each is first."""
+CAPTION = """**Ranks.** The rows of Table 2 ranked by what they keep less what they leave, with bootstrap intervals of
+the rank and the share of draws in which each is first."""
 READS = ("CHOSEN", "PREDICTIONS", "ORIGINAL_PREDICTIONS")
 NOTE = (
     "Ranks by Keep - Left (see Table 2) of the checkpoints that Table 2 shows, on the reported half; 1 is best, ties "
@@ -44,10 +43,8 @@ def table(study: Study) -> Table:
 
 
 def ranks_drawn(answers: Answers, places: dict[tuple, list[tuple]]) -> dict[tuple, numpy.ndarray]:
-    """Model and benchmark -> `[DRAWS, cells]`: ranks of its cells by Keep - Left; 1 is best.
-
-    All are drawn at once, so that the places of one model share their seeds' draws, and those of two models do not.
-    """
+    """Model and benchmark -> `[DRAWS, cells]`: ranks of its cells by Keep - Left; 1 is best. All are drawn at once, so
+    that the places of one model share their seeds' draws, and those of two models do not."""
     cases = []
     for (model, benchmark), cells in places.items():
         for test in TESTS.values():

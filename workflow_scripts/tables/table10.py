@@ -5,8 +5,7 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "Table 10. Strength α of the anchor loss (UOE, gradient ascent)"
-CAPTION = """\
-**Table 10.** Strength α of the anchor loss (UOE, gradient ascent)."""
+CAPTION = """**Table 10.** Strength α of the anchor loss (UOE, gradient ascent)."""
 READS = ("CHOSEN", "RETRAINED")
 
 

@@ -7,9 +7,8 @@ from rendering import labels, notes
 from rendering.table import Table, tidy, tidy_table
 
 TITLE = "Table 3. Share of parameters that train"
-CAPTION = """\
-**Table 3.** Share of all parameters that train under LoRA, ESFT and UOE, counted from the tensors (of experts:
-slices) that really trained."""
+CAPTION = """**Table 3.** Share of all parameters that train under LoRA, ESFT and UOE, counted from the tensors (of
+experts: slices) that really trained."""
 READS = ("PARAMETERS",)
 COUNTED = (
     "Trained parameters in percent of all parameters of the untouched model, counted from the tensors (of experts: "

@@ -6,9 +6,8 @@ from rendering import labels
 from rendering.table import Table, tidy, tidy_table
 
 TITLE = "Table 3 on the real architectures. Share of parameters that train"
-CAPTION = """\
-**Table 3 on the real architectures.** The same shares counted without weights: as trained here, and with every
-expert matrix as a layer of its own."""
+CAPTION = """**Table 3 on the real architectures.** The same shares counted without weights: as trained here, and with
+every expert matrix as a layer of its own."""
 READS = ("ARCHITECTURE",)
 KEYS = ("models", "benchmarks")
 FUSED, SEPARATE = "Trained %", "Separate %"

@@ -5,9 +5,8 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "Table 4. UOE and other parameter-efficient training, gradient ascent"
-CAPTION = """\
-**Table 4.** UOE against other parameter-efficient training (LoRA, ESFT), gradient ascent: FA and UT, the paper's
-values beside ours."""
+CAPTION = """**Table 4.** UOE against other parameter-efficient training (LoRA, ESFT), gradient ascent: FA and UT, the
+paper's values beside ours."""
 READS = ("CHOSEN", "RETRAINED")
 
 

@@ -5,9 +5,8 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "Table 6. UOE and randomly chosen experts"
-CAPTION = """\
-**Table 6.** UOE's expert of highest affinity against randomly chosen experts of the same layer, RMU. The random row
-is the mean over several draws with their standard deviation."""
+CAPTION = """**Table 6.** UOE's expert of highest affinity against randomly chosen experts of the same layer, RMU. The
+random row is the mean over several draws with their standard deviation."""
 READS = ("CHOSEN", "RETRAINED")
 
 

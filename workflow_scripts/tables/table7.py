@@ -7,9 +7,8 @@ from rendering.scores import Row, score_table
 from rendering.table import Table
 
 TITLE = "Table 7. Utility at FA ≈ 0.25 by the affinity rank of the trained layer (UOE, gradient ascent)"
-CAPTION = """\
-**Table 7.** Utility at FA ≈ 0.25 when the trained expert lies in the layer of affinity rank 1, 2, 3, …: the whole
-sweep over the model's MoE layers, with each layer's index and affinity."""
+CAPTION = """**Table 7.** Utility at FA ≈ 0.25 when the trained expert lies in the layer of affinity rank 1, 2, 3, …:
+the whole sweep over the model's MoE layers, with each layer's index and affinity."""
 READS = ("CHOSEN", "SELECTION", "AFFINITY", "RETRAINED")
 NOTE = "Affinity: mean gate score of the layer's top expert on the forget set; Layer: its index in the model."
 

@@ -8,9 +8,8 @@ from rendering import labels, notes
 from rendering.table import Table, flat
 
 TITLE = "Table 8. Replies to questions attacked by a suffix (GCG)"
-CAPTION = """\
-**Table 8.** Questions attacked by a suffix that gradients found (GCG): the untouched model's reply, and the
-unlearned one's without and with the suffix."""
+CAPTION = """**Table 8.** Questions attacked by a suffix that gradients found (GCG): the untouched model's reply, and
+the unlearned one's without and with the suffix."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
 ATTACKS_BY_PROMPTS = True

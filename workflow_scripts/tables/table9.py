@@ -7,9 +7,8 @@ from rendering import labels, notes
 from rendering.table import Table, tidy, tidy_table
 
 TITLE = "Table 9. Questions attacked by a suffix (GCG)"
-CAPTION = """\
-**Table 9.** Recall of such questions without and with the suffix, how often it rises, how many replies hold the word
-that the papers filter by, and the loss of the target that was optimised."""
+CAPTION = """**Table 9.** Recall of such questions without and with the suffix, how often it rises, how many replies
+hold the word that the papers filter by, and the loss of the target that was optimised."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
 ATTACKS_BY_PROMPTS = True

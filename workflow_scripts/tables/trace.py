@@ -8,9 +8,8 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "TRACE (reconstruction): retain losses with and without weights of tokens"
-CAPTION = """\
-**TRACE (reconstruction).** Retain losses as they are and with weights of tokens, so that forget-critical experts are
-used as often by retain text as by forget text."""
+CAPTION = """**TRACE (reconstruction).** Retain losses as they are and with weights of tokens, so that forget-critical
+experts are used as often by retain text as by forget text."""
 READS = ("CHOSEN", "RETRAINED", "TOKEN_WEIGHTS_RECORD")
 KEYS = ("models", "benchmarks", "methods", "scopes", "token_weights")
 PUBLISHED = "Values of the paper beside the other rows: Table 2 of UOE."

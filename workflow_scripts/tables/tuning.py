@@ -10,9 +10,8 @@ from rendering import labels, notes
 from rendering.table import Table, flat
 
 TITLE = "All that was tried in tuning"
-CAPTION = """\
-**Tuning.** Every learning rate that was tried, for every model, method and scope, on a seed that no other table
-reports; chosen on the development half of the forget test and the utility test."""
+CAPTION = """**Tuning.** Every learning rate that was tried, for every model, method and scope, on a seed that no other
+table reports; chosen on the development half of the forget test and the utility test."""
 READS = ("TUNING",)
 KEYS = ("combinations",)
 NOTE = (

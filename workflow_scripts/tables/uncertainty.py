@@ -11,9 +11,8 @@ from rendering import intervals, labels, notes
 from rendering.table import Table, flat
 
 TITLE = "Utility with and without UOE at equal forgetting"
-CAPTION = """\
-**At equal forgetting.** Each method without and with UOE at checkpoints whose FA is the same within 5 points:
-differences of FA and UT with bootstrap intervals, paired by question and seed."""
+CAPTION = """**At equal forgetting.** Each method without and with UOE at checkpoints whose FA is the same within 5
+points: differences of FA and UT with bootstrap intervals, paired by question and seed."""
 READS = ("METRICS", "PREDICTIONS")
 HEADS = ("Model", "Pair", "FA alone", "FA UOE", "FA difference", "UT alone", "UT UOE", "UT difference")
 NOTE = (

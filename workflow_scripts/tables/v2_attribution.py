@@ -7,9 +7,8 @@ from rendering import labels, notes
 from rendering.table import Table, tidy, tidy_table
 
 TITLE = "Tables 8 and 11 of version 2. Attribution of experts: other texts, and contributions in place of gate scores"
-CAPTION = """\
-**Version 2, Tables 8 and 11.** Overlap of the top experts between the forget set and parts of it; rank correlation
-of gate score and contribution."""
+CAPTION = """**Version 2, Tables 8 and 11.** Overlap of the top experts between the forget set and parts of it; rank
+correlation of gate score and contribution."""
 READS = ("ATTRIBUTION_CHECKS",)
 KEYS = ("models", "benchmarks")
 OVERLAP = (

@@ -6,9 +6,8 @@ from rendering.scores import score_table
 from rendering.table import Table
 
 TITLE = "Table 2 of version 2. Utility at FA ≈ 0.25 when several experts train, of one layer or of several"
-CAPTION = """\
-**Version 2, Table 2.** Utility at FA ≈ 0.25 when several experts of one layer train, with its shared experts, or
-several of any layer."""
+CAPTION = """**Version 2, Table 2.** Utility at FA ≈ 0.25 when several experts of one layer train, with its shared
+experts, or several of any layer."""
 READS = ("CHOSEN", "RETRAINED")
 
 

@@ -6,8 +6,7 @@ from rendering.scores import score_table
 from rendering.table import Table
 
 TITLE = "Table 7 of version 2. Utility at FA ≈ 0.25 when several experts train, of one layer or of several"
-CAPTION = """\
-**Version 2, Table 7.** The same on RWKU."""
+CAPTION = """**Version 2, Table 7.** The same on RWKU."""
 READS = ("CHOSEN", "RETRAINED")
 
 

@@ -5,9 +5,8 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "RMU's baseline as version 2 sets it"
-CAPTION = """\
-**Version 2, appendix A.** RMU's baseline with this study's settings, with the retain weight and steering that
-version 2 reports, and with all parameters trained, beside RMU with UOE."""
+CAPTION = """**Version 2, appendix A.** RMU's baseline with this study's settings, with the retain weight and steering
+that version 2 reports, and with all parameters trained, beside RMU with UOE."""
 READS = ("CHOSEN", "RETRAINED")
 PRINTED = {("rmu-v2", "baseline"): "baseline", ("rmu", "uoe"): "uoe"}
 NOTE = (

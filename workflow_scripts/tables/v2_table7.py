@@ -6,9 +6,8 @@ from rendering.scores import score_table
 from rendering.table import Table
 
 TITLE = "Table 7 of version 2. Utility at FA ≈ 0.25 when different numbers of experts train (gradient ascent)"
-CAPTION = """\
-**Version 2, Table 7.** Utility at FA ≈ 0.25 when several experts train, in one layer or over layers, and with the
-shared experts."""
+CAPTION = """**Version 2, Table 7.** Utility at FA ≈ 0.25 when several experts train, in one layer or over layers, and
+with the shared experts."""
 READS = ("CHOSEN", "SELECTION", "RETRAINED")
 
 

@@ -1,8 +1,6 @@
-"""The papers' printed numbers held against each other, against arithmetic and against the real architectures.
-
-No model is needed: everything comes from config/published/*.csv and from counts of the architectures' parameters. Each
-line carries its arithmetic, computed here; it shows what does not fit, not why.
-"""
+"""The papers' printed numbers held against each other, against arithmetic and against the real architectures. No model
+is needed: everything comes from config/published/*.csv and from counts of the architectures' parameters. Each line
+carries its arithmetic, computed here; it shows what does not fit, not why."""
 
 from pathlib import Path
 
@@ -36,11 +34,8 @@ WIDTHS = (0.1, 0.38, 0.22, 0.1, 0.14)
 
 
 def audit(folder: Path, counts: dict[str, dict], shared: dict[str, int]) -> list[Line]:
-    """Every line, by topic.
-
-    folder: config/published. counts: real model -> moe.parameter_counts.count. shared: real model -> shared experts a
-    layer.
-    """
+    """Every line, by topic. folder: config/published. counts: real model -> moe.parameter_counts.count. shared: real
+    model -> shared experts a layer."""
     scores = long_scores(folder)
     return [
         *same_cell_twice(scores),
