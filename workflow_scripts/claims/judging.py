@@ -3,7 +3,7 @@ nothing is decided."""
 
 import numpy
 
-from claims.claim import Claim
+from claims.cases import Claim
 from claims.study import ClaimStudy, NotRun, Undecidable
 from evidence.bootstrap import Case, draws, interval, joint_interval
 

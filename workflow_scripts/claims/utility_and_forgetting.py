@@ -1,7 +1,6 @@
 """Claims on UOE against the unmodified methods: utility kept, and what is forgotten meanwhile (v1 Table 2)."""
 
-from claims.cases import METHODS, PLACES, gains, losses, signed
-from claims.claim import Claim
+from claims.cases import METHODS, PLACES, Claim, gains, losses, signed
 from claims.study import ClaimStudy, Undecidable
 from evidence.bootstrap import Case
 from evidence.matched import matched_steps
