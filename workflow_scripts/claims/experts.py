@@ -24,7 +24,7 @@ def checks(study: ClaimStudy, part: str) -> list[tuple[str, list[dict]]]:
     checked = [model for model in models if [model, WMDP] in study.settings["checked_attributions"]]
     if not checked:
         raise NotRun("checks of the attribution")
-    return [(m, study.values(layout.ATTRIBUTION_CHECKS, (m, WMDP), part)) for m in checked]
+    return [(m, study.results.of_seeds(layout.ATTRIBUTION_CHECKS, (m, WMDP), part)) for m in checked]
 
 
 def overlaps(study: ClaimStudy) -> list[Case]:

@@ -56,10 +56,6 @@ class ClaimStudy:
     def cell_name(self, cell: tuple) -> str:
         return f"{labels.method_and_scope(*cell[2:])}, {self.label(cell[0])} ({labels.benchmark(cell[1])})"
 
-    def values(self, pattern: str, place: tuple, *keys: str, **others: str) -> list:
-        """Of each seed: what stands under `keys` in one of planning.layout's files."""
-        return [self.results.read(pattern, place, seed, *keys, **others) for seed in self.seeds]
-
     def score(self, cell: tuple, test: str, choice: str = "balance") -> numpy.ndarray:
         """`[seeds, questions]` at the chosen checkpoints."""
         values = self.answers.shown(cell, test, choice)
@@ -113,7 +109,7 @@ class ClaimStudy:
 
     def percents(self, cell: tuple) -> numpy.ndarray:
         """`[seeds]`: percent of the parameters that train."""
-        return numpy.array(self.values(layout.PARAMETERS, cell, "percent"))
+        return numpy.array(self.results.of_seeds(layout.PARAMETERS, cell, "percent"))
 
     def case(self, cell: tuple, test: str, values: numpy.ndarray, collapsed: bool = False) -> Case:
         """values: `[seeds, questions]` of the cell's benchmark and test, or `[seeds]`; collapsed: whether a checkpoint

@@ -22,7 +22,7 @@ def mismatch(study: ClaimStudy) -> list[Case]:
     cases = []
     for real in (QWEN, DEEPSEEK):
         cell = study.cell(real, WMDP, "gdiff-trace", "baseline")
-        records = study.values(layout.TOKEN_WEIGHTS_RECORD, cell, "experts", name="trace")
+        records = study.results.of_seeds(layout.TOKEN_WEIGHTS_RECORD, cell, "experts", name="trace")
         largest = [max((e["forget"] - e["retain"] for e in experts), default=0.0) for experts in records]
         cases.append(study.case(cell, "routing", numpy.array(largest)))
     return cases

@@ -60,6 +60,10 @@ class Study:
         path = self.path(pattern, place, seed, **others)
         return field(read_json(path), path, *keys)
 
+    def of_seeds(self, pattern: str, place: tuple, *keys: str, **others: object) -> list:
+        """The same of every seed."""
+        return [self.read(pattern, place, seed, *keys, **others) for seed in self.seeds]
+
     def chosen(self, cell: tuple, seed: int, choice: str | None = None) -> dict:
         """The checkpoint that tables show."""
         return self.read(layout.CHOSEN, cell, seed, choice or self.choice)

@@ -9,32 +9,12 @@ GROUPS = 3  # column groups side by side that stay legible on a page
 ROWS = 45  # rows that fit on a page
 STYLES = {"best": "textbf:--rwrap;", "loss": "textcolor:{red}--rwrap;", "paper": "textcolor:{gray}--rwrap;"}
 SIGNS = {
-    "±": r"$\pm$",
-    "†": r"\textsuperscript{\dag}",
-    "‡": r"\textsuperscript{\ddag}",
-    "§": r"\textsuperscript{\S}",
-    "¶": r"\textsuperscript{\P}",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-    "≈": r"$\approx$",
-    "α": r"$\alpha$",
-    "²": r"\textsuperscript{2}",
-    "▼": r"$\triangledown$",
-    "–": "--",
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "*": r"\textasteriskcentered{}",
-}
+    "±": r"$\pm$", "↓": r"$\downarrow$", "↑": r"$\uparrow$", "≈": r"$\approx$", "α": r"$\alpha$",
+    "▼": r"$\triangledown$", "†": r"\textsuperscript{\dag}", "‡": r"\textsuperscript{\ddag}",
+    "§": r"\textsuperscript{\S}", "¶": r"\textsuperscript{\P}", "²": r"\textsuperscript{2}",
+    "–": "--", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "*": r"\textasteriskcentered{}",
+} | {character: f"\\{character}" for character in "&%$#_{}"}  # fmt: skip
 
 
 def to_latex(wide: Wide, name: str, title: str, notes: list[str]) -> str:
@@ -48,11 +28,10 @@ def to_latex(wide: Wide, name: str, title: str, notes: list[str]) -> str:
         empty_heads = rf"\multicolumn{{{wide.texts.shape[1]}}}{{r}}{{}} \\" + "\n"
         lines = [r"% needs \usepackage{booktabs, xcolor, amssymb, longtable}", table.replace(empty_heads, "").rstrip()]
         return "\n".join([*lines, "{\\footnotesize", *lines_below, "}", ""])
-    parts = [_tabular(part) for part in _split(wide)]
     lines = [r"% needs \usepackage{booktabs, xcolor, amssymb, adjustbox}", r"\begin{table*}[t]", r"\centering"]
     lines += [rf"\caption{{{caption}}}", rf"\label{{{label}}}"]
-    for part in parts:
-        lines += [r"\begin{adjustbox}{max width=\textwidth}", *part, r"\end{adjustbox}", r"\par\medskip"]
+    for part in _split(wide):
+        lines += [r"\begin{adjustbox}{max width=\textwidth}", *_tabular(part), r"\end{adjustbox}", r"\par\medskip"]
     lines += [r"\begin{minipage}{\textwidth}\footnotesize", *lines_below, r"\end{minipage}", r"\end{table*}"]
     return "\n".join([*lines, ""])
 
@@ -81,12 +60,8 @@ def _tabular(wide: Wide) -> list[str]:
     layout = {"hrules": True, "multicol_align": "c", "column_format": "l" + "r" * (wide.texts.shape[1] - 1)}
     lines = styler(wide, STYLES, latex_text).to_latex(**layout).rstrip().split("\n")
     heads = [column[0] for column in wide.texts.columns]
-    rules, first = [], 0
-    for last in range(len(heads)):
-        if last + 1 == len(heads) or heads[last + 1] != heads[last]:
-            if heads[last]:
-                rules.append(rf"\cmidrule(lr){{{first + 1}-{last + 1}}}")
-            first = last + 1
+    spans = {head: (heads.index(head) + 1, heads.index(head) + heads.count(head)) for head in dict.fromkeys(heads)}
+    rules = [rf"\cmidrule(lr){{{first}-{last}}}" for head, (first, last) in spans.items() if head]
     body = lines.index(r"\midrule") + 1
     for start in reversed(wide.starts):
         lines.insert(body + start, r"\addlinespace")

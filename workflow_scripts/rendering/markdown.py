@@ -20,11 +20,5 @@ def to_markdown(wide: Wide, title: str, notes: list[str]) -> str:
         else:
             flat[name] = texts
     grid = pandas.DataFrame(flat).map(lambda text: text.replace("|", "\\|"))
-    lines = [
-        f"**{title}**",
-        "",
-        grid.to_markdown(index=False, disable_numparse=True),
-        "",
-        *(f"- {note}" for note in notes),
-    ]
-    return "\n".join(lines) + "\n"
+    table = grid.to_markdown(index=False, disable_numparse=True)
+    return "\n".join([f"**{title}**", "", table, "", *(f"- {note}" for note in notes), ""])

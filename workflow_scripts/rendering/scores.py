@@ -1,7 +1,6 @@
 """Tables of FA and UT: the values of each row, and what the papers print beside them."""
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas
@@ -27,30 +26,19 @@ class Row:
     published_keys: dict
 
 
-def rows_of(
-    study: Study,
-    published_in: str,
-    label: Callable[[str, str], str] = labels.method_and_scope,
-    compared: Callable[[str, str], str] = lambda method, scope: method,
-    keys: Callable[[str, str], dict] = lambda method, scope: {"method": method, "scope": scope},
-) -> list[Row]:
-    """A row for each method and scope of the block; the random draws are one row."""
+def rows_of(study: Study, published_in: str, label=labels.method_and_scope, compared=None, keys=None) -> list[Row]:
+    """A row for each method and scope of the block; the random draws are one row.
+
+    label, compared, keys: functions of (method, scope); without them rows of one method are compared, and the papers'
+    rows are named by method and scope.
+    """
+    compared = compared or (lambda method, scope: method)
+    keys = keys or (lambda method, scope: {"method": method, "scope": scope})
     pairs = dict.fromkeys((method, "random" if is_random(scope) else scope) for method, scope in study.rows())
-    return [
-        Row(label(method, scope), method, scope, compared(method, scope), published_in, keys(method, scope))
-        for method, scope in pairs
-    ]
+    return [Row(label(*pair), *pair, compared(*pair), published_in, keys(*pair)) for pair in pairs]
 
 
-def score_table(
-    study: Study,
-    title: str,
-    head: str,
-    rows: list[Row],
-    extra: Sequence[str] = (),
-    beside: Sequence[dict] = (),
-    original_in: str = "",
-) -> Table:
+def score_table(study: Study, title: str, head: str, rows: list[Row], extra=(), beside=(), original_in="") -> Table:
     """A table of FA and UT for each model and benchmark, the pretrained model first. extra: further notes; beside: more
     values of the same rows; original_in: the published table, if any, that prints the pretrained model."""
     every_cell = summarise(chosen_frame(study))
@@ -78,20 +66,20 @@ def _printed(study: Study, source: str, name: str, place: dict, keys: dict) -> d
     return {"published": text, "published_in": source if text else ""}
 
 
+def _score(cell: pandas.Series | dict, name: str, of: str = "") -> dict:
+    """FA or UT of a cell's checkpoint; of: "_original" or "_retrained" for that model's in its place."""
+    value = {"quantity": labels.QUANTITIES[name][0], "value": cell[name + of], "standard_error": cell[f"{name}{of}_se"]}
+    return value | {"n": _joined(cell[f"{name}_original_n" if of == "_original" else f"{name}_n"])}
+
+
 def _original_values(study: Study, cell: pandas.Series, place: dict, source: str, marks: str) -> list[dict]:
-    common = place | {"row": ORIGINAL, "method": "original", "scope": "none"}
+    keys = {"method": "original", "scope": "none"}
+    common = place | keys | {"row": ORIGINAL, "seeds": cell["seeds"]}
     values = [
         common
-        | {
-            "quantity": labels.QUANTITIES[name][0],
-            "value": cell[f"{name}_original"],
-            "standard_error": cell[f"{name}_original_se"],
-            "by_seed": _by_seed(cell[f"{name}_original_seeds"]),
-            "n": _joined(cell[f"{name}_original_n"]),
-            "seeds": cell["seeds"],
-            "marks": marks,
-        }
-        | _printed(study, source, name, place, {"method": "original", "scope": "none"})
+        | {"by_seed": _by_seed(cell[f"{name}_original_seeds"]), "marks": marks}
+        | _score(cell, name, "_original")
+        | _printed(study, source, name, place, keys)
         for name in PRINTED
     ]
     return values + _distance(common, cell, "distance_original")
@@ -103,56 +91,30 @@ def _retrained_values(cell: pandas.Series, place: dict) -> list[dict]:
         return []
     common = place | {"row": RETRAINED, "method": "retrained", "scope": "none", "seeds": cell["seeds"]}
     common["marks"] = dagger(cell["collapsed_retrained"], cell["seeds"])
-    return [
-        common
-        | {
-            "quantity": labels.QUANTITIES[name][0],
-            "value": cell[f"{name}_retrained"],
-            "standard_error": cell[f"{name}_retrained_se"],
-            "n": _joined(cell[f"{name}_n"]),
-        }
-        for name in PRINTED
-    ]
+    return [common | _score(cell, name, "_retrained") for name in PRINTED]
 
 
 def _distance(common: dict, cell: pandas.Series | dict, name: str) -> list[dict]:
     """Distance to the retrained model, where there is one."""
     if math.isnan(cell[name]):
         return []
-    value = {"value": cell[name], "standard_error": cell.get(f"{name}_se", math.nan), "seeds": cell["seeds"]}
+    value = {"value": cell[name], "standard_error": cell.get(f"{name}_se", math.nan)}
     return [common | {"quantity": labels.QUANTITIES["distance"][0]} | value]
 
 
 def _cell_values(study: Study, row: Row, cell: dict, place: dict, never_knew: str) -> list[dict]:
     runs, draws = len(cell["statuses"]), cell.get("draws", 1)
-    marks = dagger(cell["collapsed"], runs)
-    marks += "§" * ("nothing measurable" in cell["statuses"])
-    marks += never_knew
-    marks += "‡" * (draws > 1)
-    common = place | {
-        "row": row.label,
-        "compared": row.compared,
-        "method": row.method,
-        "scope": row.scope,
-        "seeds": cell["seeds"],
-        "marks": marks,
-        "collapsed": f"{cell['collapsed']}/{runs}",
-        "status": _statuses(cell),
-        "steps": _joined(cell["steps"]),
-    }
-    values = [
-        common
-        | {
-            "quantity": labels.QUANTITIES[name][0],
-            "value": cell[name],
-            "standard_error": cell[f"{name}_se"],
-            "by_seed": "" if draws > 1 else _by_seed(cell[f"{name}_seeds"]),  # draws are averaged over
-            "n": _joined(cell[f"{name}_n"]),
-            "loss": cell["ut_original"] - cell["ut"] if name == "ut" else math.nan,
-        }
-        | _printed(study, row.published_in, name, place, row.published_keys)
-        for name in PRINTED
-    ]
+    common = place | {"row": row.label, "compared": row.compared, "method": row.method, "scope": row.scope}
+    common |= {"seeds": cell["seeds"], "collapsed": f"{cell['collapsed']}/{runs}", "steps": _joined(cell["steps"])}
+    nothing = "§" * ("nothing measurable" in cell["statuses"])
+    common["marks"] = dagger(cell["collapsed"], runs) + nothing + never_knew + "‡" * (draws > 1)
+    common["status"] = _statuses(cell)
+    values = []
+    for name in PRINTED:
+        value = common | _score(cell, name) | _printed(study, row.published_in, name, place, row.published_keys)
+        value["by_seed"] = "" if draws > 1 else _by_seed(cell[f"{name}_seeds"])  # draws are averaged over
+        values.append(value)
+    values[-1]["loss"] = cell["ut_original"] - cell["ut"]
     values += _distance(common, cell, "distance")
     if study.choice == "at_forget_accuracy":
         values.append(common | {"quantity": "FA ≈ 0.25", "text": common["status"], "marks": ""})
@@ -176,19 +138,14 @@ def _statuses(cell: dict) -> str:
     return "; ".join(f"{status} {each.count(status)}/{len(each)}" for status in dict.fromkeys(each))
 
 
-def _notes(
-    settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFrame, frame: pandas.DataFrame, extra
-) -> list[str]:
+def _notes(settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFrame, frame, extra) -> list[str]:
     bold = notes.BOLD[settings["block"].get("choice", "balance")]
     measures = notes.OWN_MEASURES if settings["world"] == "own_text" else notes.MEASURES
     texts = [measures, notes.world(settings), notes.rule(settings)]
     texts += [notes.errors(settings), notes.question_counts(settings, summary), bold, notes.RED]
-    if (frame["row"] == RETRAINED).any():
-        texts.append(notes.RETRAINED)
+    texts += [notes.RETRAINED] * (RETRAINED in set(frame["row"]))
     marks = "".join(frame["marks"])
     texts += [text for sign, text in (("†", notes.DAGGER), ("§", notes.NOTHING)) if sign in marks]
-    if "¶" in marks:
-        texts.append(notes.never_knew(settings))
-    if "‡" in marks:
-        texts.append(notes.random_draws(settings, summary))
+    texts += [notes.never_knew(settings)] if "¶" in marks else []
+    texts += [notes.random_draws(settings, summary)] if "‡" in marks else []
     return [*texts, *extra, *notes.cell_notes(settings, every_cell)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pandas
 
 from evidence.study import Study
+from evidence.summary import mean_and_error
 from rendering import labels
 
 FIRST_ROWS = ("Pretrained", "Retrained")
@@ -46,11 +47,16 @@ def flat(texts: pandas.DataFrame, widths: tuple[float, ...] = (), starts: list[i
     return Wide(texts, pandas.DataFrame("", index=texts.index, columns=texts.columns), starts or [], widths)
 
 
+def mean_value(quantity: str, values: list[float], errors: list[float] | None = None) -> dict:
+    """A quantity's mean over seeds with its standard error (evidence.summary.mean_and_error), for `tidy`."""
+    mean, error = mean_and_error(values, errors)
+    return {"quantity": quantity, "value": mean, "standard_error": error}
+
+
 def tidy(values: list[dict]) -> pandas.DataFrame:
     """One row per printed value."""
-    defaults = dict.fromkeys(VALUE_COLUMNS, "")
-    defaults |= {"value": float("nan"), "standard_error": float("nan"), "loss": float("nan")}
-    defaults |= {"heavy_loss": False, "published_heavy_loss": False, "best": False}
+    defaults = dict.fromkeys(VALUE_COLUMNS, "") | dict.fromkeys(("value", "standard_error", "loss"), float("nan"))
+    defaults |= dict.fromkeys(("heavy_loss", "published_heavy_loss", "best"), False)
     return pandas.DataFrame([defaults | value for value in values], columns=VALUE_COLUMNS)
 
 

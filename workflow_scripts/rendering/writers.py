@@ -7,18 +7,14 @@ from planning.layout import TABLE_EXTENSIONS
 from rendering.html_page import to_html
 from rendering.latex import to_latex
 from rendering.markdown import to_markdown
-from rendering.table import Table, Wide
+from rendering.table import Table
 
 
 def write(table: Table, name: str, last_note: str, prefix: Path) -> list[Path]:
     """Write prefix.csv, .md, .tex and .html; returns their paths."""
-    write_wide(table.wide, name, table.title, [*table.notes, last_note], prefix)
+    notes = [*table.notes, last_note]
     write_text(f"{prefix}.csv", table.frame.to_csv(index=False, lineterminator="\n"))
+    write_text(f"{prefix}.md", to_markdown(table.wide, table.title, notes))
+    write_text(f"{prefix}.tex", to_latex(table.wide, name, table.title, notes))
+    write_text(f"{prefix}.html", to_html(table.wide, name, table.title, notes))
     return [Path(f"{prefix}.{extension}") for extension in TABLE_EXTENSIONS]
-
-
-def write_wide(wide: Wide, name: str, title: str, notes: list[str], prefix: Path) -> None:
-    """The same without csv."""
-    write_text(f"{prefix}.md", to_markdown(wide, title, notes))
-    write_text(f"{prefix}.tex", to_latex(wide, name, title, notes))
-    write_text(f"{prefix}.html", to_html(wide, name, title, notes))

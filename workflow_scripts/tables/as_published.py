@@ -2,11 +2,11 @@
 
 from evidence.answers import Answers
 from evidence.bootstrap import DRAWS, LEVEL, Case, draws, interval
-from evidence.study import Study
-from evidence.summary import dagger, mean_and_error
+from evidence.study import CELL, Study
+from evidence.summary import dagger
 from rendering import labels
 from rendering.scores import Row, score_table
-from rendering.table import Table
+from rendering.table import Table, mean_value
 
 TITLE = "As described and as published: what each difference of the released code does"
 CAPTION = """**As described, as published.** What each difference between the papers' text and the released code does to
@@ -44,17 +44,15 @@ def table(study: Study) -> Table:
         for cell in study.cells():
             if cell[2:] != (method, scope):
                 continue
-            common = {"row": label} | dict(zip(("model", "benchmark", "method", "scope"), cell, strict=True))
+            common = {"row": label} | dict(zip(CELL, cell, strict=True))
             if (own_method, own_scope) != (method, scope):
                 text = difference(study, cell, (*cell[:2], own_method, own_scope))
                 beside.append(common | {"quantity": "Difference of UT", "text": text})
             runs = [study.chosen(cell, seed) for seed in study.seeds]
-            overlaps = [
-                overlap_at(study.trajectory(cell, s), run["step"]) for s, run in zip(study.seeds, runs, strict=True)
-            ]
-            value, error = mean_and_error(overlaps)
+            steps = zip(study.seeds, runs, strict=True)
+            overlaps = [overlap_at(study.trajectory(cell, seed), run["step"]) for seed, run in steps]
             marks = dagger(sum(run["collapsed"] for run in runs), len(runs))
-            beside.append(common | {"quantity": "Overlap", "value": value, "standard_error": error, "marks": marks})
+            beside.append(common | mean_value("Overlap", overlaps) | {"marks": marks})
     return score_table(study, TITLE, "Method", rows, [NOTE], beside)
 
 

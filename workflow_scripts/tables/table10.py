@@ -13,10 +13,8 @@ def table(study: Study) -> Table:
     def alpha(scope: str) -> str:
         return f"{study.settings['scopes'][scope].get('alpha', 1.0):g}"
 
-    rows = rows_of(
-        study,
-        "table10",
-        label=lambda method, scope: f"α = {alpha(scope)}",
-        keys=lambda method, scope: {"method": method, "alpha": alpha(scope)},
-    )
+    def keys(method: str, scope: str) -> dict:
+        return {"method": method, "alpha": alpha(scope)}
+
+    rows = rows_of(study, "table10", label=lambda method, scope: f"α = {alpha(scope)}", keys=keys)
     return score_table(study, TITLE, "Anchor", rows)

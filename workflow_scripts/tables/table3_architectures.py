@@ -28,9 +28,8 @@ def table(study: Study) -> Table:
     """Share of trained parameters by scope: as trained here, and with each expert matrix as a layer of its own."""
     values, sizes = [], []
     for model in study.block["models"]:
-        scopes = study.read(layout.ARCHITECTURE, (model,), 0, "scopes")
-        chosen = study.read(layout.ARCHITECTURE, (model,), 0, "selected_experts")
-        total = study.read(layout.ARCHITECTURE, (model,), 0, "total")
+        keys = ("scopes", "selected_experts", "total")
+        scopes, chosen, total = (study.read(layout.ARCHITECTURE, (model,), 0, key) for key in keys)
         for scope in (name for name in scopes if name != "lora-separate"):
             values += of_scope(study, model, scope, scopes)
         name = labels.model(study.settings, model)

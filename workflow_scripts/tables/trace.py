@@ -28,8 +28,8 @@ def matches(study: Study) -> list[str]:
     name, texts = study.block["token_weights"], []
     for place in study.places():
         for seed in study.seeds:
-            experts = study.read(layout.TOKEN_WEIGHTS_RECORD, place, seed, "experts", name=name)
-            weights = study.read(layout.TOKEN_WEIGHTS_RECORD, place, seed, "weights", name=name)
+            file = layout.TOKEN_WEIGHTS_RECORD
+            experts, weights = (study.read(file, place, seed, key, name=name) for key in ("experts", "weights"))
             where = f"{labels.group(study.settings, *place)}, seed {seed}"
             texts.append(f"{where}: {matched(experts, weights)}")
     return texts

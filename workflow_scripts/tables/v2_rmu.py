@@ -20,10 +20,8 @@ NOTE = (
 
 
 def table(study: Study) -> Table:
-    rows = rows_of(
-        study,
-        "table2",
-        compared=lambda method, scope: "rmu",
-        keys=lambda method, scope: {"method": "rmu", "scope": PRINTED.get((method, scope), "not printed")},
-    )
+    def keys(method: str, scope: str) -> dict:
+        return {"method": "rmu", "scope": PRINTED.get((method, scope), "not printed")}
+
+    rows = rows_of(study, "table2", compared=lambda method, scope: "rmu", keys=keys)
     return score_table(study, TITLE, "Method", rows, [NOTE])
