@@ -79,3 +79,14 @@ def joint_interval(drawn: numpy.ndarray, means: numpy.ndarray, chosen: int) -> t
     away = drawn - means
     below, above = (numpy.percentile(side.max(1), 50 + LEVEL / 2) for side in (away, -away))
     return float(means[chosen] - below), float(means[chosen] + above)
+
+
+def described(seeds: list[int]) -> str:
+    """What tables say of their intervals."""
+    drawn = " (one seed: training anew is not in it)"
+    if len(seeds) > 1:
+        drawn = " and of seeds (these widened as Student's t is for so few)"
+    return (
+        f"Brackets: middle {LEVEL:g} % of {DRAWS:,} bootstrap draws of questions{drawn}, paired by question and seed. "
+        "Questions are drawn as if independent, though some ask for one fact in two wordings."
+    )

@@ -1,5 +1,3 @@
-"""Drop of FA (up is better) against drop of UT (left is better), each method's best checkpoint."""
-
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D

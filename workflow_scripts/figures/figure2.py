@@ -1,5 +1,3 @@
-"""Token shares of the untouched model on the forget set, sorted within each layer; the line marks K/E."""
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 

@@ -1,5 +1,3 @@
-"""Mean overlap with the original expert choice against steps, GA."""
-
 from matplotlib.figure import Figure
 
 from evidence.study import Study

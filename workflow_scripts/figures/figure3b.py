@@ -1,5 +1,3 @@
-"""Forget loss (GA: negative cross-entropy of the forget text) against steps, one curve a trained module."""
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 

@@ -1,5 +1,3 @@
-"""Overlap in each MoE layer after `step` steps, and the utility there beside the untouched model's."""
-
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 

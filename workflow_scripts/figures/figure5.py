@@ -1,5 +1,3 @@
-"""Mean overlap with the original expert choice against steps: one trained expert in every layer, anchor on."""
-
 from matplotlib.figure import Figure
 
 from evidence.study import Study

@@ -1,5 +1,3 @@
-"""Token shares in one layer at several steps of GA; the experts keep the order that they have in the original model."""
-
 import math
 
 import matplotlib.pyplot as plt

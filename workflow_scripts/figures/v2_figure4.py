@@ -1,5 +1,3 @@
-"""What a suffix does to the gate scores of the target layer."""
-
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator

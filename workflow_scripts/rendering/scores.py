@@ -8,10 +8,11 @@ import pandas
 from evidence.study import Study
 from evidence.summary import chosen_frame, dagger, is_random, pool_draws, summarise
 from rendering import labels, notes
-from rendering.marks import ORIGINAL, RETRAINED, mark_best, mark_heavy_losses
 from rendering.table import Table, tidy, tidy_table
 
 PRINTED = {"fa": "forget_accuracy", "ut": "utility"}  # columns of the published values
+HEAVY_LOSS = 0.10  # the papers print a utility in red when it lies more than 10 points below the pretrained model's
+ORIGINAL, RETRAINED = "Pretrained", "Retrained"  # rows
 
 
 @dataclass(frozen=True)
@@ -149,3 +150,32 @@ def _notes(settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFra
     texts += [notes.never_knew(settings)] if "¶" in marks else []
     texts += [notes.random_draws(settings, summary)] if "‡" in marks else []
     return [*texts, *extra, *notes.cell_notes(settings, every_cell)]
+
+
+def mark_heavy_losses(frame: pandas.DataFrame) -> None:
+    """Ours: loss > 10 points. The paper's: the same against the pretrained value that it prints in the same table."""
+    frame["heavy_loss"] = frame["loss"].fillna(0.0) > HEAVY_LOSS + 1e-9
+    utilities = frame[(frame["quantity"] == "UT") & (frame["published"] != "")]
+    for _, group in utilities.groupby(["model", "benchmark"], sort=False):
+        original = group[group["row"] == ORIGINAL]["published"]
+        if not original.empty:
+            losses = float(original.iloc[0]) - group["published"].astype(float)
+            frame.loc[group.index, "published_heavy_loss"] = losses > HEAVY_LOSS + 1e-9
+
+
+def mark_best(frame: pandas.DataFrame, summary: pandas.DataFrame, at_threshold: bool) -> None:
+    """Lowest FA (not below chance) and highest UT of the rows compared; neither collapsed nor unmeasurable rows take
+    part. At FA ~ 0.25 only UT is compared, and only where that FA was reached."""
+    chance = {(row.model, row.benchmark): row.fa_chance for row in summary.itertuples()}
+    sound = ~frame["marks"].str.contains("[†§¶]") & ~frame["row"].isin((ORIGINAL, RETRAINED))
+    if at_threshold:
+        sound &= frame["status"] == "reached"
+    keys = ["model", "benchmark", "compared", "quantity"]
+    for (model, benchmark, _, quantity), group in frame[sound].groupby(keys, sort=False):
+        if quantity == "FA" and not at_threshold:
+            floored = group["value"].clip(lower=chance[model, benchmark])
+            frame.loc[group.index, "best"] = floored <= floored.min() + 1e-9
+        elif quantity == "Distance" and not at_threshold:
+            frame.loc[group.index, "best"] = group["value"] <= group["value"].min() + 1e-9
+        elif quantity == "UT":
+            frame.loc[group.index, "best"] = group["value"] >= group["value"].max() - 1e-9

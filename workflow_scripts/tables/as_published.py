@@ -1,5 +1,3 @@
-"""What each difference between the papers' text and the published code does, one switched at a time."""
-
 from evidence.answers import Answers
 from evidence.bootstrap import DRAWS, LEVEL, Case, draws, interval
 from evidence.study import CELL, Study

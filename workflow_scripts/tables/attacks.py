@@ -1,5 +1,3 @@
-"""What attacks bring back: FA and UT of chosen checkpoints before and after each."""
-
 from evidence.study import CELL, Study
 from evidence.summary import dagger
 from planning import layout

@@ -1,12 +1,9 @@
-"""MUSE-Books: VerbMem, KnowMem and PrivLeak of each method, of the untouched and of the retrained model."""
-
 from benchmarks.scores import privacy_leakage
 from evidence.study import Study, field
 from evidence.summary import dagger
 from planning import layout
-from rendering.marks import ORIGINAL, RETRAINED
 from rendering.notes import RECONSTRUCTION
-from rendering.scores import rows_of, score_table
+from rendering.scores import ORIGINAL, RETRAINED, rows_of, score_table
 from rendering.table import Table, mean_value
 
 TITLE = "MUSE-Books in the micro world"

@@ -1,12 +1,10 @@
-"""Rank of each method and scope, by model and benchmark, and how sure it is."""
-
 import numpy
 import pandas
 
 from evidence.answers import Answers
-from evidence.bootstrap import Case, draws, interval
+from evidence.bootstrap import Case, described, draws, interval
 from evidence.study import TESTS, Study
-from rendering import intervals, labels, notes
+from rendering import labels, notes
 from rendering.table import Table, Wide
 
 TITLE = "Ranks of the methods and their uncertainty"
@@ -38,7 +36,7 @@ def table(study: Study) -> Table:
             row["collapsed"] = sum(collapsed(answers, (*place, method, scope)) for place in shown)
             rows.append(row | {"rank": drawn[:, i].mean(), "low": low, "high": high, "first": first[:, i].mean()})
     frame = pandas.DataFrame(rows)
-    texts = [NOTE + intervals.note(study.seeds), notes.world(study.settings)]
+    texts = [NOTE + described(study.seeds), notes.world(study.settings)]
     return Table(TITLE, frame, by_place(frame, study.settings), texts)
 
 

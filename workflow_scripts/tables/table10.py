@@ -1,8 +1,4 @@
-"""Strength of the anchor loss."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "Table 10. Strength α of the anchor loss (UOE, gradient ascent)"
 CAPTION = """**Table 10.** Strength α of the anchor loss (UOE, gradient ascent)."""

@@ -1,8 +1,4 @@
-"""Each method without and with UOE."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "Table 2. Unlearning methods without and with UOE"
 CAPTION = """**Table 2.** GA, GDIFF, NPO and RMU as they are and with UOE (one expert of one layer and its router train,

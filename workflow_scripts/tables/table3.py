@@ -1,5 +1,3 @@
-"""Share of trained parameters, counted from what really trained."""
-
 from evidence.study import CELL, Study, field
 from planning import layout
 from rendering import labels, notes

@@ -1,5 +1,3 @@
-"""Table 3 on the real architectures: counted without weights, beside what the papers print."""
-
 from evidence.study import Study
 from planning import layout
 from rendering import labels

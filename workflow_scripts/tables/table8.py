@@ -1,5 +1,3 @@
-"""Examples of attacked questions: the untouched model's reply, and the unlearned one's without and with the suffix."""
-
 import pandas
 
 from evidence.study import Study

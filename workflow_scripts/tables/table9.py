@@ -1,5 +1,3 @@
-"""Questions attacked by a suffix that gradients found (GCG): forget accuracy, and whether the attack got its target."""
-
 from evidence.study import CELL, Study
 from evidence.summary import dagger
 from planning import layout

@@ -1,5 +1,3 @@
-"""TRACE (arXiv 2606.10338), reconstructed: retain losses with and without its token weights."""
-
 from evidence.study import Study
 from planning import layout
 from rendering import labels

@@ -1,5 +1,3 @@
-"""All that was tried in tuning."""
-
 import math
 
 import pandas

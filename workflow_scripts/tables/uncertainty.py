@@ -1,13 +1,11 @@
-"""Each scope against `baseline`, at checkpoints that have forgotten equally much."""
-
 import numpy
 import pandas
 
 from evidence.answers import Answers
-from evidence.bootstrap import DRAWS, Case, draws, interval
+from evidence.bootstrap import DRAWS, Case, described, draws, interval
 from evidence.matched import TOLERANCE, matched_steps
 from evidence.study import CELL, TESTS, Study
-from rendering import intervals, labels, notes
+from rendering import labels, notes
 from rendering.table import Table, flat
 
 TITLE = "Utility with and without UOE at equal forgetting"
@@ -37,7 +35,7 @@ def table(study: Study) -> Table:
     if cases:
         rows.append(mean_row(rows, cases, drawn))
     frame = pandas.DataFrame(rows)
-    texts = [NOTE, intervals.note(study.seeds), notes.world(study.settings)]
+    texts = [NOTE, described(study.seeds), notes.world(study.settings)]
     return Table(TITLE, frame, differences(frame, study), texts)
 
 

@@ -1,5 +1,3 @@
-"""Tables 8 and 11 of version 2: is the attribution stable, and does it rank experts as their contributions do?"""
-
 from evidence.study import Study
 from planning import layout
 from rendering import labels, notes

@@ -1,8 +1,4 @@
-"""RMU's baseline with the study's settings, with version 2's, and with everything trained, beside RMU+UOE."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "RMU's baseline as version 2 sets it"
 CAPTION = """**Version 2, appendix A.** RMU's baseline with this study's settings, with the retain weight and steering
