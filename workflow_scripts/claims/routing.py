@@ -24,9 +24,8 @@ def long_tail(study: ClaimStudy) -> list[Case]:
         runs = [study.results.affinity(model, WMDP, seed) for seed in study.seeds]
         few = math.ceil(runs[0]["experts"] * 9 / 64)
         for layer in runs[0]["layers"]:
-            shares = [
-                sum(sorted(run["layers"][layer]["token_share"], reverse=True)[:few]) / run["top_k"] for run in runs
-            ]
+            sorted_shares = [sorted(run["layers"][layer]["token_share"], reverse=True) for run in runs]
+            shares = [sum(of_run[:few]) / runs[0]["top_k"] for of_run in sorted_shares]
             cases.append(study.model_case(model, f"layer {layer}, {few} experts", shares))
     return cases
 

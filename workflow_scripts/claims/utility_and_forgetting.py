@@ -25,9 +25,8 @@ def at_matched_forgetting(study: ClaimStudy) -> list[Case]:
             steps = [matched_steps(study.results, *cells, seed) for seed in study.seeds]
             if None in steps:
                 continue
-            own, others = (
-                study.answers.at(cell, [step[i] for step in steps], "utility") for i, cell in enumerate(cells)
-            )
+            pairs = zip(cells, zip(*steps, strict=True), strict=True)
+            own, others = (study.answers.at(cell, of_cell, "utility") for cell, of_cell in pairs)
             cases.append(study.case(cells[0], "utility", own - others))  # neither has collapsed
     if not cases:
         raise Undecidable("no pair of checkpoints has the same FA")

@@ -19,9 +19,8 @@ def figure(study: Study) -> Figure:
     cell, layer = study.cells()[0], str(study.block["layer"])
     run = study.trajectory(cell, study.seeds[0])
     if layer not in run["probes"][0]["token_share"]:
-        raise SystemExit(
-            f"config, figures: figure6: layer: {layer} is no MoE layer of {cell[0]} (allowed: {run['moe_layers']})"
-        )
+        wrong = f"config, figures: figure6: layer: {layer} is no MoE layer of {cell[0]}"
+        raise SystemExit(f"{wrong} (allowed: {run['moe_layers']})")
     probes = {probe["step"]: probe for probe in (last_until(run["probes"], step) for step in study.block["steps"])}
     broken = collapsed_steps(study, cell)
     original = run["probes"][0]["token_share"][layer]

@@ -20,9 +20,8 @@ SIGNS = {"without": ("o", "C0", "without suffix"), "with": ("x", "C1", "with the
 def figure(study: Study) -> Figure:
     """Mean gate score of every expert over the attacked questions' tokens, without and with suffixes; one panel a cell
     and layer. The line marks a selected expert; the title says its rank and score before and after."""
-    panels = [
-        panel for cell in study.cells() for name in study.block["attacks"] for panel in of_cell(study, cell, name)
-    ]
+    shown = [(cell, name) for cell in study.cells() for name in study.block["attacks"]]
+    panels = [panel for cell, name in shown for panel in of_cell(study, cell, name)]
     size = (WIDTH, 0.45 + 1.85 * len(panels))
     drawn, grid = plt.subplots(len(panels), 1, figsize=size, squeeze=False)
     for axes, (title, scores) in zip(grid[:, 0], panels, strict=True):

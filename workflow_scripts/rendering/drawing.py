@@ -21,8 +21,7 @@ INTEGERS = {"nbins": 7, "integer": True, "steps": [1, 2, 5, 10]}  # ticks
 
 def panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     """Panels one below the other, each `height` inches."""
-    size = (WIDTH, 0.45 + height * count)
-    figure, grid = plt.subplots(count, 1, figsize=size, sharex=count > 1, squeeze=False)
+    figure, grid = plt.subplots(count, figsize=(WIDTH, 0.45 + height * count), sharex=count > 1, squeeze=False)
     return figure, list(grid[:, 0])
 
 
@@ -32,9 +31,7 @@ def collapsed_steps(study: Study, cell: tuple[str, str, str, str]) -> set[int]:
     return {checkpoint["step"] for checkpoint in checkpoints if checkpoint["collapsed"]}
 
 
-def curve(
-    axes: Axes, study: Study, cell: tuple[str, str, str, str], measure: Callable[[dict], float], index: int, label: str
-) -> None:
+def curve(axes: Axes, study: Study, cell: tuple, measure: Callable[[dict], float], index: int, label: str) -> None:
     """One curve over the probes that all seeds have; with several seeds a band of one standard error over them. A cross
     marks each step at which a seed's checkpoint has collapsed."""
     runs = [study.trajectory(cell, seed) for seed in study.seeds]
@@ -44,10 +41,8 @@ def curve(
     points = [mean_and_error([values[step] for values in at], [0.0]) for step in steps]
     means, errors = zip(*points, strict=True)
     axes.plot(steps, means, color=f"C{index}", marker=MARKERS[index], linestyle=LINES[index], label=label)
-    crosses = [(step, mean) for step, mean in zip(steps, means, strict=True) if step in broken]
-    if crosses:
-        style = {"color": "black", "markersize": 8, "markeredgewidth": 0.8, "linestyle": ""}
-        axes.plot(*zip(*crosses, strict=True), marker="x", label="collapsed", **style)
+    if crosses := [(step, mean) for step, mean in zip(steps, means, strict=True) if step in broken]:
+        axes.plot(*zip(*crosses, strict=True), "x", color="black", markersize=8, markeredgewidth=0.8, label="collapsed")
     if len(runs) > 1:
         low, high = [m - e for m, e in points], [m + e for m, e in points]
         axes.fill_between(steps, low, high, color=f"C{index}", alpha=0.2, linewidth=0)
@@ -75,6 +70,5 @@ def mean(values: Iterable[float]) -> float:
 
 def last_until(entries: list[dict], step: int) -> dict:
     """The last of `entries` at or before `step`; the first one if all lie after it."""
-    return max(
-        (entry for entry in entries if entry["step"] <= step), key=lambda entry: entry["step"], default=entries[0]
-    )
+    until = [entry for entry in entries if entry["step"] <= step]
+    return max(until, key=lambda entry: entry["step"], default=entries[0])

@@ -37,9 +37,8 @@ def trained_experts(study: Study, scope: str) -> tuple[int, int]:
     selections = [study.selection(*place, scope, seed) for place in study.places() for seed in study.seeds]
     counts = {(sum(map(len, selection.values())), len(selection)) for selection in selections}
     if len(counts) != 1:
-        raise SystemExit(
-            f"scope {scope!r} trains different numbers of (experts, layers): {sorted(counts)}; one row needs one"
-        )
+        wrong = f"scope {scope!r} trains different numbers of (experts, layers): {sorted(counts)}"
+        raise SystemExit(f"{wrong}; one row needs one")
     return counts.pop()
 
 

@@ -140,7 +140,8 @@ def _statuses(cell: dict) -> str:
 
 
 def _notes(settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFrame, frame, extra) -> list[str]:
-    bold = notes.BOLD[settings["block"].get("choice", "balance")]
+    at_forget_accuracy = settings["block"].get("choice") == "at_forget_accuracy"
+    bold = notes.BOLD_AT_FORGET_ACCURACY if at_forget_accuracy else notes.BOLD
     measures = notes.OWN_MEASURES if settings["world"] == "own_text" else notes.MEASURES
     texts = [measures, notes.world(settings), notes.rule(settings)]
     texts += [notes.errors(settings), notes.question_counts(settings, summary), bold, notes.RED]

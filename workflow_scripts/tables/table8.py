@@ -29,7 +29,5 @@ def table(study: Study) -> Table:
                 texts = [f"{where}: {probe['query']}", probe["answer"], *replies, probe["suffix"].strip()]
                 rows.append([text or "(nothing)" for text in texts])
     frame = pandas.DataFrame(rows, columns=list(HEADS))
-    note = (
-        f"The first {EXAMPLES} questions of each cell, in the order of a hash; seed {seed}. See Table 9. † collapsed."
-    )
-    return Table(TITLE, frame, flat(frame, WIDTHS), [note, notes.world(study.settings)])
+    note = f"The first {EXAMPLES} questions of each cell, in the order of a hash; seed {seed}. See Table 9. "
+    return Table(TITLE, frame, flat(frame, WIDTHS), [f"{note}† collapsed.", notes.world(study.settings)])

@@ -107,6 +107,5 @@ def forget_near_chance(scores: pandas.DataFrame) -> list[Line]:
     text = f"FA on WMDP after unlearning within two standard errors of guessing, of {len(rows)} printed ones. A model "
     text += "that answers no question scores so, too, and no table says how the answers are spread"
     arithmetic = f"{len(near)} of {len(rows)} in 0.25 ± 2 x {error:.4f} (n = {n})"
-    return [
-        Line("constant answers", "all tables", arithmetic, text, "cannot be told apart" if len(near) else "consistent")
-    ]
+    verdict = "cannot be told apart" if len(near) else "consistent"
+    return [Line("constant answers", "all tables", arithmetic, text, verdict)]

@@ -49,9 +49,8 @@ def versions(folder: Path) -> list[Line]:
         newer = second[row.experts]
         text = f"UT when {row.experts} of a layer's experts train: {row.utility} in version 1, {newer} in 2"
         arithmetic = f"{newer} - {row.utility} = {difference:+.4f}"
-        lines.append(
-            Line("table against table", "v1 Table 5; v2 Table 2", arithmetic, text, consistency(not difference))
-        )
+        verdict = consistency(not difference)
+        lines.append(Line("table against table", "v1 Table 5; v2 Table 2", arithmetic, text, verdict))
     return lines
 
 
@@ -110,9 +109,8 @@ def text_against_tables(folder: Path, scores: pandas.DataFrame) -> list[Line]:
         text = f"{name_of(row)}: the text gives {QUANTITIES[row.quantity]} {row.value}, the table {first['printed']}"
         text += f"; {row.value} is that of {owners}" if owners else ""
         arithmetic = f"{row.value} - {first['printed']} = {difference:+.4f}"
-        lines.append(
-            Line("text against table", f"{row.place}; {table_name(first['table'])}", arithmetic, text, "inconsistent")
-        )
+        place = f"{row.place}; {table_name(first['table'])}"
+        lines.append(Line("text against table", place, arithmetic, text, "inconsistent"))
     text = "Numbers of the text that the tables print, too"
     return [*lines, Line("text against table", "v1", f"{same} equal, {len(lines)} not", text, "consistent")]
 
