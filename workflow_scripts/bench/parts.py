@@ -243,7 +243,7 @@ def process_starts() -> list[dict]:
     forks, rows = start_up.forked(), []
     for stage in start_up.STAGES:
         loaded: list[str] = []
-        took = paired({stage: lambda s=stage, f=loaded: f.extend(start_up.libraries(s))}, 2, warm=0)[stage]
+        took = paired({stage: lambda s=stage, names=loaded: names.extend(start_up.libraries(s))}, 2, warm=0)[stage]
         rows.append({"part": "start", "what": stage, "libraries": ", ".join(dict.fromkeys(loaded))})
         rows[-1] |= {"seconds": min(took), "seconds_forked": forks[stage]}
     return rows

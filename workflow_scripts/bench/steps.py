@@ -59,7 +59,6 @@ class Step:
         self.optimizer = torch.optim.AdamW(self.masters, lr=RATE, weight_decay=0.0)
 
     def run(self, number: int) -> float:
-        """Returns the loss."""
         rows = self.rows[number % len(self.rows)]
         loss = self.forget_loss(rows)
         loss.backward()

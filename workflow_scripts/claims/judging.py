@@ -34,7 +34,6 @@ def judged(claim: Claim, study: ClaimStudy) -> dict:
 
 
 def _effect(over: str, cases: list[Case]) -> tuple[float, float, float, str]:
-    """Effect, its interval's limits, and which of the cases it is."""
     drawn, means = draws(cases), numpy.array([case.mean for case in cases])
     if over == "mean":
         return float(means.mean()), *interval(drawn.mean(1)), f"mean of {len(cases)}"

@@ -64,7 +64,6 @@ def first_less_last_layer(study: ClaimStudy) -> list[Case]:
 
 
 def final_loss(study: ClaimStudy) -> list[Case]:
-    """UT lost at the last step."""
     cell = study.cell(*EVERY_LAYER)
     values = study.original(cell, "utility") - study.answers.at(cell, study.last_steps(cell), "utility")
     return [study.case(cell, "utility", values, study.collapsed_at_the_end(cell))]

@@ -1,7 +1,7 @@
 """A study's results as the claims ask for them: by the real models that the study's models stand for."""
 
-import math
 from pathlib import Path
+from statistics import fmean
 
 import numpy
 
@@ -42,10 +42,9 @@ class ClaimStudy:
 
     def dense(self) -> list[str]:
         """Real names of the study's dense models."""
-        names = [(m.get("stands_for") or name) for name, m in self.settings["models"].items() if not m["moe"]]
-        if not names:
-            raise NotRun("no dense model")
-        return names
+        if names := [(m.get("stands_for") or name) for name, m in self.settings["models"].items() if not m["moe"]]:
+            return names
+        raise NotRun("no dense model")
 
     def cell(self, real: str, benchmark: str, method: str, scope: str) -> tuple[str, str, str, str]:
         cell = (self.model(real), benchmark, method, scope)
@@ -68,7 +67,6 @@ class ClaimStudy:
         return self.answers.original(cell[0], cell[1], test)
 
     def loss(self, cell: tuple) -> numpy.ndarray:
-        """UT lost."""
         return self.original(cell, "utility") - self.score(cell, "utility")
 
     def collapsed(self, *cells: tuple, choice: str = "balance") -> bool:
@@ -96,16 +94,14 @@ class ClaimStudy:
         """Score of the chosen checkpoints on the development half, mean over seeds: for choices between cells, which
         must not rest on what is reported."""
         pairs = zip(self.answers.chosen(cell), self.checkpoints(cell), strict=True)
-        values = [entries[entry["step"]][test]["development"]["value"] for entry, entries in pairs]
-        return math.fsum(values) / len(values)
+        return fmean(entries[entry["step"]][test]["development"]["value"] for entry, entries in pairs)
 
     def trajectories(self, cell: tuple) -> list[dict]:
         return [self.results.trajectory(cell, seed) for seed in self.seeds]
 
     def overlaps(self, cell: tuple, probe: int = -1) -> numpy.ndarray:
         """`[seeds]`: mean overlap over MoE layers at one probe, by default the last one."""
-        by_layer = [run["probes"][probe]["overlap"].values() for run in self.trajectories(cell)]
-        return numpy.array([math.fsum(values) / len(values) for values in by_layer])
+        return numpy.array([fmean(run["probes"][probe]["overlap"].values()) for run in self.trajectories(cell)])
 
     def percents(self, cell: tuple) -> numpy.ndarray:
         """`[seeds]`: percent of the parameters that train."""

@@ -34,7 +34,6 @@ def at_matched_forgetting(study: ClaimStudy) -> list[Case]:
 
 
 def losses_of_uoe(study: ClaimStudy) -> list[Case]:
-    """UT lost by UOE, negated."""
     places = [(*place, method, "uoe") for method in METHODS for place in PLACES]
     return [signed(case, -1) for case in losses(study, places)]
 

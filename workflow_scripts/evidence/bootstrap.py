@@ -82,7 +82,6 @@ def joint_interval(drawn: numpy.ndarray, means: numpy.ndarray, chosen: int) -> t
 
 
 def described(seeds: list[int]) -> str:
-    """What tables say of their intervals."""
     drawn = " (one seed: training anew is not in it)"
     if len(seeds) > 1:
         drawn = " and of seeds (these widened as Student's t is for so few)"

@@ -61,7 +61,6 @@ class Study:
         return field(read_json(path), path, *keys)
 
     def of_seeds(self, pattern: str, place: tuple, *keys: str, **others: object) -> list:
-        """The same of every seed."""
         return [self.read(pattern, place, seed, *keys, **others) for seed in self.seeds]
 
     def chosen(self, cell: tuple, seed: int, choice: str | None = None) -> dict:
@@ -77,7 +76,6 @@ class Study:
         return self.read(layout.RETRAINED, (model, benchmark), seed, "checkpoints")[0]
 
     def metrics(self, cell: tuple, seed: int) -> list[dict]:
-        """Scores of all checkpoints."""
         return self.read(layout.METRICS, cell, seed, "checkpoints")
 
     def trajectory(self, cell: tuple, seed: int) -> dict:

@@ -5,6 +5,7 @@ Columns of a quantity (fa, ut): `fa` the chosen checkpoint's, `fa_original` the 
 of questions, with `_chance` the value at chance, with `_seeds` each seed's value, with `_draws` each random draw's."""
 
 import math
+import statistics
 
 import pandas
 
@@ -76,7 +77,7 @@ def _check_same_original(frame: pandas.DataFrame) -> None:
 def mean_and_error(values: list[float], errors: list[float] | None = None) -> tuple[float, float]:
     """Mean and its standard error: over seeds (sample standard deviation / sqrt(seeds)), or with one seed the sampling
     error given, NaN if none is."""
-    mean = math.fsum(values) / len(values)
+    mean = statistics.fmean(values)
     if len(values) == 1:
         return values[0], errors[0] if errors else math.nan
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
@@ -123,7 +124,7 @@ def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
         row |= {"collapsed": int(group["collapsed"].sum()), "seeds": int(group["seeds"].iloc[0])}
         for name in ("fa", "ut", "distance"):
             values = list(group[name])
-            row[name] = math.fsum(values) / len(values)
+            row[name] = statistics.fmean(values)
             if len(values) > 1:
                 row[f"{name}_se"] = math.sqrt(math.fsum((v - row[name]) ** 2 for v in values) / (len(values) - 1))
             row[f"{name}_draws"] = tuple(values)

@@ -1,7 +1,7 @@
 """What figures share. Colours are always doubled by a marker or a line style."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from statistics import fmean
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -26,7 +26,6 @@ def panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def collapsed_steps(study: Study, cell: tuple[str, str, str, str]) -> set[int]:
-    """Steps at which a seed's checkpoint has collapsed."""
     checkpoints = [checkpoint for seed in study.seeds for checkpoint in study.metrics(cell, seed)]
     return {checkpoint["step"] for checkpoint in checkpoints if checkpoint["collapsed"]}
 
@@ -49,11 +48,10 @@ def curve(axes: Axes, study: Study, cell: tuple, measure: Callable[[dict], float
 
 
 def overlap_against_steps(study: Study) -> Figure:
-    """Mean overlap over MoE layers against steps, a curve a cell."""
     figure, axes = plt.subplots()
     for i, cell in enumerate(study.cells()):
         name = labels.group(study.settings, *cell[:2])
-        curve(axes, study, cell, lambda probe: mean(probe["overlap"].values()), i, name)
+        curve(axes, study, cell, lambda probe: fmean(probe["overlap"].values()), i, name)
     axes.set_xlabel("Unlearning steps")
     axes.set_ylabel("Expert selection overlap")
     axes.set_ylim(0, 1.05)
@@ -61,11 +59,6 @@ def overlap_against_steps(study: Study) -> Figure:
     entries = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=2)
     return figure
-
-
-def mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return math.fsum(values) / len(values)
 
 
 def last_until(entries: list[dict], step: int) -> dict:

@@ -85,7 +85,6 @@ def world(settings: dict) -> str:
 
 
 def rule(settings: dict) -> str:
-    """How the shown checkpoint of each cell was chosen."""
     text = RULES[settings["block"].get("choice", "balance")]
     threshold = f"{settings.get('forget_accuracy', 0.27):g}"
     return text.replace("{threshold:g}", threshold).replace("{overshot:g}", f"{OVERSHOT:g}")
@@ -101,7 +100,6 @@ def never_knew(settings: dict) -> str:
 
 
 def errors(settings: dict) -> str:
-    """What stands after the ± signs."""
     if len(settings["seeds"]) == 1:
         return "±: one standard error over the test's questions (one seed: training anew is not in it)."
     n = len(settings["seeds"])

@@ -61,7 +61,6 @@ def score_table(study: Study, title: str, head: str, rows: list[Row], extra=(), 
 
 
 def _printed(study: Study, source: str, name: str, place: dict, keys: dict) -> dict:
-    """The published value of a quantity, and where it stands."""
     place = {"model": place["stands_for"], "benchmark": place["benchmark"]}
     text = study.printed(source, PRINTED[name], **place, **keys) if source else ""
     return {"published": text, "published_in": source if text else ""}
@@ -96,7 +95,6 @@ def _retrained_values(cell: pandas.Series, place: dict) -> list[dict]:
 
 
 def _distance(common: dict, cell: pandas.Series | dict, name: str) -> list[dict]:
-    """Distance to the retrained model, where there is one."""
     if math.isnan(cell[name]):
         return []
     value = {"value": cell[name], "standard_error": cell.get(f"{name}_se", math.nan)}

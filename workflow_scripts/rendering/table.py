@@ -88,7 +88,7 @@ def widen(study: Study, head: str, frame: pandas.DataFrame) -> Wide:
                 styles[column] = {value["row"]: _style(value["best"], value["heavy_loss"]) for value in values}
                 if quantity in printed:
                     column = (group, column[1] + PAPER)
-                    texts[column] = {value["row"]: shown_published(value) for value in values}
+                    texts[column] = {v["row"]: v["published"] + " ▼" * bool(v["published_heavy_loss"]) for v in values}
                     styles[column] = {v["row"]: _style(False, v["published_heavy_loss"], "paper") for v in values}
     compared = frame.drop_duplicates("row").set_index("row")["compared"]
     starts = [i for i in range(1, len(rows)) if compared[rows[i]] != compared[rows[i - 1]]]
@@ -108,10 +108,6 @@ def shown(value: dict) -> str:
     if value["standard_error"] == value["standard_error"]:  # not NaN
         text += f" ± {written.format(value['standard_error'])}"
     return text + value["marks"] + (" ▼" if value["heavy_loss"] else "")
-
-
-def shown_published(value: dict) -> str:
-    return value["published"] + (" ▼" if value["published_heavy_loss"] else "")
 
 
 def _style(best: bool, loss: bool, *others: str) -> str:

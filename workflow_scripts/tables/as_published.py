@@ -31,7 +31,6 @@ NOTE = (
 
 
 def table(study: Study) -> Table:
-    """FA, UT and overlap of each method as described and with each of the released code's differences."""
     rows, beside = [], []
     for method, scope in study.rows():
         own_method, switched = SWITCHES.get(method, (method, ""))

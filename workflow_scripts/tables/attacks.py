@@ -45,7 +45,6 @@ def table(study: Study) -> Table:
 
 
 def scored(study: Study, cell: tuple, attack: str, part: str, row: str) -> list[dict]:
-    """FA, UT and overlap of one cell `before` or `after` an attack, over seeds."""
     records = study.of_seeds(layout.ATTACK, cell, part, attack=attack)
     broken = study.of_seeds(layout.ATTACK, cell, part, "collapsed", attack=attack)
     common = dict(zip(CELL, cell, strict=True)) | {

@@ -29,7 +29,6 @@ def table(study: Study) -> Table:
 
 
 def memorised(study: Study, label: str, method: str = "", scope: str = "") -> list[dict]:
-    """VerbMem and PrivLeak of one row, for each model and benchmark, over seeds."""
     values = []
     for model, benchmark in study.places():
         runs = [scores(study, label, (model, benchmark, method, scope), seed) for seed in study.seeds]

@@ -69,7 +69,6 @@ def collapsed(answers: Answers, cell: tuple) -> int:
 
 
 def by_place(frame: pandas.DataFrame, settings: dict) -> Wide:
-    """One line a method and scope, one column group a model and benchmark."""
     order = frame[frame["model"] == "overall"].sort_values("rank")
     names = list(zip(order["method"], order["scope"], strict=True))
     texts: dict = {("", "Method"): [labels.method_and_scope(*name) for name in names]}

@@ -23,7 +23,6 @@ NOTES = (
 
 
 def table(study: Study) -> Table:
-    """Share of trained parameters by scope: as trained here, and with each expert matrix as a layer of its own."""
     values, sizes = [], []
     for model in study.block["models"]:
         keys = ("scopes", "selected_experts", "total")

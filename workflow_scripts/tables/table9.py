@@ -50,7 +50,6 @@ def table(study: Study) -> Table:
 
 
 def accuracies(study: Study, cell: tuple, common: dict, records: list[dict]) -> list[dict]:
-    """Forget accuracy with and without attack."""
     keys = {"model": common["stands_for"], "benchmark": cell[1], "method": cell[2], "scope": cell[3]}
     values = []
     for quantity, when, which in CONDITIONS:

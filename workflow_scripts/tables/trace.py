@@ -14,7 +14,6 @@ PUBLISHED = "Values of the paper beside the other rows: Table 2 of UOE."
 
 
 def table(study: Study) -> Table:
-    """Each forget loss with a retain term, as it is and with TRACE's token weights, in each scope."""
     rows = rows_of(study, "table2", compared=lambda method, scope: f"{method.removesuffix('-trace')} {scope}")
     pairs = list(dict.fromkeys(row.compared for row in rows))
     rows.sort(key=lambda row: pairs.index(row.compared))

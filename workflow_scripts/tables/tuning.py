@@ -45,7 +45,6 @@ def table(study: Study) -> Table:
 
 
 def trials(study: Study) -> pandas.DataFrame:
-    """Every row of every tuning file."""
     rows = []
     for model, method, scope in study.block["combinations"]:
         place = {"model": model, "method": method, "scope": scope}

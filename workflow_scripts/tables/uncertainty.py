@@ -56,7 +56,6 @@ def compare(study: Study, cell: tuple) -> tuple[dict, dict[str, Case]]:
 
 
 def mean_row(rows: list[dict], cases: list[tuple], drawn: numpy.ndarray) -> dict:
-    """Means over the compared pairs."""
     compared = [row for row in rows if row["steps"]]
     mean = {"model": f"mean of {len(compared)}", "benchmark": "", "method": "", "scope": compared[0]["scope"]}
     mean["steps"] = ""
@@ -79,8 +78,7 @@ def differences(frame: pandas.DataFrame, study: Study):
         for quantity in TESTS:
             names += [f"{row[key]:.3f}" if compared else "" for key in (f"{quantity}_baseline", quantity)]
             names.append(difference(row, quantity) if compared else "no common FA")
-            excludes_0 = compared and (row[f"{quantity}_low"] > 0 or row[f"{quantity}_high"] < 0)
-            sure[quantity].append(excludes_0)
+            sure[quantity].append(compared and (row[f"{quantity}_low"] > 0 or row[f"{quantity}_high"] < 0))
         texts.append(names)
     wide = flat(pandas.DataFrame(texts, columns=list(HEADS)))
     for quantity, rows in sure.items():

@@ -31,7 +31,6 @@ def table(study: Study) -> Table:
 
 
 def of_place(study: Study, place: tuple[str, str], records: list[dict]) -> list[dict]:
-    """Overlaps and rank correlations of one model and benchmark, over seeds."""
     model, benchmark = place
     keys = {"model": study.stands_for(model), "benchmark": benchmark}
     top = f"top-{study.read(layout.ATTRIBUTION_CHECKS, place, study.seeds[0], 'top_k')}"

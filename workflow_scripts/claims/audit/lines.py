@@ -49,7 +49,6 @@ def cell_name(key: list[str] | tuple[str, ...]) -> str:
 
 
 def name_of(row) -> str:
-    """Name of the cell of a row of `long_scores`."""
     return cell_name([getattr(row, key) for key in CELL])
 
 

@@ -93,7 +93,6 @@ def _method_of(first: pandas.Series, scores: pandas.DataFrame) -> str | None:
 
 
 def text_against_tables(folder: Path, scores: pandas.DataFrame) -> list[Line]:
-    """Numbers in the text against the tables that it speaks of."""
     lines, same = [], 0
     for row in published.read(folder, "text_values").itertuples():
         printed = rows_of_cell(scores, *(getattr(row, key) for key in CELL), row.quantity)
@@ -116,7 +115,6 @@ def text_against_tables(folder: Path, scores: pandas.DataFrame) -> list[Line]:
 
 
 def text_changes(folder: Path, scores: pandas.DataFrame) -> list[Line]:
-    """Where the text says that a value falls or rises."""
     lines = []
     for row in published.read(folder, "text_changes").itertuples():
         old, new = (
@@ -134,7 +132,6 @@ def text_changes(folder: Path, scores: pandas.DataFrame) -> list[Line]:
 
 
 def text_against_code(folder: Path) -> list[Line]:
-    """Settings of the text against those of the published code."""
     lines = []
     for row in published.read(folder, "code_settings").itertuples():
         try:
