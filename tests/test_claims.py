@@ -14,11 +14,11 @@ from scipy import stats
 from stub_project import ROOT, snakemake
 from table_helpers import layered_config
 
-from claims.claim import Claim
+from claims.cases import Claim
 from claims.collection import CLAIMS, SUBJECTS
 from claims.judging import judged
-from claims.muse import first_places
 from claims.study import ClaimStudy, Undecidable
+from claims.trace import first_places
 from evidence import bootstrap
 from evidence.bootstrap import Case, draws, interval, joint_interval, widening
 from evidence.matched import matched_steps

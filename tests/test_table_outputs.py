@@ -16,8 +16,7 @@ import render_table
 from evidence import study
 from planning import pictures
 from rendering import notes
-from rendering.html_page import to_html
-from rendering.latex import to_latex
+from rendering.writers import to_html, to_latex
 
 
 @pytest.fixture

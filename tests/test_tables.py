@@ -11,9 +11,8 @@ from table_helpers import DEEPSEEK, PAPER_TABLES, PUBLISHED, QWEN, edit, layered
 from evidence import published
 from planning import pictures
 from rendering import notes
-from rendering.latex import to_latex
-from rendering.markdown import to_markdown
 from rendering.table import Table, shown
+from rendering.writers import to_latex, to_markdown
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The parts of the benchmark, each a list of rows: what was measured, median and spread, and the limit by counting."""
 
 import ctypes
-import os
 import re
 import statistics
 import time
@@ -23,20 +22,15 @@ DEPTHS = (2, 8, 11)  # of 12 layers: near the bottom, two thirds up, the last
 THIRDS = 2 / 3
 
 
-def seconds(call: Callable) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def paired(calls: dict[str, Callable], repeats: int, warm: int = 1) -> dict[str, list[float]]:
     """Seconds of each call; in every round each is run once, so that what else the machine does hits all alike."""
     times = {name: [] for name in calls}
     for number in range(warm + repeats):
         for name, call in calls.items():
-            took = seconds(call)
+            start = time.perf_counter()
+            call()
             if number >= warm:
-                times[name].append(took)
+                times[name].append(time.perf_counter() - start)
     return times
 
 
@@ -44,18 +38,9 @@ def ratio_row(part: str, what: str, times: dict, slow: str, fast: str, limit: fl
     """Ratios of the rounds: their median, smallest and largest, and the limit that counting operations sets, if any."""
     ratios = [a / b for a, b in zip(times[slow], times[fast], strict=True)]
     middle = statistics.median(ratios)
-    return {
-        "part": part,
-        "what": what,
-        "against": slow,
-        "seconds": statistics.median(times[fast]),
-        "seconds_against": statistics.median(times[slow]),
-        "ratio": middle,
-        "least": min(ratios),
-        "most": max(ratios),
-        "limit": limit,
-        "share": limit and middle / limit,
-    }
+    row = {"part": part, "what": what, "against": slow, "seconds": statistics.median(times[fast])}
+    row |= {"seconds_against": statistics.median(times[slow]), "ratio": middle}
+    return row | {"least": min(ratios), "most": max(ratios), "limit": limit, "share": limit and middle / limit}
 
 
 def stepper(kind: type, method: str, layer: int, config=None, length=SHAPE["length"], rows=SHAPE["rows"]) -> Callable:
@@ -103,12 +88,11 @@ def evaluation(folder: Path, repeats: int, checkpoints: int = 8) -> list[dict]:
     if worst > 1e-5:
         raise SystemExit(f"log-likelihoods differ by up to {worst:.2g}")
     suffixes = checkpoints * sum(cost_of(config, 70).layers[layer:])
+    left = "the same where another cell has left its prefix"
     return [
         ratio_row("b", what, times, "HFLM", "ours", slow / fast),
         ratio_row("b", f"{what}, model calls alone", alone, "HFLM", "ours", slow / fast),
-        ratio_row(
-            "shared", "the same where another cell has left its prefix", alone, "ours", "shared", fast / suffixes
-        ),
+        ratio_row("shared", left, alone, "ours", "shared", fast / suffixes),
     ]
 
 
@@ -145,18 +129,15 @@ def memory(folder: Path) -> list[dict]:
     tokenizer = questions.tokenizer_of()
 
     def asked(function: Callable) -> Callable:
-        def prepare() -> Callable:
-            model = model_of(config_of())
-            return lambda: function(model, tokenizer, folder, paths)
-
-        return prepare
+        model = model_of(config_of())
+        return lambda: function(model, tokenizer, folder, paths)
 
     cases = {}
     for method in ("ga", "rmu"):
         for name, kind in (("ours", Reused), ("naive", Naive)) + ((("full", Full),) if method == "ga" else ()):
             cases[f"{method} step, layer {layer}", name] = lambda k=kind, m=method: stepper(k, m, layer)
-    cases["evaluating 2 checkpoints", "ours"] = asked(questions.ours)
-    cases["evaluating 2 checkpoints", "HFLM"] = asked(questions.theirs)
+    cases["evaluating 2 checkpoints", "ours"] = lambda: asked(questions.ours)
+    cases["evaluating 2 checkpoints", "HFLM"] = lambda: asked(questions.theirs)
     rows = []
     for (what, name), prepare in cases.items():
         before, most = peak(prepare)
@@ -206,9 +187,8 @@ def growth(folder: Path, repeats: int) -> list[dict]:
     config, layer = config_of(), int(THIRDS * SHAPE["layers"])
     model, tokenizer = model_of(config), questions.tokenizer_of()
     paths = questions.write_checkpoints(config, layer, 16, folder)
-    one = statistics.median(
-        seconds(lambda: questions.theirs(model, tokenizer, folder, paths[:1])) for _ in range(repeats)
-    )
+    times = paired({"one": lambda: questions.theirs(model, tokenizer, folder, paths[:1])}, repeats, warm=0)
+    one = statistics.median(times["one"])
     for count in (1, 2, 4, 8, 16):
         times = paired({"ours": lambda n=count: questions.ours(model, tokenizer, folder, paths[:n])}, repeats, warm=0)
         times["HFLM"] = [one * count] * repeats  # its runs know nothing of each other
@@ -226,17 +206,13 @@ def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
     results = []
     for name, (config, layer) in REAL.items():
         cost: Cost = cost_of(config, length)
-        ratios = {
-            "naive": cost.naive(layer) / cost.reused(layer),
-            "full": cost.full() / cost.reused(layer),
-            "naive RMU": cost.naive_rmu(layer) / cost.reused_rmu(layer),
-        }
         slow, fast = cost.evaluation(layer, 8)
+        ratios = {"naive": cost.naive(layer) / cost.reused(layer), "full": cost.full() / cost.reused(layer)}
+        ratios |= {"naive RMU": cost.naive_rmu(layer) / cost.reused_rmu(layer), "HFLM x 8": slow / fast}
         memory_bytes = step_memory(config, cost, layer, rows * length, recomputed=True)
         results.append(
             {"part": "limits", "what": name, "head_in_layers": cost.head / statistics.mean(cost.layers)}
             | {f"limit_{key}": value for key, value in ratios.items()}
-            | {"limit_HFLM x 8": slow / fast}
             | {f"gigabytes_{key}": value / 1e9 for key, value in memory_bytes.items()}
             | shared_questions(cost, config.hidden_size, layer)
         )
@@ -248,12 +224,8 @@ def shared_questions(cost: Cost, width: int, layer: int) -> dict[str, float | No
 
     As in config/paper.yaml: 8 checkpoints answer the development questions, 3 of them the test. A file of such hidden
     states (bf16) would be read at the speed at which weights are loaded; the first cell's evaluation, or a job of its
-    own, must make and write it. Shares of one evaluation's seconds, of model loading and layers alone.
-    """
-    development, test = (
-        QUESTIONS["wmdp"] / 2 + QUESTIONS["mmlu validation"],
-        QUESTIONS["wmdp"] / 2 + QUESTIONS["mmlu test"],
-    )
+    own, must make and write it. Shares of one evaluation's seconds, of model loading and layers alone."""
+    development, test = (QUESTIONS["wmdp"] / 2 + QUESTIONS[f"mmlu {split}"] for split in ("validation", "test"))
     tokens = (development + test) * QUESTION_TOKENS
     below = tokens * sum(cost.layers[:layer]) / (1e12 * TFLOPS)
     above = (8 * development + 3 * test) * QUESTION_TOKENS * sum(cost.layers[layer:]) / (1e12 * TFLOPS)
@@ -262,12 +234,8 @@ def shared_questions(cost: Cost, width: int, layer: int) -> dict[str, float | No
     loading = seconds_a_gigabyte * 2 * (sum(cost.layer_weights) + 2 * cost.head_weights) / 1e9
     whole, saved = loading + below + above, below - seconds_a_gigabyte * size
     made = loading + below + seconds_a_gigabyte * size
-    return {
-        "shared_gigabytes": size,
-        "shared_passes": below / (below + above),
-        "shared_saved": saved / whole,
-        "shared_cells": made / saved if saved > 0 else None,
-    }
+    shares = {"shared_passes": below / (below + above), "shared_saved": saved / whole}
+    return shares | {"shared_gigabytes": size, "shared_cells": made / saved if saved > 0 else None}
 
 
 def process_starts() -> list[dict]:
@@ -275,11 +243,7 @@ def process_starts() -> list[dict]:
     forks, rows = start_up.forked(), []
     for stage in start_up.STAGES:
         loaded: list[str] = []
-        took = [seconds(lambda s=stage, f=loaded: f.extend(start_up.libraries(s))) for _ in range(2)]
+        took = paired({stage: lambda s=stage, names=loaded: names.extend(start_up.libraries(s))}, 2, warm=0)[stage]
         rows.append({"part": "start", "what": stage, "libraries": ", ".join(dict.fromkeys(loaded))})
         rows[-1] |= {"seconds": min(took), "seconds_forked": forks[stage]}
     return rows
-
-
-def load() -> float:
-    return os.getloadavg()[0]

@@ -89,9 +89,7 @@ def accuracy_of(test: MultipleChoice, responder: LanguageModel) -> float:
 
 def loops(model, tokenizer, folder: Path, paths: list[Path]) -> tuple[dict, dict]:
     """The answering alone, without lm-eval's preparation of each run: calls by name, and their log-likelihoods.
-
-    "shared": as ours, but hidden states below the trained layer are kept between calls, as if cells shared them.
-    """
+    "shared": as ours, but hidden states below the trained layer are kept between calls, as if cells shared them."""
     tests = [MultipleChoice(task, {"task": task, "file": f"{task}.jsonl"}, folder, ["development", "test"])
              for task in TESTS]  # fmt: skip
     asked = [[request for requests in test.asked for request in requests] for test in tests]

@@ -55,19 +55,10 @@ def operations(cost: Cost, kind: type[Step], method: str, layer: int) -> float:
 
 
 def step_row(
-    *,
-    what: str,
-    config: PretrainedConfig,
-    layer: int,
-    kind: type[Step],
-    method: str,
-    length: int = LENGTH,
-    repeats: int,
+    what: str, config: PretrainedConfig, layer: int, kind: type[Step], method: str, repeats: int, length: int = LENGTH
 ) -> dict:
-    """Seconds of a step (median), forget tokens a second, counted operations a second, and bytes at the peak.
-
-    The model's layers below the trained one are moved away once they are not needed (`Prefix.release`).
-    """
+    """Seconds of a step (median), forget tokens a second, counted operations a second, and bytes at the peak. The
+    model's layers below the trained one are moved away once they are not needed (`Prefix.release`)."""
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
@@ -83,13 +74,12 @@ def step_row(
     took, tokens = statistics.median(times), ROWS * length
     cost = cost_of(config, length)
     memory = step_memory(config, cost, layer, tokens, recomputed=False)
-    return {"part": "real", "what": f"{method} step, {what}", "against": "ours" if kind is Reused else "naive"} | {
-        "seconds": took,
-        "tokens_per_second": tokens / took,
-        "operations_per_second": tokens * operations(cost, kind, method, layer) / took,
-        "gigabytes": torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else None,
-        "gigabytes_bound": (memory["weights"] + memory["trained"] + 1.2 * memory["activations"]) / 1e9,
-    }
+    row = {"part": "real", "what": f"{method} step, {what}", "against": "ours" if kind is Reused else "naive"}
+    row |= {"seconds": took, "tokens_per_second": tokens / took}
+    row["operations_per_second"] = tokens * operations(cost, kind, method, layer) / took
+    row["gigabytes"] = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else None
+    bound = memory["weights"] + memory["trained"] + 1.2 * memory["activations"]
+    return row | {"gigabytes_bound": bound / 1e9}
 
 
 def real_steps() -> list[dict]:

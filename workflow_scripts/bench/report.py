@@ -9,64 +9,66 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-SHORT = {
-    "evaluating 8 checkpoints, layer": "answers",
-    ", model calls alone": ", calls",
-    "whole GA x UOE cell, layer": "cell",
-}
+SHORT = {"evaluating 8 checkpoints, layer": "answers", ", model calls alone": ", calls"}
+SHORT |= {"whole GA x UOE cell, layer": "cell", " of 12": "", " step, layer": ""}
 NAMES = {"naive": "naive one-expert training", "full": "full fine-tuning", "HFLM": "8 runs of lm-eval's HFLM"}
 COLOURS = {"naive": "C0", "full": "C1", "HFLM": "C2"}
+PARTS = ("c", "e", "limits", "real", "shared", "start")
+PLANNED = "UOE step as planned there, bf16, 4 x 1,024 tokens a pass, GB"
+ON_GPU = "On the GPU, random weights, bf16"
+SHARED = "If cells shared hidden states of questions"
+START = "A process pays before its first line of work"
 STYLE = Path(__file__).parents[1] / "figures" / "figures.mplstyle"
+
+
+def _table(alignment: str, head: str, rows: list[str]) -> list[str]:
+    """Lines of a table after an empty line; none without rows. alignment: l or r for each column."""
+    rule = "".join(":---|" if side == "l" else "---:|" for side in alignment)
+    return ["", head, f"|{rule}", *rows] if rows else []
+
+
+def _spread(row: dict) -> str:
+    return f"{row['ratio']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
 
 
 def markdown(rows: list[dict], machine: dict) -> str:
     """Ratios with their limits, memory, limits at the papers' layers, start-up, and how quiet the machine was."""
-    lines = [
-        "| | Ours, s | Against | s | Times faster (least to most) | Counted limit | Share of it |",
-        "|:---|---:|:---|---:|:---|---:|---:|",
-    ]
+    of = {part: [row for row in rows if row["part"] == part] for part in PARTS}
+    steps = []
     for row in rows:
         if "ratio" in row and row["part"] != "e":
-            spread = f"{row['ratio']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
             times = f"{row['seconds']:.3f} | {row['against']} | {row['seconds_against']:.3f}"
             limit = f"{row['limit']:.2f} | {row['share']:.0%}" if row["limit"] else "|"
-            lines.append(f"| {row['what']} | {times} | {spread} | {limit} |")
-    grown = [row for row in rows if row["part"] == "e"]
-    if grown:
-        lines += ["", "| Grown, two thirds up | Times faster | Counted limit |", "|:---|---:|---:|"]
-        lines += [f"| {row['what']} | {row['ratio']:.2f} | {row['limit']:.2f} |" for row in grown]
-    memory = [row for row in rows if row["part"] == "c"]
-    if memory:
-        lines += ["", "| Peak memory beside what was there before | | MB |", "|:---|:---|---:|"]
-        lines += [f"| {row['what']} | {row['against']} | {row['megabytes']:.0f} |" for row in memory]
+            steps.append(f"| {row['what']} | {times} | {_spread(row)} | {limit} |")
+    grown = [f"| {row['what']} | {row['ratio']:.2f} | {row['limit']:.2f} |" for row in of["e"]]
+    memory = [f"| {row['what']} | {row['against']} | {row['megabytes']:.0f} |" for row in of["c"]]
     names = ("naive", "full", "naive RMU", "HFLM x 8")
-    lines += ["", f"| Counted limits at 1,024 tokens | Head, in layers | {' | '.join(names)} |"]
-    lines.append("|:---|" + "---:|" * (len(names) + 1))
-    for row in rows:
-        if row["part"] == "limits":
-            limits = " | ".join(f"{row[f'limit_{name}']:.2f}" for name in names)
-            lines.append(f"| {row['what']} | {row['head_in_layers']:.2f} | {limits} |")
-    lines += ["", "| UOE step as planned there, bf16, 4 x 1,024 tokens a pass, GB | Weights | Trained | Activations |"]
-    lines.append("|:---|---:|---:|---:|")
-    for row in rows:
-        if row["part"] == "limits":
-            plan = " | ".join(f"{row[f'gigabytes_{name}']:.2f}" for name in ("weights", "trained", "activations"))
-            lines.append(f"| {row['what']} | {plan} |")
-    real = [row for row in rows if row["part"] == "real"]
-    if real:
-        lines += ["", "| On the GPU, random weights, bf16 | | Tokens/s | Of a product's speed | Peak, GB | Bound, GB |"]
-        lines.append("|:---|:---|---:|---:|---:|---:|")
-    for row in real:
+    limits, plans, real = [], [], []
+    for row in of["limits"]:
+        counted = " | ".join(f"{row[f'limit_{name}']:.2f}" for name in names)
+        limits.append(f"| {row['what']} | {row['head_in_layers']:.2f} | {counted} |")
+        plan = " | ".join(f"{row[f'gigabytes_{name}']:.2f}" for name in ("weights", "trained", "activations"))
+        plans.append(f"| {row['what']} | {plan} |")
+    for row in of["real"]:
         bound = f"{row['gigabytes_bound']:.1f}" if row["against"] == "ours" else ""
         used = f"{row['tokens_per_second']:,.0f} | {row['utilisation']:.0%} | {row['gigabytes']:.1f}"
-        lines.append(f"| {row['what']} | {row['against']} | {used} | {bound} |")
-    lines += ["", *shared_prefixes(rows)]
-    lines += ["", "| A process pays before its first line of work | Loads | Fresh, s | As `make` starts it, s |"]
-    lines.append("|:---|:---|---:|---:|")
-    for row in rows:
-        if row["part"] == "start":
-            lines.append(f"| {row['what']} | {row['libraries']} | {row['seconds']:.2f} | {row['seconds_forked']:.2f} |")
-    lines += [
+        real.append(f"| {row['what']} | {row['against']} | {used} | {bound} |")
+    starts = [
+        f"| {r['what']} | {r['libraries']} | {r['seconds']:.2f} | {r['seconds_forked']:.2f} |" for r in of["start"]
+    ]
+    lines = [
+        *_table(
+            "lrlrlrr", "| | Ours, s | Against | s | Times faster (least to most) | Counted limit | Share of it |", steps
+        ),
+        *_table("lrr", "| Grown, two thirds up | Times faster | Counted limit |", grown),
+        *_table("llr", "| Peak memory beside what was there before | | MB |", memory),
+        *_table("lrrrrr", f"| Counted limits at 1,024 tokens | Head, in layers | {' | '.join(names)} |", limits),
+        *_table("lrrr", f"| {PLANNED} | Weights | Trained | Activations |", plans),
+        *_table("llrrrr", f"| {ON_GPU} | | Tokens/s | Of a product's speed | Peak, GB | Bound, GB |", real),
+        *_table(
+            "lrrrr", f"| {SHARED} | Of layer passes | Of an evaluation | Pays from | File, GB |", shared_prefixes(of)
+        ),
+        *_table("llrr", f"| {START} | Loads | Fresh, s | As `make` starts it, s |", starts),
         "",
         f"One thread of {machine['cores']} cores, fp32, torch {machine['torch']}, transformers "
         f"{machine['transformers']}; medians of paired rounds. Load average {machine['load_before']:.2f} before the "
@@ -75,24 +77,18 @@ def markdown(rows: list[dict], machine: dict) -> str:
         "expert of the block, throw them away but for one, and go back through the attention below it, so a share can "
         "be over 100 %; so can HFLM's, which prepares each of its runs anew and makes logits for every token.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines[1:]) + "\n"
 
 
-def shared_prefixes(rows: list[dict]) -> list[str]:
+def shared_prefixes(of: dict[str, list[dict]]) -> list[str]:
     """Why what lies below the trained layer is shared by the checkpoints of a cell, and not by cells."""
-    lines = [
-        "| If cells shared hidden states of questions | Of layer passes | Of an evaluation | Pays from | File, GB |"
-    ]
-    lines.append("|:---|---:|---:|---:|---:|")
-    for row in rows:
-        if row["part"] == "limits":
-            cells = f"cell {math.ceil(row['shared_cells'])}" if row["shared_cells"] else "never"
-            shares = f"{row['shared_passes']:.0%} | {round(row['shared_saved'], 2) + 0.0:.0%}"
-            lines.append(f"| {row['what']}, WMDP and MMLU | {shares} | {cells} | {row['shared_gigabytes']:.1f} |")
-    for row in rows:
-        if row["part"] == "shared":
-            lines.append(f"| measured here, 8 checkpoints, model calls alone | {1 - 1 / row['ratio']:.0%} | | | |")
-    return lines
+    lines = []
+    for row in of["limits"]:
+        cells = f"cell {math.ceil(row['shared_cells'])}" if row["shared_cells"] else "never"
+        shares = f"{row['shared_passes']:.0%} | {round(row['shared_saved'], 2) + 0.0:.0%}"
+        lines.append(f"| {row['what']}, WMDP and MMLU | {shares} | {cells} | {row['shared_gigabytes']:.1f} |")
+    measured = "| measured here, 8 checkpoints, model calls alone |"
+    return lines + [f"{measured} {1 - 1 / row['ratio']:.0%} | | | |" for row in of["shared"]]
 
 
 def excerpt(rows: list[dict], machine: dict) -> str:
@@ -103,8 +99,7 @@ def excerpt(rows: list[dict], machine: dict) -> str:
         if "ratio" in row and row["part"] in "abd" and place.removesuffix(" of 12") in row["what"]:
             what = row["what"].replace(f", {place}", "").replace(", layer 8", "")
             limit = f"{row['limit']:.2f}" if row["limit"] else ""
-            spread = f"{row['ratio']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
-            lines.append(f"| {what}, than {NAMES[row['against']]} | {spread} | {limit} |")
+            lines.append(f"| {what}, than {NAMES[row['against']]} | {_spread(row)} | {limit} |")
     lines += ["", f"Measured in {machine['seconds'] / 60:.0f} minutes on one thread of {machine['cores']} cores; load "]
     lines[-1] += f"average {machine['load_before']:.1f} before, at most {machine['load_busiest']:.1f} (1 is its own)."
     return "\n".join(lines) + "\n"
@@ -121,8 +116,7 @@ def draw(rows: list[dict]) -> Figure:
         axes[0].errorbar(place, row["ratio"], [[low], [high]], color="0.2", linewidth=0.8)
         if row["limit"]:
             axes[0].plot([place - 0.4, place + 0.4], [row["limit"]] * 2, color="black", linewidth=1.2)
-    labels = [row["what"].replace(" of 12", "").replace(" step, layer", "") for row in bars]
-    labels = [f"{text} / full" if row["against"] == "full" else text for text, row in zip(labels, bars, strict=True)]
+    labels = [f"{row['what']} / full" if row["against"] == "full" else row["what"] for row in bars]
     for long, short in SHORT.items():
         labels = [text.replace(long, short) for text in labels]
     axes[0].set_xticks(range(len(bars)), labels, rotation=90, fontsize=6)

@@ -59,7 +59,6 @@ class Step:
         self.optimizer = torch.optim.AdamW(self.masters, lr=RATE, weight_decay=0.0)
 
     def run(self, number: int) -> float:
-        """Returns the loss."""
         rows = self.rows[number % len(self.rows)]
         loss = self.forget_loss(rows)
         loss.backward()
@@ -99,11 +98,9 @@ class Reused(Step):
 
 
 class Naive(Step):
-    """The whole fused block and the router get gradients, those of other experts are set to zero before clipping.
-
-    Every layer runs at every step. NPO's reference is a table, as ours (a second model would cost a forward more);
-    RMU's is a second model, and its losses take hidden states from whole forward passes, as its published code does.
-    """
+    """The whole fused block and the router get gradients, those of other experts are set to zero before clipping. Every
+    layer runs at every step. NPO's reference is a table, as ours (a second model would cost a forward more); RMU's is a
+    second model, and its losses take hidden states from whole forward passes, as its published code does."""
 
     def prepare(self) -> None:
         (self.target,) = (layer for layer in find_moe_layers(self.model) if layer.index == self.layer)

@@ -1,4 +1,10 @@
-"""What several claims are decided by: the papers' models and benchmarks, and the effects that claims share."""
+"""What a claim is, the papers' models and benchmarks, and the effects that several claims are decided by.
+
+v1: arXiv 2411.18797v1 (UOE); v2: arXiv 2411.18797v2 (SEUF); TRACE: arXiv 2606.10338 (abstract). Sentences are in our
+words. Margins are the papers' own numbers where they give one, else ours; both stand in the test's sentence."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from claims.study import ClaimStudy
 from evidence.bootstrap import Case
@@ -7,6 +13,23 @@ QWEN, DEEPSEEK, MIXTRAL = "qwen1.5-moe-a2.7b-chat", "deepseek-v2-lite", "mixtral
 WMDP, RWKU = "wmdp-cyber", "rwku"
 METHODS = ("ga", "gdiff", "npo", "rmu")
 PLACES = ((QWEN, WMDP), (DEEPSEEK, WMDP), (QWEN, RWKU), (DEEPSEEK, RWKU))  # columns of v1 Table 2
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a paper, and the test on results that decides it.
+
+    cases: the effects, positive where they go the claimed way. over: "mean" of the cases, "every" or "some" of them
+    must exceed `margin`. unit: "points" (hundredths are shown), or what else the effect is shown in, unscaled."""
+
+    id: str
+    source: str
+    text: str
+    test: str
+    over: str
+    cases: Callable[[ClaimStudy], list[Case]]
+    margin: float = 0.0
+    unit: str = "points"
 
 
 def losses(study: ClaimStudy, places: list[tuple]) -> list[Case]:
@@ -19,9 +42,7 @@ def signed(case: Case, sign: int, name: str = "") -> Case:
     return Case(name or case.name, case.model, case.questions, sign * case.values, case.collapsed)
 
 
-def gains(
-    study: ClaimStudy, test: str, sign: int, places=PLACES, methods=METHODS, other: str = "baseline"
-) -> list[Case]:
+def gains(study: ClaimStudy, test: str, sign: int, places=PLACES, methods=METHODS, other="baseline") -> list[Case]:
     """UOE against another scope: sign x (score of UOE - score of the other)."""
     cells = [[study.cell(*place, method, scope) for scope in ("uoe", other)] for method in methods for place in places]
     return [signed(study.difference(test, first, second), sign) for first, second in cells]

@@ -1,34 +1,6 @@
 """All claims, in the order of the ledger's rows."""
 
-from claims import (
-    anchor,
-    attribution,
-    entropy,
-    existing_methods,
-    layer_choice,
-    muse,
-    one_expert,
-    parameters,
-    peft,
-    placement,
-    routing,
-    trace,
-    utility_and_forgetting,
-)
+from claims import existing_methods, experts, other_scopes, routing, trace, utility_and_forgetting
 
-SUBJECTS = (
-    existing_methods,
-    routing,
-    one_expert,
-    utility_and_forgetting,
-    parameters,
-    peft,
-    placement,
-    attribution,
-    layer_choice,
-    anchor,
-    entropy,
-    trace,
-    muse,
-)
+SUBJECTS = (existing_methods, routing, utility_and_forgetting, other_scopes, experts, trace)
 CLAIMS = [claim for subject in SUBJECTS for claim in subject.CLAIMS]

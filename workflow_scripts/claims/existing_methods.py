@@ -1,7 +1,6 @@
 """Claims on what unlearning costs without UOE: all parameters, only routers, only experts."""
 
-from claims.cases import DEEPSEEK, METHODS, QWEN, WMDP, losses
-from claims.claim import Claim
+from claims.cases import DEEPSEEK, METHODS, QWEN, WMDP, Claim, losses
 from claims.study import ClaimStudy
 from evidence.bootstrap import Case
 

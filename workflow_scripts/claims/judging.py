@@ -1,11 +1,9 @@
-"""From a claim's cases to its verdict: a quantifier over them, a margin, and the interval of the effect.
-
-With one seed nothing is decided.
-"""
+"""From a claim's cases to its verdict: a quantifier over them, a margin, and the interval of the effect. With one seed
+nothing is decided."""
 
 import numpy
 
-from claims.claim import Claim
+from claims.cases import Claim
 from claims.study import ClaimStudy, NotRun, Undecidable
 from evidence.bootstrap import Case, draws, interval, joint_interval
 
@@ -36,7 +34,6 @@ def judged(claim: Claim, study: ClaimStudy) -> dict:
 
 
 def _effect(over: str, cases: list[Case]) -> tuple[float, float, float, str]:
-    """Effect, its interval's limits, and which of the cases it is."""
     drawn, means = draws(cases), numpy.array([case.mean for case in cases])
     if over == "mean":
         return float(means.mean()), *interval(drawn.mean(1)), f"mean of {len(cases)}"

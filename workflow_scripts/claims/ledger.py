@@ -44,7 +44,6 @@ def effect_text(row: dict) -> str:
 
 
 def verdicts(rows: list[dict], settings: dict) -> dict:
-    """Content of claims.json."""
     return {"world": settings["world"], "seeds": settings["seeds"], "claims": {row["id"]: row for row in rows}}
 
 

@@ -1,7 +1,7 @@
 """A study's results as the claims ask for them: by the real models that the study's models stand for."""
 
-import math
 from pathlib import Path
+from statistics import fmean
 
 import numpy
 
@@ -21,11 +21,9 @@ class Undecidable(Exception):
 
 
 class ClaimStudy:
-    """settings: as planning.claims.settings makes them. Cells that are not among them were not run.
-
-    Every seed of the study takes part. A checkpoint that has collapsed has forgotten nothing: in its forget test the
-    untouched model's answers stand for its own.
-    """
+    """settings: as planning.claims.settings makes them. Cells that are not among them were not run. Every seed of the
+    study takes part. A checkpoint that has collapsed has forgotten nothing: in its forget test the untouched model's
+    answers stand for its own."""
 
     def __init__(self, root: Path, settings: dict):
         self.settings, self.seeds = settings, settings["seeds"]
@@ -44,10 +42,9 @@ class ClaimStudy:
 
     def dense(self) -> list[str]:
         """Real names of the study's dense models."""
-        names = [(m.get("stands_for") or name) for name, m in self.settings["models"].items() if not m["moe"]]
-        if not names:
-            raise NotRun("no dense model")
-        return names
+        if names := [(m.get("stands_for") or name) for name, m in self.settings["models"].items() if not m["moe"]]:
+            return names
+        raise NotRun("no dense model")
 
     def cell(self, real: str, benchmark: str, method: str, scope: str) -> tuple[str, str, str, str]:
         cell = (self.model(real), benchmark, method, scope)
@@ -57,10 +54,6 @@ class ClaimStudy:
 
     def cell_name(self, cell: tuple) -> str:
         return f"{labels.method_and_scope(*cell[2:])}, {self.label(cell[0])} ({labels.benchmark(cell[1])})"
-
-    def values(self, pattern: str, place: tuple, *keys: str, **others: str) -> list:
-        """Of each seed: what stands under `keys` in one of planning.layout's files."""
-        return [self.results.read(pattern, place, seed, *keys, **others) for seed in self.seeds]
 
     def score(self, cell: tuple, test: str, choice: str = "balance") -> numpy.ndarray:
         """`[seeds, questions]` at the chosen checkpoints."""
@@ -74,7 +67,6 @@ class ClaimStudy:
         return self.answers.original(cell[0], cell[1], test)
 
     def loss(self, cell: tuple) -> numpy.ndarray:
-        """UT lost."""
         return self.original(cell, "utility") - self.score(cell, "utility")
 
     def collapsed(self, *cells: tuple, choice: str = "balance") -> bool:
@@ -102,20 +94,18 @@ class ClaimStudy:
         """Score of the chosen checkpoints on the development half, mean over seeds: for choices between cells, which
         must not rest on what is reported."""
         pairs = zip(self.answers.chosen(cell), self.checkpoints(cell), strict=True)
-        values = [entries[entry["step"]][test]["development"]["value"] for entry, entries in pairs]
-        return math.fsum(values) / len(values)
+        return fmean(entries[entry["step"]][test]["development"]["value"] for entry, entries in pairs)
 
     def trajectories(self, cell: tuple) -> list[dict]:
         return [self.results.trajectory(cell, seed) for seed in self.seeds]
 
     def overlaps(self, cell: tuple, probe: int = -1) -> numpy.ndarray:
         """`[seeds]`: mean overlap over MoE layers at one probe, by default the last one."""
-        by_layer = [run["probes"][probe]["overlap"].values() for run in self.trajectories(cell)]
-        return numpy.array([math.fsum(values) / len(values) for values in by_layer])
+        return numpy.array([fmean(run["probes"][probe]["overlap"].values()) for run in self.trajectories(cell)])
 
     def percents(self, cell: tuple) -> numpy.ndarray:
         """`[seeds]`: percent of the parameters that train."""
-        return numpy.array(self.values(layout.PARAMETERS, cell, "percent"))
+        return numpy.array(self.results.of_seeds(layout.PARAMETERS, cell, "percent"))
 
     def case(self, cell: tuple, test: str, values: numpy.ndarray, collapsed: bool = False) -> Case:
         """values: `[seeds, questions]` of the cell's benchmark and test, or `[seeds]`; collapsed: whether a checkpoint

@@ -1,15 +1,20 @@
-"""Claims of TRACE, tested with the reconstructed token weights on WMDP."""
+"""Claims of TRACE, tested with the reconstructed token weights on WMDP and on MUSE-Books."""
 
 import numpy
 
-from claims.cases import DEEPSEEK, QWEN, WMDP, signed
-from claims.claim import Claim
-from claims.study import ClaimStudy
+from benchmarks.scores import privacy_leakage
+from claims.cases import DEEPSEEK, QWEN, WMDP, Claim, signed
+from claims.study import ClaimStudy, NotRun
 from evidence.bootstrap import Case
 from planning import layout
 
-CELLS = ((("wmdp-cyber",), ("gdiff-trace", "npo-trace", "rmu-trace", "gdiff", "npo", "rmu"), ("baseline", "uoe")),)
+CELLS = (
+    (("wmdp-cyber",), ("gdiff-trace", "npo-trace", "rmu-trace", "gdiff", "npo", "rmu"), ("baseline", "uoe")),
+    (("muse-books",), ("ga", "gdiff", "npo", "rmu"), ("baseline", "uoe")),
+    (("muse-books",), ("gdiff-trace",), ("baseline",)),
+)
 VARIANTS = [(method, scope) for method in ("gdiff", "npo", "rmu") for scope in ("baseline", "uoe")]
+ON_MUSE = ("muse-books", "gdiff-trace", "baseline")
 
 
 def mismatch(study: ClaimStudy) -> list[Case]:
@@ -17,7 +22,7 @@ def mismatch(study: ClaimStudy) -> list[Case]:
     cases = []
     for real in (QWEN, DEEPSEEK):
         cell = study.cell(real, WMDP, "gdiff-trace", "baseline")
-        records = study.values(layout.TOKEN_WEIGHTS_RECORD, cell, "experts", name="trace")
+        records = study.results.of_seeds(layout.TOKEN_WEIGHTS_RECORD, cell, "experts", name="trace")
         largest = [max((e["forget"] - e["retain"] for e in experts), default=0.0) for experts in records]
         cases.append(study.case(cell, "routing", numpy.array(largest)))
     return cases
@@ -46,6 +51,39 @@ def with_less_without(study: ClaimStudy, test: str, sign: int) -> list[Case]:
     return cases
 
 
+def first_places(study: ClaimStudy) -> list[Case]:
+    """Each model: measures on which no sound row without token weights is better than GDIFF with them, in each seed."""
+    models = sorted(model for model, *rest in study.cells if tuple(rest) == ON_MUSE)
+    if not models:
+        raise NotRun("MUSE-Books")
+    cases = []
+    for model in models:
+        own = (model, *ON_MUSE)
+        others = sorted(cell for cell in study.cells if cell[:2] == own[:2] and not cell[2].endswith("-trace"))
+        rivals = [measures(study, cell) for cell in others]
+        counts = []
+        for seed, values in enumerate(measures(study, own)):
+            sound = [rows[seed] for rows in rivals if rows[seed] is not None]
+            best = [min(of_measure) for of_measure in zip(*sound, strict=True)] or [numpy.inf] * 4
+            # a collapsed run has forgotten nothing: it comes first nowhere, and does not count as a rival
+            counts.append(0 if values is None else sum(a <= b for a, b in zip(values, best, strict=True)))
+        cases.append(study.case(own, "measures", numpy.array(counts, float), study.collapsed(own, *others)))
+    return cases
+
+
+def measures(study: ClaimStudy, cell: tuple) -> list[tuple | None]:
+    """Each seed's VerbMem, KnowMem of the forgotten books, KnowMem of the kept ones negated, |PrivLeak|: less is
+    better; None for a collapsed checkpoint."""
+    retrained = [study.results.retrained(*cell[:2], seed) for seed in study.seeds]
+    rows = []
+    for entry, scores in zip(study.answers.chosen(cell), retrained, strict=True):
+        auc = scores["extra"]["privleak"]["test"]["value"]
+        leakage = privacy_leakage(entry["extra"]["privleak"]["value"], auc)
+        verbatim, fa, ut = (score["value"] for score in (entry["extra"]["verbmem"], entry["fa"], entry["ut"]))
+        rows.append(None if entry["collapsed"] else (verbatim, fa, -ut, abs(leakage)))
+    return rows
+
+
 CLAIMS = [
     Claim("trace-mismatch", "TRACE abstract", "Some experts are used far more by forget text than by retain text.",
           "largest share of forget tokens less share of retain tokens (WMDP), every one > 10 points", "every",
@@ -59,4 +97,7 @@ CLAIMS = [
     Claim("trace-9", "TRACE abstract", "Utility is 9 % above that of the strongest baseline.",
           "UT of the reconstruction on GDIFF less 1.09 x that of GDIFF, NPO, RMU, alone or with UOE, whichever keeps "
           "most on the development half, mean > 0", "mean", gain_over_best),
+    Claim("trace-muse", "TRACE abstract", "On MUSE-Books it is best on three of four measures.",
+          "measures (VerbMem, KnowMem of forgotten and of kept books, PrivLeak) on which GA, GDIFF, NPO, RMU, alone or "
+          "with UOE, are not better than the reconstruction on GDIFF: > 2.5", "every", first_places, 2.5, "measures"),
 ]  # fmt: skip

@@ -1,7 +1,6 @@
 """Claims on UOE against the unmodified methods: utility kept, and what is forgotten meanwhile (v1 Table 2)."""
 
-from claims.cases import METHODS, PLACES, gains, losses, signed
-from claims.claim import Claim
+from claims.cases import METHODS, PLACES, Claim, gains, losses, signed
 from claims.study import ClaimStudy, Undecidable
 from evidence.bootstrap import Case
 from evidence.matched import matched_steps
@@ -26,9 +25,8 @@ def at_matched_forgetting(study: ClaimStudy) -> list[Case]:
             steps = [matched_steps(study.results, *cells, seed) for seed in study.seeds]
             if None in steps:
                 continue
-            own, others = (
-                study.answers.at(cell, [step[i] for step in steps], "utility") for i, cell in enumerate(cells)
-            )
+            pairs = zip(cells, zip(*steps, strict=True), strict=True)
+            own, others = (study.answers.at(cell, of_cell, "utility") for cell, of_cell in pairs)
             cases.append(study.case(cells[0], "utility", own - others))  # neither has collapsed
     if not cases:
         raise Undecidable("no pair of checkpoints has the same FA")
@@ -36,7 +34,6 @@ def at_matched_forgetting(study: ClaimStudy) -> list[Case]:
 
 
 def losses_of_uoe(study: ClaimStudy) -> list[Case]:
-    """UT lost by UOE, negated."""
     places = [(*place, method, "uoe") for method in METHODS for place in PLACES]
     return [signed(case, -1) for case in losses(study, places)]
 

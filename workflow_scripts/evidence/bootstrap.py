@@ -3,8 +3,7 @@
 A difference stands as values `[seeds, questions]`, paired by both: one question, answered by two checkpoints of one
 seed. Seeds are drawn by model, questions by test, and all cases of one model or test share the draw. A draw moves the
 mean by what the drawn seeds' means and by what the drawn questions' means differ from it. With one seed only questions
-are drawn: the interval then says nothing about training anew.
-"""
+are drawn: the interval then says nothing about training anew."""
 
 import math
 from dataclasses import dataclass
@@ -37,8 +36,7 @@ def widening(seeds: int) -> float:
 
     A mean of n drawn again varies sqrt((n - 1) / n) too little, and n values know their own spread only as well as
     Student's t allows. Without this the 95 % interval of three seeds holds the truth in about 75 of 100 cases: it can't
-    reach beyond the outermost seed (Hesterberg 2015, The American Statistician 69, on "narrowness bias").
-    """
+    reach beyond the outermost seed (Hesterberg 2015, The American Statistician 69, on "narrowness bias")."""
     if seeds == 1:
         return 1.0
     freedom, upper = seeds - 1, 0.5 + LEVEL / 200
@@ -75,11 +73,19 @@ def interval(drawn: numpy.ndarray) -> tuple[float, float]:
 
 
 def joint_interval(drawn: numpy.ndarray, means: numpy.ndarray, chosen: int) -> tuple[float, float]:
-    """Interval of case `chosen`, so wide that those of all cases (`[DRAWS, cases]`) hold at once.
-
-    The least or largest of several means is so by luck, too: its own interval would take that luck for an effect. Each
-    limit is as far away as the most deviant case is in 100 - (100 - LEVEL)/2 percent of the draws.
-    """
+    """Interval of case `chosen`, so wide that those of all cases (`[DRAWS, cases]`) hold at once. The least or largest
+    of several means is so by luck, too: its own interval would take that luck for an effect. Each limit is as far away
+    as the most deviant case is in 100 - (100 - LEVEL)/2 percent of the draws."""
     away = drawn - means
     below, above = (numpy.percentile(side.max(1), 50 + LEVEL / 2) for side in (away, -away))
     return float(means[chosen] - below), float(means[chosen] + above)
+
+
+def described(seeds: list[int]) -> str:
+    drawn = " (one seed: training anew is not in it)"
+    if len(seeds) > 1:
+        drawn = " and of seeds (these widened as Student's t is for so few)"
+    return (
+        f"Brackets: middle {LEVEL:g} % of {DRAWS:,} bootstrap draws of questions{drawn}, paired by question and seed. "
+        "Questions are drawn as if independent, though some ask for one fact in two wordings."
+    )

@@ -9,11 +9,9 @@ HALF = "development"
 
 
 def matched_steps(study: Study, first: tuple, second: tuple, seed: int) -> tuple[int, int] | None:
-    """A step of each cell, None if no two sound checkpoints have the same FA within TOLERANCE.
-
-    Of all such pairs the one that has forgotten most is taken (the lowest larger FA), then the smallest difference,
-    then the earliest steps. Matched on the development half, so that the reported half has no say.
-    """
+    """A step of each cell, None if no two sound checkpoints have the same FA within TOLERANCE. Of all such pairs the
+    one that has forgotten most is taken (the lowest larger FA), then the smallest difference, then the earliest steps.
+    Matched on the development half, so that the reported half has no say."""
     pairs = [
         (max(a, b), abs(a - b), i, j)
         for i, a in _sound(study, first, seed).items()

@@ -1,7 +1,5 @@
-"""The one reader of a study's results.
-
-A file that is missing or lacks a key ends the run with one line that names file and key.
-"""
+"""The one reader of a study's results. A file that is missing or lacks a key ends the run with one line that names file
+and key."""
 
 from pathlib import Path
 from typing import Any
@@ -27,10 +25,8 @@ def field(content: Any, path: Path, *keys: str) -> Any:
 
 class Study:
     """root: results/<study>; settings: what the config says of the picture (planning.pictures.settings) or of the
-    claims; published: folder of the papers' printed values.
-
-    A `place` is (model,), (model, benchmark) or a whole cell (model, benchmark, method, scope).
-    """
+    claims; published: folder of the papers' printed values. A `place` is (model,), (model, benchmark) or a whole cell
+    (model, benchmark, method, scope)."""
 
     def __init__(self, root: Path, settings: dict, published: Path | None = None):
         self.root, self.settings, self.published_folder = root, settings, published
@@ -64,6 +60,9 @@ class Study:
         path = self.path(pattern, place, seed, **others)
         return field(read_json(path), path, *keys)
 
+    def of_seeds(self, pattern: str, place: tuple, *keys: str, **others: object) -> list:
+        return [self.read(pattern, place, seed, *keys, **others) for seed in self.seeds]
+
     def chosen(self, cell: tuple, seed: int, choice: str | None = None) -> dict:
         """The checkpoint that tables show."""
         return self.read(layout.CHOSEN, cell, seed, choice or self.choice)
@@ -77,7 +76,6 @@ class Study:
         return self.read(layout.RETRAINED, (model, benchmark), seed, "checkpoints")[0]
 
     def metrics(self, cell: tuple, seed: int) -> list[dict]:
-        """Scores of all checkpoints."""
         return self.read(layout.METRICS, cell, seed, "checkpoints")
 
     def trajectory(self, cell: tuple, seed: int) -> dict:

@@ -2,10 +2,10 @@
 
 Columns of a quantity (fa, ut): `fa` the chosen checkpoint's, `fa_original` the untouched model's on the same questions,
 `fa_retrained` that of the model retrained without the forget set; with `_se` the standard error, with `_n` the number
-of questions, with `_chance` the value at chance, with `_seeds` each seed's value, with `_draws` each random draw's.
-"""
+of questions, with `_chance` the value at chance, with `_seeds` each seed's value, with `_draws` each random draw's."""
 
 import math
+import statistics
 
 import pandas
 
@@ -26,8 +26,7 @@ def chosen_frame(study: Study) -> pandas.DataFrame:
 
     `distance` is that of the points (FA, UT) of the cell and of the retrained model, `distance_original` that of the
     untouched model to it (NaN where the benchmark has no retrained models). Ends with one line if two cells of one
-    model disagree about the untouched model.
-    """
+    model disagree about the untouched model."""
     if study.choice not in CHOICES:
         raise SystemExit(f"config, choice: {study.choice!r} is none of {', '.join(CHOICES)}")
     rows = []
@@ -76,10 +75,9 @@ def _check_same_original(frame: pandas.DataFrame) -> None:
 
 
 def mean_and_error(values: list[float], errors: list[float] | None = None) -> tuple[float, float]:
-    """Mean and its standard error: over seeds (sample standard deviation / sqrt(seeds)), or with one seed the
-    sampling error given, NaN if none is.
-    """
-    mean = math.fsum(values) / len(values)
+    """Mean and its standard error: over seeds (sample standard deviation / sqrt(seeds)), or with one seed the sampling
+    error given, NaN if none is."""
+    mean = statistics.fmean(values)
     if len(values) == 1:
         return values[0], errors[0] if errors else math.nan
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
@@ -93,8 +91,7 @@ def dagger(collapsed: int, runs: int) -> str:
 
 def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
     """One row per (model, benchmark, method, scope) of `chosen_frame`: scores over seeds, counts of collapsed seeds,
-    steps, statuses.
-    """
+    steps, statuses."""
     rows = []
     for key, group in frame.groupby(KEYS, sort=False):
         row = dict(zip(KEYS, key, strict=True), seeds=len(group), collapsed=int(group["collapsed"].sum()))
@@ -115,11 +112,8 @@ def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
     """Replace the scopes random, random-draw-2, ... of each model, benchmark and method by one row `random`: the mean
-    over the draws.
-
-    Its error columns hold the standard deviation over the draws (not an error of the mean: the draws are what
-    varies), `draws` their number and fa_draws, ut_draws the single values.
-    """
+    over the draws. Its error columns hold the standard deviation over the draws (not an error of the mean: the draws
+    are what varies), `draws` their number and fa_draws, ut_draws the single values."""
     is_draw = summary["scope"].map(is_random)
     if not is_draw.any():
         return summary
@@ -130,7 +124,7 @@ def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
         row |= {"collapsed": int(group["collapsed"].sum()), "seeds": int(group["seeds"].iloc[0])}
         for name in ("fa", "ut", "distance"):
             values = list(group[name])
-            row[name] = math.fsum(values) / len(values)
+            row[name] = statistics.fmean(values)
             if len(values) > 1:
                 row[f"{name}_se"] = math.sqrt(math.fsum((v - row[name]) ** 2 for v in values) / (len(values) - 1))
             row[f"{name}_draws"] = tuple(values)

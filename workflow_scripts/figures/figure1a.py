@@ -1,5 +1,3 @@
-"""Drop of FA (up is better) against drop of UT (left is better), each method's best checkpoint."""
-
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -10,9 +8,8 @@ from rendering import labels
 from rendering.drawing import MARKERS, WIDTH
 
 TITLE = "Figure 1a. What each method forgets against what it costs"
-CAPTION = """\
-**Figure 1a.** What each method forgets (drop of FA, up is better) against what it costs (drop of UT, left is
-better), each at the checkpoint with the best balance and its tuned learning rate. Filled: MoE models; hollow: dense
+CAPTION = """**Figure 1a.** What each method forgets (drop of FA, up is better) against what it costs (drop of UT, left
+is better), each at the checkpoint with the best balance and its tuned learning rate. Filled: MoE models; hollow: dense
 models. Bars: one standard error. The best corner is the upper left."""
 READS = ("CHOSEN",)
 

@@ -1,5 +1,3 @@
-"""Token shares of the untouched model on the forget set, sorted within each layer; the line marks K/E."""
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -8,9 +6,8 @@ from rendering import labels
 from rendering.drawing import INTEGERS, LINES, MARKERS, UNIFORM, panels
 
 TITLE = "Figure 2. Token shares of experts"
-CAPTION = """\
-**Figure 2.** Share of the forget set's tokens that each expert of the untouched model gets, sorted within its layer,
-for several MoE layers. Dashed: the share under uniform routing, K/E."""
+CAPTION = """**Figure 2.** Share of the forget set's tokens that each expert of the untouched model gets, sorted within
+its layer, for several MoE layers. Dashed: the share under uniform routing, K/E."""
 READS = ("AFFINITY",)
 KEYS = ("models", "benchmarks")
 FIRST_SEED_ONLY = True

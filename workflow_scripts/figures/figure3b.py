@@ -1,5 +1,3 @@
-"""Forget loss (GA: negative cross-entropy of the forget text) against steps, one curve a trained module."""
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -8,9 +6,8 @@ from rendering import labels
 from rendering.drawing import INTEGERS, curve, panels
 
 TITLE = "Figure 3b. Forget loss against steps, by trained modules"
-CAPTION = """\
-**Figure 3b.** Forget loss of gradient ascent (negative cross-entropy of the same forget text; lower means less
-likely) against steps, one curve for each set of trained modules."""
+CAPTION = """**Figure 3b.** Forget loss of gradient ascent (negative cross-entropy of the same forget text; lower means
+less likely) against steps, one curve for each set of trained modules."""
 READS = ("TRAJECTORY", "METRICS")
 MODULES = {"baseline": "all parameters"}
 

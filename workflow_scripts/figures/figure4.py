@@ -1,4 +1,4 @@
-"""Overlap in each MoE layer after `step` steps, and the utility there beside the untouched model's."""
+from statistics import fmean
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -7,13 +7,12 @@ from evidence.study import Study, field
 from evidence.summary import mean_and_error
 from planning import layout
 from rendering import labels
-from rendering.drawing import LINES, MARKERS, last_until, mean
+from rendering.drawing import LINES, MARKERS, last_until
 
 TITLE = "Figure 4. Expert selection overlap by layer"
-CAPTION = """\
-**Figure 4.** Expert selection overlap in each MoE layer after gradient ascent on one expert in every layer with the
-router anchor on (80 steps, or the last probe before). The legend gives the utility of the untouched model and of
-that checkpoint."""
+CAPTION = """**Figure 4.** Expert selection overlap in each MoE layer after gradient ascent on one expert in every layer
+with the router anchor on (80 steps, or the last probe before). The legend gives the utility of the untouched model and
+of that checkpoint."""
 READS = ("TRAJECTORY", "METRICS", "ORIGINAL")
 
 
@@ -47,4 +46,4 @@ def utilities(study: Study, cell: tuple) -> str:
         before.append(field(study.original(*cell[:2], seed), study.path(layout.ORIGINAL, cell, seed), *keys))
         after.append(field(checkpoint, study.path(layout.METRICS, cell, seed), *keys))
         broken |= bool(checkpoint["collapsed"])
-    return f"UT {mean(before):.3f} → {mean(after):.3f}{' (collapsed)' if broken else ''}"
+    return f"UT {fmean(before):.3f} → {fmean(after):.3f}{' (collapsed)' if broken else ''}"

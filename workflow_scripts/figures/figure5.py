@@ -1,14 +1,11 @@
-"""Mean overlap with the original expert choice against steps: one trained expert in every layer, anchor on."""
-
 from matplotlib.figure import Figure
 
 from evidence.study import Study
 from rendering.drawing import overlap_against_steps
 
 TITLE = "Figure 5. Expert selection overlap against steps, one expert in every layer"
-CAPTION = """\
-**Figure 5.** Mean expert selection overlap against steps, the run of Figure 4: one expert in every layer trains,
-router anchor on."""
+CAPTION = """**Figure 5.** Mean expert selection overlap against steps, the run of Figure 4: one expert in every layer
+trains, router anchor on."""
 READS = ("TRAJECTORY", "METRICS")
 
 

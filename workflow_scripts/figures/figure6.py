@@ -1,5 +1,3 @@
-"""Token shares in one layer at several steps of GA; the experts keep the order that they have in the original model."""
-
 import math
 
 import matplotlib.pyplot as plt
@@ -11,9 +9,8 @@ from rendering import labels
 from rendering.drawing import INTEGERS, UNIFORM, WIDTH, collapsed_steps, last_until
 
 TITLE = "Figure 6. Token shares of experts while everything trains"
-CAPTION = """\
-**Figure 6.** Token shares of the experts of one layer while gradient ascent trains everything. The experts keep the
-order that they have in the original model. Dashed: uniform routing, K/E."""
+CAPTION = """**Figure 6.** Token shares of the experts of one layer while gradient ascent trains everything. The experts
+keep the order that they have in the original model. Dashed: uniform routing, K/E."""
 READS = ("TRAJECTORY", "METRICS")
 FIRST_SEED_ONLY = True
 
@@ -22,9 +19,8 @@ def figure(study: Study) -> Figure:
     cell, layer = study.cells()[0], str(study.block["layer"])
     run = study.trajectory(cell, study.seeds[0])
     if layer not in run["probes"][0]["token_share"]:
-        raise SystemExit(
-            f"config, figures: figure6: layer: {layer} is no MoE layer of {cell[0]} (allowed: {run['moe_layers']})"
-        )
+        wrong = f"config, figures: figure6: layer: {layer} is no MoE layer of {cell[0]}"
+        raise SystemExit(f"{wrong} (allowed: {run['moe_layers']})")
     probes = {probe["step"]: probe for probe in (last_until(run["probes"], step) for step in study.block["steps"])}
     broken = collapsed_steps(study, cell)
     original = run["probes"][0]["token_share"][layer]

@@ -1,5 +1,3 @@
-"""What a suffix does to the gate scores of the target layer."""
-
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -10,9 +8,8 @@ from rendering import labels
 from rendering.drawing import WIDTH
 
 TITLE = "Version 2, Figure 4. Gate scores without and with a suffix"
-CAPTION = """\
-**Version 2, Figure 4.** Mean gate score of every expert of the target layer over the attacked questions' tokens,
-without and with the suffix. Dashed: the selected expert."""
+CAPTION = """**Version 2, Figure 4.** Mean gate score of every expert of the target layer over the attacked questions'
+tokens, without and with the suffix. Dashed: the selected expert."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
 ATTACKS_BY_PROMPTS = True
@@ -22,11 +19,9 @@ SIGNS = {"without": ("o", "C0", "without suffix"), "with": ("x", "C1", "with the
 
 def figure(study: Study) -> Figure:
     """Mean gate score of every expert over the attacked questions' tokens, without and with suffixes; one panel a cell
-    and layer. The line marks a selected expert; the title says its rank and score before and after.
-    """
-    panels = [
-        panel for cell in study.cells() for name in study.block["attacks"] for panel in of_cell(study, cell, name)
-    ]
+    and layer. The line marks a selected expert; the title says its rank and score before and after."""
+    shown = [(cell, name) for cell in study.cells() for name in study.block["attacks"]]
+    panels = [panel for cell, name in shown for panel in of_cell(study, cell, name)]
     size = (WIDTH, 0.45 + 1.85 * len(panels))
     drawn, grid = plt.subplots(len(panels), 1, figsize=size, squeeze=False)
     for axes, (title, scores) in zip(grid[:, 0], panels, strict=True):

@@ -1,7 +1,7 @@
 """What figures share. Colours are always doubled by a marker or a line style."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from statistics import fmean
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -21,24 +21,18 @@ INTEGERS = {"nbins": 7, "integer": True, "steps": [1, 2, 5, 10]}  # ticks
 
 def panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     """Panels one below the other, each `height` inches."""
-    size = (WIDTH, 0.45 + height * count)
-    figure, grid = plt.subplots(count, 1, figsize=size, sharex=count > 1, squeeze=False)
+    figure, grid = plt.subplots(count, figsize=(WIDTH, 0.45 + height * count), sharex=count > 1, squeeze=False)
     return figure, list(grid[:, 0])
 
 
 def collapsed_steps(study: Study, cell: tuple[str, str, str, str]) -> set[int]:
-    """Steps at which a seed's checkpoint has collapsed."""
     checkpoints = [checkpoint for seed in study.seeds for checkpoint in study.metrics(cell, seed)]
     return {checkpoint["step"] for checkpoint in checkpoints if checkpoint["collapsed"]}
 
 
-def curve(
-    axes: Axes, study: Study, cell: tuple[str, str, str, str], measure: Callable[[dict], float], index: int, label: str
-) -> None:
-    """One curve over the probes that all seeds have; with several seeds a band of one standard error over them.
-
-    A cross marks each step at which a seed's checkpoint has collapsed.
-    """
+def curve(axes: Axes, study: Study, cell: tuple, measure: Callable[[dict], float], index: int, label: str) -> None:
+    """One curve over the probes that all seeds have; with several seeds a band of one standard error over them. A cross
+    marks each step at which a seed's checkpoint has collapsed."""
     runs = [study.trajectory(cell, seed) for seed in study.seeds]
     broken = collapsed_steps(study, cell)
     steps = sorted(set.intersection(*({probe["step"] for probe in run["probes"]} for run in runs)))
@@ -46,21 +40,18 @@ def curve(
     points = [mean_and_error([values[step] for values in at], [0.0]) for step in steps]
     means, errors = zip(*points, strict=True)
     axes.plot(steps, means, color=f"C{index}", marker=MARKERS[index], linestyle=LINES[index], label=label)
-    crosses = [(step, mean) for step, mean in zip(steps, means, strict=True) if step in broken]
-    if crosses:
-        style = {"color": "black", "markersize": 8, "markeredgewidth": 0.8, "linestyle": ""}
-        axes.plot(*zip(*crosses, strict=True), marker="x", label="collapsed", **style)
+    if crosses := [(step, mean) for step, mean in zip(steps, means, strict=True) if step in broken]:
+        axes.plot(*zip(*crosses, strict=True), "x", color="black", markersize=8, markeredgewidth=0.8, label="collapsed")
     if len(runs) > 1:
         low, high = [m - e for m, e in points], [m + e for m, e in points]
         axes.fill_between(steps, low, high, color=f"C{index}", alpha=0.2, linewidth=0)
 
 
 def overlap_against_steps(study: Study) -> Figure:
-    """Mean overlap over MoE layers against steps, a curve a cell."""
     figure, axes = plt.subplots()
     for i, cell in enumerate(study.cells()):
         name = labels.group(study.settings, *cell[:2])
-        curve(axes, study, cell, lambda probe: mean(probe["overlap"].values()), i, name)
+        curve(axes, study, cell, lambda probe: fmean(probe["overlap"].values()), i, name)
     axes.set_xlabel("Unlearning steps")
     axes.set_ylabel("Expert selection overlap")
     axes.set_ylim(0, 1.05)
@@ -70,13 +61,7 @@ def overlap_against_steps(study: Study) -> Figure:
     return figure
 
 
-def mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return math.fsum(values) / len(values)
-
-
 def last_until(entries: list[dict], step: int) -> dict:
     """The last of `entries` at or before `step`; the first one if all lie after it."""
-    return max(
-        (entry for entry in entries if entry["step"] <= step), key=lambda entry: entry["step"], default=entries[0]
-    )
+    until = [entry for entry in entries if entry["step"] <= step]
+    return max(until, key=lambda entry: entry["step"], default=entries[0])

@@ -1,7 +1,19 @@
-"""Rows named by how many experts train, in how many layers."""
+"""Rows of tables on how many experts train, and where they lie."""
 
 from evidence.study import Study
-from rendering.scores import Row
+from rendering import labels
+from rendering.scores import Row, rows_of
+
+# Scope -> (placement, experts) as version 2 prints them in its Tables 2 and 7.
+PLACEMENTS = {
+    "uoe": ("same-layer", "1"),
+    "uoe-3-experts": ("same-layer", "3"),
+    "uoe-6-experts": ("same-layer", "6"),
+    "uoe-shared": ("same-layer", "1+shared"),
+    "uoe-3-anywhere": ("different-layers", "3"),
+    "uoe-6-anywhere": ("different-layers", "6"),
+}
+NOTE = "Published: version 2 of the paper. It names 4 shared experts for both models; DeepSeek-V2-Lite has 2."
 
 
 def rows_by_experts(study: Study, one_layer: str, several: str) -> list[Row]:
@@ -25,7 +37,16 @@ def trained_experts(study: Study, scope: str) -> tuple[int, int]:
     selections = [study.selection(*place, scope, seed) for place in study.places() for seed in study.seeds]
     counts = {(sum(map(len, selection.values())), len(selection)) for selection in selections}
     if len(counts) != 1:
-        raise SystemExit(
-            f"scope {scope!r} trains different numbers of (experts, layers): {sorted(counts)}; one row needs one"
-        )
+        wrong = f"scope {scope!r} trains different numbers of (experts, layers): {sorted(counts)}"
+        raise SystemExit(f"{wrong}; one row needs one")
     return counts.pop()
+
+
+def rows_by_placement(study: Study, published_in: str) -> list[Row]:
+    def keys(method: str, scope: str) -> dict:
+        if scope not in PLACEMENTS:
+            raise SystemExit(f"config, tables: scopes: {scope!r} has no printed placement ({', '.join(PLACEMENTS)})")
+        placement, experts = PLACEMENTS[scope]
+        return {"method": method, "placement": placement, "experts": experts}
+
+    return rows_of(study, published_in, lambda method, scope: labels.scope(scope), keys=keys)

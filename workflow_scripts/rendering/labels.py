@@ -13,34 +13,19 @@ BENCHMARKS = {
     "own-cloze": "cloze",
     "own-mmlu": "MMLU",
 }
-SCOPES = {
-    "baseline": "baseline",
-    "experts-routers": "experts & routers",
-    "experts": "experts",
-    "routers": "routers",
-    "uoe": "UOE",
-    "lora": "LoRA",
-    "esft": "ESFT",
-    "random": "Random",
+SCOPES = {"experts-routers": "experts & routers", "uoe": "UOE", "lora": "LoRA", "esft": "ESFT", "random": "Random"}
+SCOPES |= {f"uoe-{n}-experts": f"top {n} experts of the layer" for n in (3, 6)}
+SCOPES |= {f"uoe-{n}-anywhere": f"top {n} experts of the model" for n in (3, 6)}
+SCOPES |= {f"uoe-rank-{rank}": f"UOE, layer of rank {rank}" for rank in (2, 3, 4)}
+SCOPES |= {
     "uoe-all-layers": "one expert in every layer",
     "uoe-token-share": "UOE, expert chosen by token share",
     "uoe-frozen-router": "UOE, router frozen",
     "uoe-shared": "UOE and its layer's shared experts",
-    "uoe-3-experts": "top 3 experts of the layer",
-    "uoe-6-experts": "top 6 experts of the layer",
     "uoe-3-layers": "top expert of each of 3 layers",
-    "uoe-3-anywhere": "top 3 experts of the model",
-    "uoe-6-anywhere": "top 6 experts of the model",
-    "uoe-rank-2": "UOE, layer of rank 2",
-    "uoe-rank-3": "UOE, layer of rank 3",
-    "uoe-rank-4": "UOE, layer of rank 4",
     "random-elsewhere": "a random expert of another layer",
 }
-REAL = {
-    "qwen1.5-moe-a2.7b-chat": "Qwen",
-    "deepseek-v2-lite": "DeepSeek",
-    "mixtral-8x7b-instruct-v0.1": "Mixtral",
-}
+REAL = {"qwen1.5-moe-a2.7b-chat": "Qwen", "deepseek-v2-lite": "DeepSeek", "mixtral-8x7b-instruct-v0.1": "Mixtral"}
 
 
 def method(name: str) -> str:
@@ -68,6 +53,5 @@ def method_and_scope(method_name: str, scope_name: str) -> str:
     """GA, GA+UOE, Random+RMU: the papers' row names."""
     if scope_name == "baseline":
         return method(method_name)
-    if scope_name == "random":
-        return f"{scope(scope_name)}+{method(method_name)}"
-    return f"{method(method_name)}+{scope(scope_name)}"
+    names = [method(method_name), scope(scope_name)]
+    return "+".join(reversed(names) if scope_name == "random" else names)

@@ -53,17 +53,13 @@ OWN_MEASURES = (
     "the untouched model on the same questions."
 )
 NEVER_KNEW = "¶ never knew it: the pretrained model's FA is under {least}, so a low FA says nothing about forgetting."
-BALANCE_BOLD = (
+BOLD = (
     "Bold: best of the rows compared with each other (an FA at or below chance counts as chance; collapsed runs do "
     "not take part). Differences of less than the errors shown mean nothing."
 )
-BOLD = {
-    "balance": BALANCE_BOLD,
-    "as_published": BALANCE_BOLD,
-    "at_forget_accuracy": (
-        "Bold: best utility of the rows that reached this FA. Differences of less than the errors shown mean nothing."
-    ),
-}
+BOLD_AT_FORGET_ACCURACY = (
+    "Bold: best utility of the rows that reached this FA. Differences of less than the errors shown mean nothing."
+)
 RED = "Red and ▼: utility more than 10 points below the pretrained model's, in our columns and the paper's."
 RETRAINED = (
     "Retrained: pre-trained anew by the same recipe and seed (as many steps) without any document of the forget set: "
@@ -89,7 +85,6 @@ def world(settings: dict) -> str:
 
 
 def rule(settings: dict) -> str:
-    """How the shown checkpoint of each cell was chosen."""
     text = RULES[settings["block"].get("choice", "balance")]
     threshold = f"{settings.get('forget_accuracy', 0.27):g}"
     return text.replace("{threshold:g}", threshold).replace("{overshot:g}", f"{OVERSHOT:g}")
@@ -105,7 +100,6 @@ def never_knew(settings: dict) -> str:
 
 
 def errors(settings: dict) -> str:
-    """What stands after the ± signs."""
     if len(settings["seeds"]) == 1:
         return "±: one standard error over the test's questions (one seed: training anew is not in it)."
     n = len(settings["seeds"])
@@ -142,9 +136,6 @@ def random_draws(settings: dict, summary: pandas.DataFrame) -> str:
     parts = []
     pooled = summary[summary["draws"] > 1]
     for row in pooled.itertuples():
-        values = " and ".join(
-            f"{name} {', '.join(f'{value:.3f}' for value in draws)}"
-            for name, draws in (("FA", row.fa_draws), ("UT", row.ut_draws))
-        )
-        parts.append(f"{labels.group(settings, row.model, row.benchmark)} {values}")
+        fa, ut = (", ".join(f"{value:.3f}" for value in draws) for draws in (row.fa_draws, row.ut_draws))
+        parts.append(f"{labels.group(settings, row.model, row.benchmark)} FA {fa} and UT {ut}")
     return f"‡ mean over {int(pooled['draws'].iloc[0])} random draws ± their standard deviation: {'; '.join(parts)}."

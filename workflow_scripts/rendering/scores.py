@@ -1,7 +1,6 @@
 """Tables of FA and UT: the values of each row, and what the papers print beside them."""
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas
@@ -9,10 +8,11 @@ import pandas
 from evidence.study import Study
 from evidence.summary import chosen_frame, dagger, is_random, pool_draws, summarise
 from rendering import labels, notes
-from rendering.marks import ORIGINAL, RETRAINED, mark_best, mark_heavy_losses
 from rendering.table import Table, tidy, tidy_table
 
 PRINTED = {"fa": "forget_accuracy", "ut": "utility"}  # columns of the published values
+HEAVY_LOSS = 0.10  # the papers print a utility in red when it lies more than 10 points below the pretrained model's
+ORIGINAL, RETRAINED = "Pretrained", "Retrained"  # rows
 
 
 @dataclass(frozen=True)
@@ -27,35 +27,21 @@ class Row:
     published_keys: dict
 
 
-def rows_of(
-    study: Study,
-    published_in: str,
-    label: Callable[[str, str], str] = labels.method_and_scope,
-    compared: Callable[[str, str], str] = lambda method, scope: method,
-    keys: Callable[[str, str], dict] = lambda method, scope: {"method": method, "scope": scope},
-) -> list[Row]:
-    """A row for each method and scope of the block; the random draws are one row."""
-    pairs = dict.fromkeys((method, "random" if is_random(scope) else scope) for method, scope in study.rows())
-    return [
-        Row(label(method, scope), method, scope, compared(method, scope), published_in, keys(method, scope))
-        for method, scope in pairs
-    ]
+def rows_of(study: Study, published_in: str, label=labels.method_and_scope, compared=None, keys=None) -> list[Row]:
+    """A row for each method and scope of the block; the random draws are one row.
 
-
-def score_table(
-    study: Study,
-    title: str,
-    head: str,
-    rows: list[Row],
-    extra: Sequence[str] = (),
-    beside: Sequence[dict] = (),
-    original_in: str = "",
-) -> Table:
-    """A table of FA and UT for each model and benchmark, the pretrained model first.
-
-    extra: further notes; beside: more values of the same rows; original_in: the published table, if any, that prints
-    the pretrained model.
+    label, compared, keys: functions of (method, scope); without them rows of one method are compared, and the papers'
+    rows are named by method and scope.
     """
+    compared = compared or (lambda method, scope: method)
+    keys = keys or (lambda method, scope: {"method": method, "scope": scope})
+    pairs = dict.fromkeys((method, "random" if is_random(scope) else scope) for method, scope in study.rows())
+    return [Row(label(*pair), *pair, compared(*pair), published_in, keys(*pair)) for pair in pairs]
+
+
+def score_table(study: Study, title: str, head: str, rows: list[Row], extra=(), beside=(), original_in="") -> Table:
+    """A table of FA and UT for each model and benchmark, the pretrained model first. extra: further notes; beside: more
+    values of the same rows; original_in: the published table, if any, that prints the pretrained model."""
     every_cell = summarise(chosen_frame(study))
     summary = pool_draws(every_cell)
     values = []
@@ -75,26 +61,25 @@ def score_table(
 
 
 def _printed(study: Study, source: str, name: str, place: dict, keys: dict) -> dict:
-    """The published value of a quantity, and where it stands."""
     place = {"model": place["stands_for"], "benchmark": place["benchmark"]}
     text = study.printed(source, PRINTED[name], **place, **keys) if source else ""
     return {"published": text, "published_in": source if text else ""}
 
 
+def _score(cell: pandas.Series | dict, name: str, of: str = "") -> dict:
+    """FA or UT of a cell's checkpoint; of: "_original" or "_retrained" for that model's in its place."""
+    value = {"quantity": labels.QUANTITIES[name][0], "value": cell[name + of], "standard_error": cell[f"{name}{of}_se"]}
+    return value | {"n": _joined(cell[f"{name}_original_n" if of == "_original" else f"{name}_n"])}
+
+
 def _original_values(study: Study, cell: pandas.Series, place: dict, source: str, marks: str) -> list[dict]:
-    common = place | {"row": ORIGINAL, "method": "original", "scope": "none"}
+    keys = {"method": "original", "scope": "none"}
+    common = place | keys | {"row": ORIGINAL, "seeds": cell["seeds"]}
     values = [
         common
-        | {
-            "quantity": labels.QUANTITIES[name][0],
-            "value": cell[f"{name}_original"],
-            "standard_error": cell[f"{name}_original_se"],
-            "by_seed": _by_seed(cell[f"{name}_original_seeds"]),
-            "n": _joined(cell[f"{name}_original_n"]),
-            "seeds": cell["seeds"],
-            "marks": marks,
-        }
-        | _printed(study, source, name, place, {"method": "original", "scope": "none"})
+        | {"by_seed": _by_seed(cell[f"{name}_original_seeds"]), "marks": marks}
+        | _score(cell, name, "_original")
+        | _printed(study, source, name, place, keys)
         for name in PRINTED
     ]
     return values + _distance(common, cell, "distance_original")
@@ -106,56 +91,29 @@ def _retrained_values(cell: pandas.Series, place: dict) -> list[dict]:
         return []
     common = place | {"row": RETRAINED, "method": "retrained", "scope": "none", "seeds": cell["seeds"]}
     common["marks"] = dagger(cell["collapsed_retrained"], cell["seeds"])
-    return [
-        common
-        | {
-            "quantity": labels.QUANTITIES[name][0],
-            "value": cell[f"{name}_retrained"],
-            "standard_error": cell[f"{name}_retrained_se"],
-            "n": _joined(cell[f"{name}_n"]),
-        }
-        for name in PRINTED
-    ]
+    return [common | _score(cell, name, "_retrained") for name in PRINTED]
 
 
 def _distance(common: dict, cell: pandas.Series | dict, name: str) -> list[dict]:
-    """Distance to the retrained model, where there is one."""
     if math.isnan(cell[name]):
         return []
-    value = {"value": cell[name], "standard_error": cell.get(f"{name}_se", math.nan), "seeds": cell["seeds"]}
+    value = {"value": cell[name], "standard_error": cell.get(f"{name}_se", math.nan)}
     return [common | {"quantity": labels.QUANTITIES["distance"][0]} | value]
 
 
 def _cell_values(study: Study, row: Row, cell: dict, place: dict, never_knew: str) -> list[dict]:
     runs, draws = len(cell["statuses"]), cell.get("draws", 1)
-    marks = dagger(cell["collapsed"], runs)
-    marks += "§" * ("nothing measurable" in cell["statuses"])
-    marks += never_knew
-    marks += "‡" * (draws > 1)
-    common = place | {
-        "row": row.label,
-        "compared": row.compared,
-        "method": row.method,
-        "scope": row.scope,
-        "seeds": cell["seeds"],
-        "marks": marks,
-        "collapsed": f"{cell['collapsed']}/{runs}",
-        "status": _statuses(cell),
-        "steps": _joined(cell["steps"]),
-    }
-    values = [
-        common
-        | {
-            "quantity": labels.QUANTITIES[name][0],
-            "value": cell[name],
-            "standard_error": cell[f"{name}_se"],
-            "by_seed": "" if draws > 1 else _by_seed(cell[f"{name}_seeds"]),  # draws are averaged over
-            "n": _joined(cell[f"{name}_n"]),
-            "loss": cell["ut_original"] - cell["ut"] if name == "ut" else math.nan,
-        }
-        | _printed(study, row.published_in, name, place, row.published_keys)
-        for name in PRINTED
-    ]
+    common = place | {"row": row.label, "compared": row.compared, "method": row.method, "scope": row.scope}
+    common |= {"seeds": cell["seeds"], "collapsed": f"{cell['collapsed']}/{runs}", "steps": _joined(cell["steps"])}
+    nothing = "§" * ("nothing measurable" in cell["statuses"])
+    common["marks"] = dagger(cell["collapsed"], runs) + nothing + never_knew + "‡" * (draws > 1)
+    common["status"] = _statuses(cell)
+    values = []
+    for name in PRINTED:
+        value = common | _score(cell, name) | _printed(study, row.published_in, name, place, row.published_keys)
+        value["by_seed"] = "" if draws > 1 else _by_seed(cell[f"{name}_seeds"])  # draws are averaged over
+        values.append(value)
+    values[-1]["loss"] = cell["ut_original"] - cell["ut"]
     values += _distance(common, cell, "distance")
     if study.choice == "at_forget_accuracy":
         values.append(common | {"quantity": "FA ≈ 0.25", "text": common["status"], "marks": ""})
@@ -179,19 +137,44 @@ def _statuses(cell: dict) -> str:
     return "; ".join(f"{status} {each.count(status)}/{len(each)}" for status in dict.fromkeys(each))
 
 
-def _notes(
-    settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFrame, frame: pandas.DataFrame, extra
-) -> list[str]:
-    bold = notes.BOLD[settings["block"].get("choice", "balance")]
+def _notes(settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFrame, frame, extra) -> list[str]:
+    at_forget_accuracy = settings["block"].get("choice") == "at_forget_accuracy"
+    bold = notes.BOLD_AT_FORGET_ACCURACY if at_forget_accuracy else notes.BOLD
     measures = notes.OWN_MEASURES if settings["world"] == "own_text" else notes.MEASURES
     texts = [measures, notes.world(settings), notes.rule(settings)]
     texts += [notes.errors(settings), notes.question_counts(settings, summary), bold, notes.RED]
-    if (frame["row"] == RETRAINED).any():
-        texts.append(notes.RETRAINED)
+    texts += [notes.RETRAINED] * (RETRAINED in set(frame["row"]))
     marks = "".join(frame["marks"])
     texts += [text for sign, text in (("†", notes.DAGGER), ("§", notes.NOTHING)) if sign in marks]
-    if "¶" in marks:
-        texts.append(notes.never_knew(settings))
-    if "‡" in marks:
-        texts.append(notes.random_draws(settings, summary))
+    texts += [notes.never_knew(settings)] if "¶" in marks else []
+    texts += [notes.random_draws(settings, summary)] if "‡" in marks else []
     return [*texts, *extra, *notes.cell_notes(settings, every_cell)]
+
+
+def mark_heavy_losses(frame: pandas.DataFrame) -> None:
+    """Ours: loss > 10 points. The paper's: the same against the pretrained value that it prints in the same table."""
+    frame["heavy_loss"] = frame["loss"].fillna(0.0) > HEAVY_LOSS + 1e-9
+    utilities = frame[(frame["quantity"] == "UT") & (frame["published"] != "")]
+    for _, group in utilities.groupby(["model", "benchmark"], sort=False):
+        original = group[group["row"] == ORIGINAL]["published"]
+        if not original.empty:
+            losses = float(original.iloc[0]) - group["published"].astype(float)
+            frame.loc[group.index, "published_heavy_loss"] = losses > HEAVY_LOSS + 1e-9
+
+
+def mark_best(frame: pandas.DataFrame, summary: pandas.DataFrame, at_threshold: bool) -> None:
+    """Lowest FA (not below chance) and highest UT of the rows compared; neither collapsed nor unmeasurable rows take
+    part. At FA ~ 0.25 only UT is compared, and only where that FA was reached."""
+    chance = {(row.model, row.benchmark): row.fa_chance for row in summary.itertuples()}
+    sound = ~frame["marks"].str.contains("[†§¶]") & ~frame["row"].isin((ORIGINAL, RETRAINED))
+    if at_threshold:
+        sound &= frame["status"] == "reached"
+    keys = ["model", "benchmark", "compared", "quantity"]
+    for (model, benchmark, _, quantity), group in frame[sound].groupby(keys, sort=False):
+        if quantity == "FA" and not at_threshold:
+            floored = group["value"].clip(lower=chance[model, benchmark])
+            frame.loc[group.index, "best"] = floored <= floored.min() + 1e-9
+        elif quantity == "Distance" and not at_threshold:
+            frame.loc[group.index, "best"] = group["value"] <= group["value"].min() + 1e-9
+        elif quantity == "UT":
+            frame.loc[group.index, "best"] = group["value"] >= group["value"].max() - 1e-9

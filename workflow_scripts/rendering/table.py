@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pandas
 
 from evidence.study import Study
+from evidence.summary import mean_and_error
 from rendering import labels
 
 FIRST_ROWS = ("Pretrained", "Retrained")
@@ -21,11 +22,8 @@ VALUE_COLUMNS = (
 @dataclass(frozen=True)
 class Wide:
     """A table as it is looked at: `texts` has two column levels (group, quantity), `styles` the same shape with the
-    words best, loss, paper.
-
-    `starts` are the row numbers before which a new block of rows begins. `widths`: of a table of sentences, each
-    column's share of the page.
-    """
+    words best, loss, paper. `starts` are the row numbers before which a new block of rows begins. `widths`: of a table
+    of sentences, each column's share of the page."""
 
     texts: pandas.DataFrame
     styles: pandas.DataFrame
@@ -49,11 +47,16 @@ def flat(texts: pandas.DataFrame, widths: tuple[float, ...] = (), starts: list[i
     return Wide(texts, pandas.DataFrame("", index=texts.index, columns=texts.columns), starts or [], widths)
 
 
+def mean_value(quantity: str, values: list[float], errors: list[float] | None = None) -> dict:
+    """A quantity's mean over seeds with its standard error (evidence.summary.mean_and_error), for `tidy`."""
+    mean, error = mean_and_error(values, errors)
+    return {"quantity": quantity, "value": mean, "standard_error": error}
+
+
 def tidy(values: list[dict]) -> pandas.DataFrame:
     """One row per printed value."""
-    defaults = dict.fromkeys(VALUE_COLUMNS, "")
-    defaults |= {"value": float("nan"), "standard_error": float("nan"), "loss": float("nan")}
-    defaults |= {"heavy_loss": False, "published_heavy_loss": False, "best": False}
+    defaults = dict.fromkeys(VALUE_COLUMNS, "") | dict.fromkeys(("value", "standard_error", "loss"), float("nan"))
+    defaults |= dict.fromkeys(("heavy_loss", "published_heavy_loss", "best"), False)
     return pandas.DataFrame([defaults | value for value in values], columns=VALUE_COLUMNS)
 
 
@@ -64,8 +67,7 @@ def tidy_table(study: Study, title: str, head: str, frame: pandas.DataFrame, not
 
 def widen(study: Study, head: str, frame: pandas.DataFrame) -> Wide:
     """One line a row label, one column group a (benchmark, model); the published value stands beside ours wherever
-    there is one.
-    """
+    there is one."""
     rows = list(dict.fromkeys(frame["row"]))
     rows.sort(key=lambda row: FIRST_ROWS.index(row) if row in FIRST_ROWS else len(FIRST_ROWS))
     texts: dict[tuple[str, str], dict[str, str]] = {("", head): {row: row for row in rows}}
@@ -86,7 +88,7 @@ def widen(study: Study, head: str, frame: pandas.DataFrame) -> Wide:
                 styles[column] = {value["row"]: _style(value["best"], value["heavy_loss"]) for value in values}
                 if quantity in printed:
                     column = (group, column[1] + PAPER)
-                    texts[column] = {value["row"]: shown_published(value) for value in values}
+                    texts[column] = {v["row"]: v["published"] + " ▼" * bool(v["published_heavy_loss"]) for v in values}
                     styles[column] = {v["row"]: _style(False, v["published_heavy_loss"], "paper") for v in values}
     compared = frame.drop_duplicates("row").set_index("row")["compared"]
     starts = [i for i in range(1, len(rows)) if compared[rows[i]] != compared[rows[i - 1]]]
@@ -106,10 +108,6 @@ def shown(value: dict) -> str:
     if value["standard_error"] == value["standard_error"]:  # not NaN
         text += f" ± {written.format(value['standard_error'])}"
     return text + value["marks"] + (" ▼" if value["heavy_loss"] else "")
-
-
-def shown_published(value: dict) -> str:
-    return value["published"] + (" ▼" if value["published_heavy_loss"] else "")
 
 
 def _style(best: bool, loss: bool, *others: str) -> str:

@@ -1,19 +1,16 @@
-"""What each difference between the papers' text and the published code does, one switched at a time."""
-
 from evidence.answers import Answers
 from evidence.bootstrap import DRAWS, LEVEL, Case, draws, interval
-from evidence.study import Study
-from evidence.summary import dagger, mean_and_error
+from evidence.study import CELL, Study
+from evidence.summary import dagger
 from rendering import labels
 from rendering.scores import Row, score_table
-from rendering.table import Table
+from rendering.table import Table, mean_value
 
 TITLE = "As described and as published: what each difference of the released code does"
-CAPTION = """\
-**As described, as published.** What each difference between the papers' text and the released code does to FA, UT
-and the overlap of expert choice, switched one at a time: load-balancing loss negated with the cross-entropy, GDIFF's
-scrambled retain batch, NPO's reference being the model in training, and the anchor loss without gradient, as a mean
-over experts, or of the whole softmax."""
+CAPTION = """**As described, as published.** What each difference between the papers' text and the released code does to
+FA, UT and the overlap of expert choice, switched one at a time: load-balancing loss negated with the cross-entropy,
+GDIFF's scrambled retain batch, NPO's reference being the model in training, and the anchor loss without gradient, as a
+mean over experts, or of the whole softmax."""
 READS = ("CHOSEN", "TRAJECTORY", "PREDICTIONS", "RETRAINED")
 # Variant (a method or a scope) -> what it varies, and how the published code has it.
 SWITCHES = {
@@ -34,7 +31,6 @@ NOTE = (
 
 
 def table(study: Study) -> Table:
-    """FA, UT and overlap of each method as described and with each of the released code's differences."""
     rows, beside = [], []
     for method, scope in study.rows():
         own_method, switched = SWITCHES.get(method, (method, ""))
@@ -45,17 +41,15 @@ def table(study: Study) -> Table:
         for cell in study.cells():
             if cell[2:] != (method, scope):
                 continue
-            common = {"row": label} | dict(zip(("model", "benchmark", "method", "scope"), cell, strict=True))
+            common = {"row": label} | dict(zip(CELL, cell, strict=True))
             if (own_method, own_scope) != (method, scope):
                 text = difference(study, cell, (*cell[:2], own_method, own_scope))
                 beside.append(common | {"quantity": "Difference of UT", "text": text})
             runs = [study.chosen(cell, seed) for seed in study.seeds]
-            overlaps = [
-                overlap_at(study.trajectory(cell, s), run["step"]) for s, run in zip(study.seeds, runs, strict=True)
-            ]
-            value, error = mean_and_error(overlaps)
+            steps = zip(study.seeds, runs, strict=True)
+            overlaps = [overlap_at(study.trajectory(cell, seed), run["step"]) for seed, run in steps]
             marks = dagger(sum(run["collapsed"] for run in runs), len(runs))
-            beside.append(common | {"quantity": "Overlap", "value": value, "standard_error": error, "marks": marks})
+            beside.append(common | mean_value("Overlap", overlaps) | {"marks": marks})
     return score_table(study, TITLE, "Method", rows, [NOTE], beside)
 
 

@@ -1,15 +1,12 @@
-"""What attacks bring back: FA and UT of chosen checkpoints before and after each."""
-
-from evidence.study import Study
-from evidence.summary import dagger, mean_and_error
+from evidence.study import CELL, Study
+from evidence.summary import dagger
 from planning import layout
 from rendering import labels, notes
-from rendering.table import Table, tidy, tidy_table
+from rendering.table import Table, mean_value, tidy, tidy_table
 
 TITLE = "Attacks: does the knowledge come back?"
-CAPTION = """\
-**Attacks.** FA, UT and overlap of chosen checkpoints before and after quantization, fine-tuning on forget or retain
-text and the return of the original routers, and with tokens sent past the trained experts; as a control the
+CAPTION = """**Attacks.** FA, UT and overlap of chosen checkpoints before and after quantization, fine-tuning on forget
+or retain text and the return of the original routers, and with tokens sent past the trained experts; as a control the
 untouched model without the experts that the scope trains."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
@@ -39,28 +36,29 @@ def table(study: Study) -> Table:
     for cell in study.cells():
         label = labels.method_and_scope(*cell[2:])
         attacks = study.settings["attacks"][cell[3]]
-        for number, name in enumerate(attacks):
-            if number == 0:
-                values += scored(study, cell, name, "before", label)
+        for name in attacks[:1]:
+            values += scored(study, cell, name, "before", label)
+        for name in attacks:
             values += scored(study, cell, name, "after", f"{label}, {ROWS.get(name, name)}")
     texts = [notes.MEASURES, notes.world(study.settings), notes.errors(study.settings), NOTE]
     return tidy_table(study, TITLE, "After", tidy(values), texts)
 
 
 def scored(study: Study, cell: tuple, attack: str, part: str, row: str) -> list[dict]:
-    """FA, UT and overlap of one cell `before` or `after` an attack, over seeds."""
-    records = [study.read(layout.ATTACK, cell, seed, part, attack=attack) for seed in study.seeds]
-    broken = [study.read(layout.ATTACK, cell, seed, part, "collapsed", attack=attack) for seed in study.seeds]
-    common = dict(zip(("model", "benchmark", "method", "scope"), cell, strict=True))
-    common |= {"row": row, "compared": labels.method_and_scope(*cell[2:]), "seeds": len(records)}
+    records = study.of_seeds(layout.ATTACK, cell, part, attack=attack)
+    broken = study.of_seeds(layout.ATTACK, cell, part, "collapsed", attack=attack)
+    common = dict(zip(CELL, cell, strict=True)) | {
+        "row": row,
+        "compared": labels.method_and_scope(*cell[2:]),
+        "seeds": len(records),
+    }
     common["marks"] = dagger(sum(broken), len(broken))
     values = []
     for quantity in ("fa", "ut"):
         scores = [record[quantity] for record in records]
-        value, error = mean_and_error(*([score[key] for score in scores] for key in ("value", "stderr")))
-        shown = {"quantity": labels.QUANTITIES[quantity][0], "value": value, "standard_error": error}
-        values.append(common | shown | {"n": "/".join(dict.fromkeys(str(score["n"]) for score in scores))})
+        numbers = ([score[key] for score in scores] for key in ("value", "stderr"))
+        shown = common | mean_value(labels.QUANTITIES[quantity][0], *numbers)
+        values.append(shown | {"n": "/".join(dict.fromkeys(str(score["n"]) for score in scores))})
     if records[0]["overlap"] is not None:
-        value, error = mean_and_error([record["overlap"] for record in records])
-        values.append(common | {"quantity": "Overlap", "value": value, "standard_error": error})
+        values.append(common | mean_value("Overlap", [record["overlap"] for record in records]))
     return values

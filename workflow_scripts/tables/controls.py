@@ -1,14 +1,9 @@
-"""UOE with another expert, another layer, another score to choose by, or a router that can't move."""
-
-from evidence.study import Study
 from rendering import labels
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "What of UOE does the work: controls"
-CAPTION = """\
-**Controls.** UOE with one thing changed: what the expert is chosen by, the expert, the layer, whether the router
-trains."""
+CAPTION = """**Controls.** UOE with one thing changed: what the expert is chosen by, the expert, the layer, whether the
+router trains."""
 READS = ("CHOSEN", "RETRAINED")
 NOTE = (
     "Each control changes one thing of UOE and keeps its tuned learning rate. Router frozen: no router trains, so "

@@ -1,18 +1,14 @@
-"""MUSE-Books: VerbMem, KnowMem and PrivLeak of each method, of the untouched and of the retrained model."""
-
 from benchmarks.scores import privacy_leakage
 from evidence.study import Study, field
-from evidence.summary import dagger, mean_and_error
+from evidence.summary import dagger
 from planning import layout
-from rendering.marks import ORIGINAL, RETRAINED
 from rendering.notes import RECONSTRUCTION
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import ORIGINAL, RETRAINED, rows_of, score_table
+from rendering.table import Table, mean_value
 
 TITLE = "MUSE-Books in the micro world"
-CAPTION = """\
-**MUSE-Books.** Generated books: reciting them (VerbMem), knowing what they tell (KnowMem, in FA's and UT's place)
-and showing that they were read (PrivLeak, against the retrained model), for each method."""
+CAPTION = """**MUSE-Books.** Generated books: reciting them (VerbMem), knowing what they tell (KnowMem, in FA's and UT's
+place) and showing that they were read (PrivLeak, against the retrained model), for each method."""
 READS = ("CHOSEN", "ORIGINAL", "RETRAINED")
 MEASURES = (
     "MUSE-Books: FA is KnowMem on the forgotten books and UT KnowMem on the kept ones (ROUGE-L F1 of greedy answers to "
@@ -33,7 +29,6 @@ def table(study: Study) -> Table:
 
 
 def memorised(study: Study, label: str, method: str = "", scope: str = "") -> list[dict]:
-    """VerbMem and PrivLeak of one row, for each model and benchmark, over seeds."""
     values = []
     for model, benchmark in study.places():
         runs = [scores(study, label, (model, benchmark, method, scope), seed) for seed in study.seeds]
@@ -43,10 +38,8 @@ def memorised(study: Study, label: str, method: str = "", scope: str = "") -> li
         leakage = [privacy_leakage(*(scored["privleak"]["value"] for scored in pair)) for pair in pairs]
         common = {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
         common["marks"] = dagger(sum(run["collapsed"] for run in runs), len(runs))
-        value, error = mean_and_error([s["value"] for s in verbatim], [s["stderr"] for s in verbatim])
-        values.append(common | {"quantity": "VerbMem ↓", "value": value, "standard_error": error})
-        value, error = mean_and_error(leakage)
-        values.append(common | {"quantity": "PrivLeak %", "value": value, "standard_error": error})
+        numbers = ([score[key] for score in verbatim] for key in ("value", "stderr"))
+        values += [common | mean_value("VerbMem ↓", *numbers), common | mean_value("PrivLeak %", leakage)]
     return values
 
 

@@ -7,9 +7,8 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "Own text: methods without and with UOE, and with random experts"
-CAPTION = """\
-**Own text.** A micro model that was pre-trained on the files of a folder unlearns one of their subjects: FA is its
-recall on cloze questions made from the subject's passages, UT the same on other subjects' passages, or MMLU
+CAPTION = """**Own text.** A micro model that was pre-trained on the files of a folder unlearns one of their subjects:
+FA is its recall on cloze questions made from the subject's passages, UT the same on other subjects' passages, or MMLU
 accuracy."""
 READS = ("CHOSEN", "RETRAINED", "ORIGINAL")
 
@@ -20,8 +19,7 @@ def table(study: Study) -> Table:
 
 def given_probes(study: Study) -> list[str]:
     """A sentence on the probes that came with the files (test `rwku_test`), none without any: first benchmark, model
-    and seed.
-    """
+    and seed."""
     place, seed = study.places()[0], study.seeds[0]
     scores, marks = {"pretrained": study.original(*place, seed)["extra"].get("rwku", {}).get("test")}, {}
     for cell in study.cells():

@@ -1,13 +1,8 @@
-"""A first look: a few cells of Table 2, with random experts beside; published values are Table 2's."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "A first look: methods without and with UOE, and with random experts"
-CAPTION = """\
-**A first look.** GA and NPO as they are, with UOE, and with a random expert in the place of the selected one: FA and
-UT of the checkpoint with the best balance."""
+CAPTION = """**A first look.** GA and NPO as they are, with UOE, and with a random expert in the place of the selected
+one: FA and UT of the checkpoint with the best balance."""
 READS = ("CHOSEN", "RETRAINED")
 
 

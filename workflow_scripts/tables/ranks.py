@@ -1,18 +1,15 @@
-"""Rank of each method and scope, by model and benchmark, and how sure it is."""
-
 import numpy
 import pandas
 
 from evidence.answers import Answers
-from evidence.bootstrap import Case, draws, interval
+from evidence.bootstrap import Case, described, draws, interval
 from evidence.study import TESTS, Study
-from rendering import intervals, labels, notes
+from rendering import labels, notes
 from rendering.table import Table, Wide
 
 TITLE = "Ranks of the methods and their uncertainty"
-CAPTION = """\
-**Ranks.** The rows of Table 2 ranked by what they keep less what they leave, with bootstrap intervals of the rank
-and the share of draws in which each is first."""
+CAPTION = """**Ranks.** The rows of Table 2 ranked by what they keep less what they leave, with bootstrap intervals of
+the rank and the share of draws in which each is first."""
 READS = ("CHOSEN", "PREDICTIONS", "ORIGINAL_PREDICTIONS")
 NOTE = (
     "Ranks by Keep - Left (see Table 2) of the checkpoints that Table 2 shows, on the reported half; 1 is best, ties "
@@ -39,15 +36,13 @@ def table(study: Study) -> Table:
             row["collapsed"] = sum(collapsed(answers, (*place, method, scope)) for place in shown)
             rows.append(row | {"rank": drawn[:, i].mean(), "low": low, "high": high, "first": first[:, i].mean()})
     frame = pandas.DataFrame(rows)
-    texts = [NOTE + intervals.note(study.seeds), notes.world(study.settings)]
+    texts = [NOTE + described(study.seeds), notes.world(study.settings)]
     return Table(TITLE, frame, by_place(frame, study.settings), texts)
 
 
 def ranks_drawn(answers: Answers, places: dict[tuple, list[tuple]]) -> dict[tuple, numpy.ndarray]:
-    """Model and benchmark -> `[DRAWS, cells]`: ranks of its cells by Keep - Left; 1 is best.
-
-    All are drawn at once, so that the places of one model share their seeds' draws, and those of two models do not.
-    """
+    """Model and benchmark -> `[DRAWS, cells]`: ranks of its cells by Keep - Left; 1 is best. All are drawn at once, so
+    that the places of one model share their seeds' draws, and those of two models do not."""
     cases = []
     for (model, benchmark), cells in places.items():
         for test in TESTS.values():
@@ -74,7 +69,6 @@ def collapsed(answers: Answers, cell: tuple) -> int:
 
 
 def by_place(frame: pandas.DataFrame, settings: dict) -> Wide:
-    """One line a method and scope, one column group a model and benchmark."""
     order = frame[frame["model"] == "overall"].sort_values("rank")
     names = list(zip(order["method"], order["scope"], strict=True))
     texts: dict = {("", "Method"): [labels.method_and_scope(*name) for name in names]}

@@ -1,15 +1,10 @@
-"""GA when only some modules train. The paper's "Experts & Router" row is its GA baseline (all parameters)."""
-
-from evidence.study import Study
 from rendering import labels
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "Table 1. Gradient ascent when only some modules of the model train"
-CAPTION = """\
-**Table 1.** Gradient ascent (GA) on WMDP-cyber when all parameters, experts and routers, only routers or only
-experts train: forget accuracy (FA, lower is better) and utility (UT, higher is better) after unlearning, the paper's
-values beside ours. The paper's "Experts & Router" row is its GA baseline, in which everything trains."""
+CAPTION = """**Table 1.** Gradient ascent (GA) on WMDP-cyber when all parameters, experts and routers, only routers or
+only experts train: forget accuracy (FA, lower is better) and utility (UT, higher is better) after unlearning, the
+paper's values beside ours. The paper's "Experts & Router" row is its GA baseline, in which everything trains."""
 READS = ("CHOSEN", "RETRAINED")
 ROWS = {
     "baseline": "All parameters (paper: Experts & Router)",

@@ -1,12 +1,7 @@
-"""Strength of the anchor loss."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "Table 10. Strength α of the anchor loss (UOE, gradient ascent)"
-CAPTION = """\
-**Table 10.** Strength α of the anchor loss (UOE, gradient ascent)."""
+CAPTION = """**Table 10.** Strength α of the anchor loss (UOE, gradient ascent)."""
 READS = ("CHOSEN", "RETRAINED")
 
 
@@ -14,10 +9,8 @@ def table(study: Study) -> Table:
     def alpha(scope: str) -> str:
         return f"{study.settings['scopes'][scope].get('alpha', 1.0):g}"
 
-    rows = rows_of(
-        study,
-        "table10",
-        label=lambda method, scope: f"α = {alpha(scope)}",
-        keys=lambda method, scope: {"method": method, "alpha": alpha(scope)},
-    )
+    def keys(method: str, scope: str) -> dict:
+        return {"method": method, "alpha": alpha(scope)}
+
+    rows = rows_of(study, "table10", label=lambda method, scope: f"α = {alpha(scope)}", keys=keys)
     return score_table(study, TITLE, "Anchor", rows)

@@ -1,14 +1,9 @@
-"""Each method without and with UOE."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "Table 2. Unlearning methods without and with UOE"
-CAPTION = """\
-**Table 2.** GA, GDIFF, NPO and RMU as they are and with UOE (one expert of one layer and its router train, router
-anchored): FA and UT of the checkpoint with the best balance, the paper's values beside ours. Red and ▼: utility more
-than 10 points below the pretrained model's."""
+CAPTION = """**Table 2.** GA, GDIFF, NPO and RMU as they are and with UOE (one expert of one layer and its router train,
+router anchored): FA and UT of the checkpoint with the best balance, the paper's values beside ours. Red and ▼: utility
+more than 10 points below the pretrained model's."""
 READS = ("CHOSEN", "RETRAINED")
 
 

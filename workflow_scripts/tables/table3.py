@@ -1,15 +1,11 @@
-"""Share of trained parameters, counted from what really trained."""
-
-from evidence.study import Study, field
-from evidence.summary import mean_and_error
+from evidence.study import CELL, Study, field
 from planning import layout
 from rendering import labels, notes
-from rendering.table import Table, tidy, tidy_table
+from rendering.table import Table, mean_value, tidy, tidy_table
 
 TITLE = "Table 3. Share of parameters that train"
-CAPTION = """\
-**Table 3.** Share of all parameters that train under LoRA, ESFT and UOE, counted from the tensors (of experts:
-slices) that really trained."""
+CAPTION = """**Table 3.** Share of all parameters that train under LoRA, ESFT and UOE, counted from the tensors (of
+experts: slices) that really trained."""
 READS = ("PARAMETERS",)
 COUNTED = (
     "Trained parameters in percent of all parameters of the untouched model, counted from the tensors (of experts: "
@@ -21,27 +17,13 @@ MICRO = "A micro model has few, and relatively large, experts: its shares are no
 def table(study: Study) -> Table:
     values, sizes = [], []
     for cell in study.cells():
-        model, benchmark, method, scope = cell
+        model, _, method, scope = cell
         counts = [counted(study, cell, seed) for seed in study.seeds]
-        percent, error = mean_and_error([count["percent"] for count in counts])
-        printed = study.printed("table3", "tunable_percent", model=study.stands_for(model), scope=scope)
-        values.append(
-            {
-                "row": labels.scope(scope),
-                "compared": method,
-                "model": model,
-                "stands_for": study.stands_for(model),
-                "benchmark": benchmark,
-                "method": method,
-                "scope": scope,
-                "quantity": "Trained %",
-                "value": percent,
-                "standard_error": error,
-                "seeds": len(counts),
-                "published": printed,
-                "published_in": "table3" if printed else "",
-            }
-        )
+        real = study.stands_for(model)
+        printed = study.printed("table3", "tunable_percent", model=real, scope=scope)
+        value = dict(zip(CELL, cell, strict=True)) | mean_value("Trained %", [count["percent"] for count in counts])
+        value |= {"row": labels.scope(scope), "compared": method, "stands_for": real, "seeds": len(counts)}
+        values.append(value | {"published": printed, "published_in": "table3" if printed else ""})
         trained = " or ".join(f"{number:,}" for number in dict.fromkeys(count["trained"] for count in counts))
         place = f"{labels.scope(scope)} {labels.model(study.settings, model)}"
         sizes.append(f"{place} {trained} of {counts[0]['total']:,}")

@@ -1,14 +1,11 @@
-"""Table 3 on the real architectures: counted without weights, beside what the papers print."""
-
 from evidence.study import Study
 from planning import layout
 from rendering import labels
 from rendering.table import Table, tidy, tidy_table
 
 TITLE = "Table 3 on the real architectures. Share of parameters that train"
-CAPTION = """\
-**Table 3 on the real architectures.** The same shares counted without weights: as trained here, and with every
-expert matrix as a layer of its own."""
+CAPTION = """**Table 3 on the real architectures.** The same shares counted without weights: as trained here, and with
+every expert matrix as a layer of its own."""
 READS = ("ARCHITECTURE",)
 KEYS = ("models", "benchmarks")
 FUSED, SEPARATE = "Trained %", "Separate %"
@@ -26,12 +23,10 @@ NOTES = (
 
 
 def table(study: Study) -> Table:
-    """Share of trained parameters by scope: as trained here, and with each expert matrix as a layer of its own."""
     values, sizes = [], []
     for model in study.block["models"]:
-        scopes = study.read(layout.ARCHITECTURE, (model,), 0, "scopes")
-        chosen = study.read(layout.ARCHITECTURE, (model,), 0, "selected_experts")
-        total = study.read(layout.ARCHITECTURE, (model,), 0, "total")
+        keys = ("scopes", "selected_experts", "total")
+        scopes, chosen, total = (study.read(layout.ARCHITECTURE, (model,), 0, key) for key in keys)
         for scope in (name for name in scopes if name != "lora-separate"):
             values += of_scope(study, model, scope, scopes)
         name = labels.model(study.settings, model)

@@ -1,13 +1,8 @@
-"""GA with parameter-efficient training."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "Table 4. UOE and other parameter-efficient training, gradient ascent"
-CAPTION = """\
-**Table 4.** UOE against other parameter-efficient training (LoRA, ESFT), gradient ascent: FA and UT, the paper's
-values beside ours."""
+CAPTION = """**Table 4.** UOE against other parameter-efficient training (LoRA, ESFT), gradient ascent: FA and UT, the
+paper's values beside ours."""
 READS = ("CHOSEN", "RETRAINED")
 
 

@@ -1,16 +1,9 @@
-"""Utility at FA ~ 0.25 when more experts train, in one layer; version 2 adds rows over several layers and with shared
-experts.
-"""
-
-from evidence.study import Study
 from rendering.expert_rows import rows_by_experts
-from rendering.scores import score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, score_table
 
 TITLE = "Table 5. Utility at FA ≈ 0.25 when different numbers of experts train (gradient ascent)"
-CAPTION = """\
-**Table 5.** Utility at FA ≈ 0.25 when 1, 3 or 6 experts of the target layer train, and when one expert in each of
-three layers does (version 2 of the paper). Rows that did not reach the FA, or overshot it, say so."""
+CAPTION = """**Table 5.** Utility at FA ≈ 0.25 when 1, 3 or 6 experts of the target layer train, and when one expert in
+each of three layers does (version 2 of the paper). Rows that did not reach the FA, or overshot it, say so."""
 READS = ("CHOSEN", "SELECTION", "RETRAINED")
 NOTE = "Published, over several layers or with shared experts: version 2, Table 2."
 

@@ -1,13 +1,8 @@
-"""The expert of highest affinity against random experts of the same layer (mean over the draws)."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "Table 6. UOE and randomly chosen experts"
-CAPTION = """\
-**Table 6.** UOE's expert of highest affinity against randomly chosen experts of the same layer, RMU. The random row
-is the mean over several draws with their standard deviation."""
+CAPTION = """**Table 6.** UOE's expert of highest affinity against randomly chosen experts of the same layer, RMU. The
+random row is the mean over several draws with their standard deviation."""
 READS = ("CHOSEN", "RETRAINED")
 
 

@@ -2,14 +2,12 @@
 
 from evidence import published
 from evidence.study import Study
-from evidence.summary import mean_and_error
 from rendering.scores import Row, score_table
-from rendering.table import Table
+from rendering.table import Table, mean_value
 
 TITLE = "Table 7. Utility at FA ≈ 0.25 by the affinity rank of the trained layer (UOE, gradient ascent)"
-CAPTION = """\
-**Table 7.** Utility at FA ≈ 0.25 when the trained expert lies in the layer of affinity rank 1, 2, 3, …: the whole
-sweep over the model's MoE layers, with each layer's index and affinity."""
+CAPTION = """**Table 7.** Utility at FA ≈ 0.25 when the trained expert lies in the layer of affinity rank 1, 2, 3, …:
+the whole sweep over the model's MoE layers, with each layer's index and affinity."""
 READS = ("CHOSEN", "SELECTION", "AFFINITY", "RETRAINED")
 NOTE = "Affinity: mean gate score of the layer's top expert on the forget set; Layer: its index in the model."
 
@@ -17,21 +15,18 @@ NOTE = "Affinity: mean gate score of the layer's top expert on the forget set; L
 def table(study: Study) -> Table:
     rows, beside = [], []
     for method, scope in study.rows():
-        trained = {
-            place: [trained_layer(study, place, scope, seed) for seed in study.seeds] for place in study.places()
-        }
+        trained = {p: [trained_layer(study, p, scope, seed) for seed in study.seeds] for p in study.places()}
         ranks = sorted({rank for of_place in trained.values() for _, rank, _ in of_place})
         label = "/".join(f"#{rank}" for rank in ranks)
         keys = {"layer_rank": str(ranks[0]) if len(ranks) == 1 else "none"}
         rows.append(Row(label, method, scope, method, "table7", keys))
         for (model, benchmark), of_place in trained.items():
-            affinity, error = mean_and_error([value for _, _, value in of_place])
             layers = ", ".join(str(layer) for layer in dict.fromkeys(layer for layer, _, _ in of_place))
             printed = study.printed("table7", "affinity", model=study.stands_for(model), benchmark=benchmark, **keys)
             common = {"row": label, "model": model, "benchmark": benchmark, "method": method, "scope": scope}
             beside.append(common | {"quantity": "Layer", "text": layers})
-            value = {"value": affinity, "standard_error": error, "published": printed}
-            beside.append(common | {"quantity": "Affinity"} | value)
+            affinity = mean_value("Affinity", [value for _, _, value in of_place])
+            beside.append(common | affinity | {"published": printed})
     unmatched = unmatched_ranks(study, {row.published_keys["layer_rank"] for row in rows})
     return score_table(study, TITLE, "Layer rank", rows, [NOTE, *unmatched], beside)
 
@@ -41,10 +36,8 @@ def trained_layer(study: Study, place: tuple, scope: str, seed: int) -> tuple[in
     chosen = study.selection(*place, scope, seed)
     layers = study.affinity(*place, seed)["layers"]
     if len(chosen) != 1 or not set(chosen) <= set(layers):
-        raise SystemExit(
-            f"table7: scope {scope!r} of {place[0]} trains layers {sorted(chosen)}; one MoE layer of {sorted(layers)} "
-            f"is expected"
-        )
+        wrong = f"table7: scope {scope!r} of {place[0]} trains layers {sorted(chosen)}"
+        raise SystemExit(f"{wrong}; one MoE layer of {sorted(layers)} is expected")
     layer, experts = next(iter(chosen.items()))
     top = {index: max(values["gate_score"]) for index, values in layers.items()}
     rank = 1 + sorted(top, key=lambda index: (-top[index], index)).index(layer)

@@ -1,5 +1,3 @@
-"""Examples of attacked questions: the untouched model's reply, and the unlearned one's without and with the suffix."""
-
 import pandas
 
 from evidence.study import Study
@@ -8,9 +6,8 @@ from rendering import labels, notes
 from rendering.table import Table, flat
 
 TITLE = "Table 8. Replies to questions attacked by a suffix (GCG)"
-CAPTION = """\
-**Table 8.** Questions attacked by a suffix that gradients found (GCG): the untouched model's reply, and the
-unlearned one's without and with the suffix."""
+CAPTION = """**Table 8.** Questions attacked by a suffix that gradients found (GCG): the untouched model's reply, and
+the unlearned one's without and with the suffix."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
 ATTACKS_BY_PROMPTS = True
@@ -32,7 +29,5 @@ def table(study: Study) -> Table:
                 texts = [f"{where}: {probe['query']}", probe["answer"], *replies, probe["suffix"].strip()]
                 rows.append([text or "(nothing)" for text in texts])
     frame = pandas.DataFrame(rows, columns=list(HEADS))
-    note = (
-        f"The first {EXAMPLES} questions of each cell, in the order of a hash; seed {seed}. See Table 9. † collapsed."
-    )
-    return Table(TITLE, frame, flat(frame, WIDTHS), [note, notes.world(study.settings)])
+    note = f"The first {EXAMPLES} questions of each cell, in the order of a hash; seed {seed}. See Table 9. "
+    return Table(TITLE, frame, flat(frame, WIDTHS), [f"{note}† collapsed.", notes.world(study.settings)])

@@ -1,15 +1,12 @@
-"""Questions attacked by a suffix that gradients found (GCG): forget accuracy, and whether the attack got its target."""
-
-from evidence.study import Study
-from evidence.summary import dagger, mean_and_error
+from evidence.study import CELL, Study
+from evidence.summary import dagger
 from planning import layout
 from rendering import labels, notes
-from rendering.table import Table, tidy, tidy_table
+from rendering.table import Table, mean_value, tidy, tidy_table
 
 TITLE = "Table 9. Questions attacked by a suffix (GCG)"
-CAPTION = """\
-**Table 9.** Recall of such questions without and with the suffix, how often it rises, how many replies hold the word
-that the papers filter by, and the loss of the target that was optimised."""
+CAPTION = """**Table 9.** Recall of such questions without and with the suffix, how often it rises, how many replies
+hold the word that the papers filter by, and the loss of the target that was optimised."""
 READS = ("ATTACK",)
 KEYS = ("models", "benchmarks", "methods", "scopes", "attacks")
 ATTACKS_BY_PROMPTS = True
@@ -36,10 +33,13 @@ def table(study: Study) -> Table:
     values, settings = [], []
     for cell in study.cells():
         for name in study.block["attacks"]:
-            records = [study.read(layout.ATTACK, cell, seed, attack=name) for seed in study.seeds]
-            broken = [study.read(layout.ATTACK, cell, seed, "collapsed", attack=name) for seed in study.seeds]
-            common = dict(zip(("model", "benchmark", "method", "scope"), cell, strict=True))
-            common |= {"stands_for": study.stands_for(cell[0]), "compared": cell[2], "seeds": len(records)}
+            records = study.of_seeds(layout.ATTACK, cell, attack=name)
+            broken = study.of_seeds(layout.ATTACK, cell, "collapsed", attack=name)
+            common = dict(zip(CELL, cell, strict=True)) | {
+                "stands_for": study.stands_for(cell[0]),
+                "compared": cell[2],
+                "seeds": len(records),
+            }
             common["row"] = labels.method_and_scope(*cell[2:])
             common["row"] += f", {name}" if len(study.block["attacks"]) > 1 else ""
             common["marks"] = dagger(sum(broken), len(broken))
@@ -50,7 +50,6 @@ def table(study: Study) -> Table:
 
 
 def accuracies(study: Study, cell: tuple, common: dict, records: list[dict]) -> list[dict]:
-    """Forget accuracy with and without attack."""
     keys = {"model": common["stands_for"], "benchmark": cell[1], "method": cell[2], "scope": cell[3]}
     values = []
     for quantity, when, which in CONDITIONS:
@@ -62,10 +61,10 @@ def accuracies(study: Study, cell: tuple, common: dict, records: list[dict]) -> 
             values.append(entry | {"text": "none kept", "marks": ""})
             continue
         errors = [float("nan") if score["stderr"] is None else score["stderr"] for score in scores]
-        value, error = mean_and_error([score["value"] for score in scores], errors)
+        value = mean_value(quantity, [score["value"] for score in scores], errors)
         counts = "/".join(dict.fromkeys(str(score["n"]) for score in scores))
         marks = "" if when == "original" else common["marks"]
-        values.append(entry | {"value": value, "standard_error": error, "n": counts, "marks": marks})
+        values.append(entry | value | {"n": counts, "marks": marks})
     return values
 
 
@@ -77,8 +76,7 @@ def shares(common: dict, records: list[dict]) -> list[dict]:
         "Target, start": [record["loss"]["first"] for record in records],
         "Target, found": [record["loss"]["last"] for record in records],
     }
-    summaries = {quantity: mean_and_error(of_runs) for quantity, of_runs in measures.items()}
-    return [common | {"quantity": q, "value": value, "standard_error": e} for q, (value, e) in summaries.items()]
+    return [common | mean_value(quantity, of_runs) for quantity, of_runs in measures.items()]
 
 
 def described(name: str, record: dict) -> str:

@@ -1,5 +1,3 @@
-"""TRACE (arXiv 2606.10338), reconstructed: retain losses with and without its token weights."""
-
 from evidence.study import Study
 from planning import layout
 from rendering import labels
@@ -8,16 +6,14 @@ from rendering.scores import rows_of, score_table
 from rendering.table import Table
 
 TITLE = "TRACE (reconstruction): retain losses with and without weights of tokens"
-CAPTION = """\
-**TRACE (reconstruction).** Retain losses as they are and with weights of tokens, so that forget-critical experts are
-used as often by retain text as by forget text."""
+CAPTION = """**TRACE (reconstruction).** Retain losses as they are and with weights of tokens, so that forget-critical
+experts are used as often by retain text as by forget text."""
 READS = ("CHOSEN", "RETRAINED", "TOKEN_WEIGHTS_RECORD")
 KEYS = ("models", "benchmarks", "methods", "scopes", "token_weights")
 PUBLISHED = "Values of the paper beside the other rows: Table 2 of UOE."
 
 
 def table(study: Study) -> Table:
-    """Each forget loss with a retain term, as it is and with TRACE's token weights, in each scope."""
     rows = rows_of(study, "table2", compared=lambda method, scope: f"{method.removesuffix('-trace')} {scope}")
     pairs = list(dict.fromkeys(row.compared for row in rows))
     rows.sort(key=lambda row: pairs.index(row.compared))
@@ -29,8 +25,8 @@ def matches(study: Study) -> list[str]:
     name, texts = study.block["token_weights"], []
     for place in study.places():
         for seed in study.seeds:
-            experts = study.read(layout.TOKEN_WEIGHTS_RECORD, place, seed, "experts", name=name)
-            weights = study.read(layout.TOKEN_WEIGHTS_RECORD, place, seed, "weights", name=name)
+            file = layout.TOKEN_WEIGHTS_RECORD
+            experts, weights = (study.read(file, place, seed, key, name=name) for key in ("experts", "weights"))
             where = f"{labels.group(study.settings, *place)}, seed {seed}"
             texts.append(f"{where}: {matched(experts, weights)}")
     return texts

@@ -1,5 +1,3 @@
-"""All that was tried in tuning."""
-
 import math
 
 import pandas
@@ -10,11 +8,11 @@ from rendering import labels, notes
 from rendering.table import Table, flat
 
 TITLE = "All that was tried in tuning"
-CAPTION = """\
-**Tuning.** Every learning rate that was tried, for every model, method and scope, on a seed that no other table
-reports; chosen on the development half of the forget test and the utility test."""
+CAPTION = """**Tuning.** Every learning rate that was tried, for every model, method and scope, on a seed that no other
+table reports; chosen on the development half of the forget test and the utility test."""
 READS = ("TUNING",)
 KEYS = ("combinations",)
+KEYS_TRIED = ("learning_rate", "step", "keep", "left", "collapsed")
 NOTE = (
     "Learning rates, one grid of equal size for each method and scope, tried once a model on the tuning seed, which "
     "no other table reports. Each line is that rate's best checkpoint by Keep - Left on the development half (see "
@@ -47,15 +45,12 @@ def table(study: Study) -> Table:
 
 
 def trials(study: Study) -> pandas.DataFrame:
-    """Every row of every tuning file."""
     rows = []
     for model, method, scope in study.block["combinations"]:
         place = {"model": model, "method": method, "scope": scope}
         path, best = study.path(layout.TUNING, **place), study.read(layout.TUNING, (), 0, "learning_rate", **place)
         for tried in study.read(layout.TUNING, (), 0, "tried", **place):
-            row = place | {
-                key: field(tried, path, key) for key in ("learning_rate", "step", "keep", "left", "collapsed")
-            }
+            row = place | {key: field(tried, path, key) for key in KEYS_TRIED}
             row |= {key: math.nan for key in ("keep", "left") if row[key] is None}  # nothing measurable
             row |= {name: number(field(tried, path, name)) for name in ("fa", "ut")}
             rows.append(row | {"chosen": row["learning_rate"] == best})

@@ -1,19 +1,16 @@
-"""Each scope against `baseline`, at checkpoints that have forgotten equally much."""
-
 import numpy
 import pandas
 
 from evidence.answers import Answers
-from evidence.bootstrap import DRAWS, Case, draws, interval
+from evidence.bootstrap import DRAWS, Case, described, draws, interval
 from evidence.matched import TOLERANCE, matched_steps
 from evidence.study import CELL, TESTS, Study
-from rendering import intervals, labels, notes
+from rendering import labels, notes
 from rendering.table import Table, flat
 
 TITLE = "Utility with and without UOE at equal forgetting"
-CAPTION = """\
-**At equal forgetting.** Each method without and with UOE at checkpoints whose FA is the same within 5 points:
-differences of FA and UT with bootstrap intervals, paired by question and seed."""
+CAPTION = """**At equal forgetting.** Each method without and with UOE at checkpoints whose FA is the same within 5
+points: differences of FA and UT with bootstrap intervals, paired by question and seed."""
 READS = ("METRICS", "PREDICTIONS")
 HEADS = ("Model", "Pair", "FA alone", "FA UOE", "FA difference", "UT alone", "UT UOE", "UT difference")
 NOTE = (
@@ -38,7 +35,7 @@ def table(study: Study) -> Table:
     if cases:
         rows.append(mean_row(rows, cases, drawn))
     frame = pandas.DataFrame(rows)
-    texts = [NOTE, intervals.note(study.seeds), notes.world(study.settings)]
+    texts = [NOTE, described(study.seeds), notes.world(study.settings)]
     return Table(TITLE, frame, differences(frame, study), texts)
 
 
@@ -59,7 +56,6 @@ def compare(study: Study, cell: tuple) -> tuple[dict, dict[str, Case]]:
 
 
 def mean_row(rows: list[dict], cases: list[tuple], drawn: numpy.ndarray) -> dict:
-    """Means over the compared pairs."""
     compared = [row for row in rows if row["steps"]]
     mean = {"model": f"mean of {len(compared)}", "benchmark": "", "method": "", "scope": compared[0]["scope"]}
     mean["steps"] = ""
@@ -82,8 +78,7 @@ def differences(frame: pandas.DataFrame, study: Study):
         for quantity in TESTS:
             names += [f"{row[key]:.3f}" if compared else "" for key in (f"{quantity}_baseline", quantity)]
             names.append(difference(row, quantity) if compared else "no common FA")
-            excludes_0 = compared and (row[f"{quantity}_low"] > 0 or row[f"{quantity}_high"] < 0)
-            sure[quantity].append(excludes_0)
+            sure[quantity].append(compared and (row[f"{quantity}_low"] > 0 or row[f"{quantity}_high"] < 0))
         texts.append(names)
     wide = flat(pandas.DataFrame(texts, columns=list(HEADS)))
     for quantity, rows in sure.items():

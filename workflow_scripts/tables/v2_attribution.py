@@ -1,15 +1,11 @@
-"""Tables 8 and 11 of version 2: is the attribution stable, and does it rank experts as their contributions do?"""
-
 from evidence.study import Study
-from evidence.summary import mean_and_error
 from planning import layout
 from rendering import labels, notes
-from rendering.table import Table, tidy, tidy_table
+from rendering.table import Table, mean_value, tidy, tidy_table
 
 TITLE = "Tables 8 and 11 of version 2. Attribution of experts: other texts, and contributions in place of gate scores"
-CAPTION = """\
-**Version 2, Tables 8 and 11.** Overlap of the top experts between the forget set and parts of it; rank correlation
-of gate score and contribution."""
+CAPTION = """**Version 2, Tables 8 and 11.** Overlap of the top experts between the forget set and parts of it; rank
+correlation of gate score and contribution."""
 READS = ("ATTRIBUTION_CHECKS",)
 KEYS = ("models", "benchmarks")
 OVERLAP = (
@@ -25,7 +21,7 @@ SPEARMAN = (
 def table(study: Study) -> Table:
     values, tokens, least = [], [], []
     for place in study.places():
-        records = [study.read(layout.ATTRIBUTION_CHECKS, place, seed) for seed in study.seeds]
+        records = study.of_seeds(layout.ATTRIBUTION_CHECKS, place)
         values += of_place(study, place, records)
         where, counts = labels.group(study.settings, *place), records[0]["tokens"]
         tokens.append(f"{where} {counts['full']:,}, {counts['subset']:,} in each subset")
@@ -35,7 +31,6 @@ def table(study: Study) -> Table:
 
 
 def of_place(study: Study, place: tuple[str, str], records: list[dict]) -> list[dict]:
-    """Overlaps and rank correlations of one model and benchmark, over seeds."""
     model, benchmark = place
     keys = {"model": study.stands_for(model), "benchmark": benchmark}
     top = f"top-{study.read(layout.ATTRIBUTION_CHECKS, place, study.seeds[0], 'top_k')}"
@@ -48,12 +43,8 @@ def of_place(study: Study, place: tuple[str, str], records: list[dict]) -> list[
         means = [record["spearman"][name]["mean"] for record in records]
         text = study.printed("v2_table11", "spearman", **keys, experts=printed)
         measures.append((f"Spearman, gate score and contribution, {which}", means, text, "v2_table11"))
-    values = []
-    for row, of_runs, printed, source in measures:
-        value, error = mean_and_error(of_runs)
-        values.append(
-            {"row": row, "model": model, "stands_for": keys["model"], "benchmark": benchmark, "quantity": "Value"}
-            | {"value": value, "standard_error": error, "seeds": len(of_runs)}
-            | {"published": printed, "published_in": source if printed else ""}
-        )
-    return values
+    common = {"model": model, "stands_for": keys["model"], "benchmark": benchmark, "seeds": len(records)}
+    return [
+        common | mean_value("Value", runs) | {"row": row, "published": text, "published_in": source if text else ""}
+        for row, runs, text, source in measures
+    ]

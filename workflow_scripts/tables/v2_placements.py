@@ -1,14 +1,9 @@
-"""M experts of one layer, with shared experts, or of different layers (WMDP)."""
-
-from evidence.study import Study
-from rendering.placements import NOTE, rows_by_placement
-from rendering.scores import score_table
-from rendering.table import Table
+from rendering.expert_rows import NOTE, rows_by_placement
+from rendering.scores import Study, Table, score_table
 
 TITLE = "Table 2 of version 2. Utility at FA ≈ 0.25 when several experts train, of one layer or of several"
-CAPTION = """\
-**Version 2, Table 2.** Utility at FA ≈ 0.25 when several experts of one layer train, with its shared experts, or
-several of any layer."""
+CAPTION = """**Version 2, Table 2.** Utility at FA ≈ 0.25 when several experts of one layer train, with its shared
+experts, or several of any layer."""
 READS = ("CHOSEN", "RETRAINED")
 
 

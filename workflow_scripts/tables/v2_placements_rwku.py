@@ -1,13 +1,8 @@
-"""M experts of one layer, with shared experts, or of different layers (RWKU)."""
-
-from evidence.study import Study
-from rendering.placements import NOTE, rows_by_placement
-from rendering.scores import score_table
-from rendering.table import Table
+from rendering.expert_rows import NOTE, rows_by_placement
+from rendering.scores import Study, Table, score_table
 
 TITLE = "Table 7 of version 2. Utility at FA ≈ 0.25 when several experts train, of one layer or of several"
-CAPTION = """\
-**Version 2, Table 7.** The same on RWKU."""
+CAPTION = """**Version 2, Table 7.** The same on RWKU."""
 READS = ("CHOSEN", "RETRAINED")
 
 

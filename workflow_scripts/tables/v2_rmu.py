@@ -1,13 +1,8 @@
-"""RMU's baseline with the study's settings, with version 2's, and with everything trained, beside RMU+UOE."""
-
-from evidence.study import Study
-from rendering.scores import rows_of, score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, rows_of, score_table
 
 TITLE = "RMU's baseline as version 2 sets it"
-CAPTION = """\
-**Version 2, appendix A.** RMU's baseline with this study's settings, with the retain weight and steering that
-version 2 reports, and with all parameters trained, beside RMU with UOE."""
+CAPTION = """**Version 2, appendix A.** RMU's baseline with this study's settings, with the retain weight and steering
+that version 2 reports, and with all parameters trained, beside RMU with UOE."""
 READS = ("CHOSEN", "RETRAINED")
 PRINTED = {("rmu-v2", "baseline"): "baseline", ("rmu", "uoe"): "uoe"}
 NOTE = (
@@ -21,10 +16,8 @@ NOTE = (
 
 
 def table(study: Study) -> Table:
-    rows = rows_of(
-        study,
-        "table2",
-        compared=lambda method, scope: "rmu",
-        keys=lambda method, scope: {"method": "rmu", "scope": PRINTED.get((method, scope), "not printed")},
-    )
+    def keys(method: str, scope: str) -> dict:
+        return {"method": "rmu", "scope": PRINTED.get((method, scope), "not printed")}
+
+    rows = rows_of(study, "table2", compared=lambda method, scope: "rmu", keys=keys)
     return score_table(study, TITLE, "Method", rows, [NOTE])

@@ -1,14 +1,9 @@
-"""Table 5 on another model and benchmark (version 2 of the paper)."""
-
-from evidence.study import Study
 from rendering.expert_rows import rows_by_experts
-from rendering.scores import score_table
-from rendering.table import Table
+from rendering.scores import Study, Table, score_table
 
 TITLE = "Table 7 of version 2. Utility at FA ≈ 0.25 when different numbers of experts train (gradient ascent)"
-CAPTION = """\
-**Version 2, Table 7.** Utility at FA ≈ 0.25 when several experts train, in one layer or over layers, and with the
-shared experts."""
+CAPTION = """**Version 2, Table 7.** Utility at FA ≈ 0.25 when several experts train, in one layer or over layers, and
+with the shared experts."""
 READS = ("CHOSEN", "SELECTION", "RETRAINED")
 
 

@@ -1,21 +1,13 @@
-"""The papers' printed numbers held against each other, against arithmetic and against the real architectures.
-
-No model is needed: everything comes from config/published/*.csv and from counts of the architectures' parameters. Each
-line carries its arithmetic, computed here; it shows what does not fit, not why.
-"""
+"""The papers' printed numbers held against each other, against arithmetic and against the real architectures. No model
+is needed: everything comes from config/published/*.csv and from counts of the architectures' parameters. Each line
+carries its arithmetic, computed here; it shows what does not fit, not why."""
 
 from pathlib import Path
 
 import pandas
 
-from claims.audit.captions import captions
-from claims.audit.constant_answers import forget_near_chance, letters
-from claims.audit.counts import counts_of_questions, expert_overlaps
-from claims.audit.headline import against_others, efficacy, headline, strength_of_anchor
+from claims.audit import arithmetic, headline, parameters, printed
 from claims.audit.lines import Line, long_scores
-from claims.audit.parameters import ratios, sizes
-from claims.audit.tables import same_cell_twice, versions
-from claims.audit.text import text_against_code, text_against_tables, text_changes
 from rendering.table import Table, flat
 
 TITLE = "Audit of the published numbers"
@@ -36,29 +28,26 @@ WIDTHS = (0.1, 0.38, 0.22, 0.1, 0.14)
 
 
 def audit(folder: Path, counts: dict[str, dict], shared: dict[str, int]) -> list[Line]:
-    """Every line, by topic.
-
-    folder: config/published. counts: real model -> moe.parameter_counts.count. shared: real model -> shared experts a
-    layer.
-    """
+    """Every line, by topic. folder: config/published. counts: real model -> moe.parameter_counts.count. shared: real
+    model -> shared experts a layer."""
     scores = long_scores(folder)
     return [
-        *same_cell_twice(scores),
-        *text_against_tables(folder, scores),
-        *text_changes(folder, scores),
-        *captions(folder, scores),
-        *headline(scores),
-        *efficacy(scores),
-        *against_others(scores),
-        *strength_of_anchor(folder),
-        *letters(folder, scores),
-        *forget_near_chance(scores),
-        *counts_of_questions(scores),
-        *ratios(folder, counts),
-        *sizes(folder, counts, shared),
-        *versions(folder),
-        *expert_overlaps(folder, counts),
-        *text_against_code(folder),
+        *printed.same_cell_twice(scores),
+        *printed.text_against_tables(folder, scores),
+        *printed.text_changes(folder, scores),
+        *printed.captions(folder, scores),
+        *headline.headline(scores),
+        *headline.efficacy(scores),
+        *headline.against_others(scores),
+        *headline.strength_of_anchor(folder),
+        *arithmetic.letters(folder, scores),
+        *arithmetic.forget_near_chance(scores),
+        *arithmetic.counts_of_questions(scores),
+        *parameters.ratios(folder, counts),
+        *parameters.sizes(folder, counts, shared),
+        *printed.versions(folder),
+        *arithmetic.expert_overlaps(folder, counts),
+        *printed.text_against_code(folder),
     ]
 
 

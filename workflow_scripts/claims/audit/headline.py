@@ -23,6 +23,7 @@ RIVALS = (
     ("table4", "esft", "utility", 1),
     ("table6", "random", "forget_accuracy", -1),
 )
+TOPIC = "text against table"
 
 
 def headline(scores: pandas.DataFrame) -> list[Line]:
@@ -55,32 +56,32 @@ def efficacy(scores: pandas.DataFrame) -> list[Line]:
     text += f" pairs, most in {worst['name']}"
     arithmetic = f"{worst.fa_uoe:.4f} - {worst.fa_baseline:.4f} = {change.max():+.4f}"
     where = "v1, section 5.2; v1 Table 2"
-    return [Line("text against table", where, arithmetic, text, consistency(change.max() <= 0))]
+    return [Line(TOPIC, where, arithmetic, text, consistency(change.max() <= 0))]
 
 
 def against_others(scores: pandas.DataFrame) -> list[Line]:
     """UOE is said to keep more utility than LoRA and ESFT, and to forget more than a random expert: every exception."""
-    return [line for rival in RIVALS for line in _against(scores, *rival)]
-
-
-def _against(scores: pandas.DataFrame, table: str, scope: str, quantity: str, sign: int) -> list[Line]:
-    topic, lines = "text against table", []
-    rows = scores[(scores["table"] == table) & (scores["quantity"] == quantity)]
-    others = rows[rows["scope"] == scope]
-    for other in others.itertuples():
-        own = score_of_cell(rows, other.model, other.benchmark, other.method, "uoe", quantity)
-        difference = own - float(other.printed)
-        if sign * difference > 0:
-            continue
-        error = difference_error(own, float(other.printed), other.benchmark, quantity)
-        text = f"{cell_name([other.model, other.benchmark, other.method, 'uoe'])} is said to do better than "
-        text += f"{labels.scope(scope)} in {QUANTITIES[quantity]}; it does not"
-        text += f" (one standard error of such a difference: {error:.4f})" if error else ""
-        arithmetic = f"{own:.4f} - {other.printed} = {difference:+.4f}"
-        lines.append(Line(topic, f"v1, section 5.2; {table_name(table)}", arithmetic, text, "inconsistent"))
-    text = f"UOE does better than {labels.scope(scope)} in {QUANTITIES[quantity]}: columns where it does"
-    arithmetic = f"{len(others) - len(lines)} of {len(others)}"
-    return [*lines, Line(topic, table_name(table), arithmetic, text, consistency(not lines))]
+    lines = []
+    for table, scope, quantity, sign in RIVALS:
+        rows = scores[(scores["table"] == table) & (scores["quantity"] == quantity)]
+        others, exceptions = rows[rows["scope"] == scope], 0
+        what = f"{labels.scope(scope)} in {QUANTITIES[quantity]}"
+        for other in others.itertuples():
+            cell = [other.model, other.benchmark, other.method, "uoe"]
+            own = score_of_cell(rows, *cell, quantity)
+            difference = own - float(other.printed)
+            if sign * difference > 0:
+                continue
+            exceptions += 1
+            error = difference_error(own, float(other.printed), other.benchmark, quantity)
+            text = f"{cell_name(cell)} is said to do better than {what}; it does not"
+            text += f" (one standard error of such a difference: {error:.4f})" if error else ""
+            arithmetic = f"{own:.4f} - {other.printed} = {difference:+.4f}"
+            lines.append(Line(TOPIC, f"v1, section 5.2; {table_name(table)}", arithmetic, text, "inconsistent"))
+        arithmetic = f"{len(others) - exceptions} of {len(others)}"
+        text, verdict = f"UOE does better than {what}: columns where it does", consistency(not exceptions)
+        lines.append(Line(TOPIC, table_name(table), arithmetic, text, verdict))
+    return lines
 
 
 def strength_of_anchor(folder: Path) -> list[Line]:

@@ -12,7 +12,6 @@ from rendering import labels
 CELL = ["model", "benchmark", "method", "scope"]
 QUANTITIES = {"forget_accuracy": "FA", "utility": "UT"}
 TABLES = ("table1", "table2", "table4", "table6", "table10", "v2_table9")
-UOE_TABLES = ("table2",)  # each method's baseline and UOE rows stand side by side there
 QUESTIONS = {"wmdp-cyber": 1987}  # of the forget test; RWKU's score is no accuracy
 MMLU_QUESTIONS = 14042
 CHANCE = 0.25
@@ -50,7 +49,6 @@ def cell_name(key: list[str] | tuple[str, ...]) -> str:
 
 
 def name_of(row) -> str:
-    """Name of the cell of a row of `long_scores`."""
     return cell_name([getattr(row, key) for key in CELL])
 
 
@@ -84,7 +82,7 @@ def score_of_cell(scores: pandas.DataFrame, *key: str) -> float:
 
 def uoe_pairs(scores: pandas.DataFrame) -> pandas.DataFrame:
     """Table 2's pairs: FA and UT without and with UOE."""
-    rows = scores[scores["table"].isin(UOE_TABLES) & (scores["scope"] == "uoe") & (scores["quantity"] == "utility")]
+    rows = scores[(scores["table"] == "table2") & (scores["scope"] == "uoe") & (scores["quantity"] == "utility")]
     pairs = []
     for row in rows.itertuples():
         values = {

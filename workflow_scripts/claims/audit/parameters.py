@@ -22,7 +22,6 @@ def ratios(folder: Path, counts: dict[str, dict]) -> list[Line]:
 
 
 def _rounding(printed: str) -> float:
-    """Half of the last printed digit."""
     return 0.5 * 10 ** -len(printed.partition(".")[2])
 
 
