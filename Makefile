@@ -8,6 +8,7 @@
 # make bench           what one expert costs, in time and memory, against naive runs (about 6 minutes, wants a quiet machine)
 # make report          one HTML file with all tables and figures, extras and claims among them
 # make docs            a searchable site of the documentation, in site/
+# make docs-timers     measure what Snakemake's scheduler does with its timers, for docs/upstream (about 3 minutes)
 # make docs-results    write the numbers that README.md and docs/ show, from results/micro (after make tables)
 # make test            the test suite
 # make lint            formatting and linting
@@ -26,7 +27,7 @@ BUILD := python workflow_scripts/launch/build.py --cores $(CORES)
 LAYERED := --config-file config/config.yaml config/extras.yaml
 EVERYTHING := all_tables all_figures all_extras all_claims
 
-.PHONY: tables quick extras claims audit own-text plan bench docs docs-results report test lint format lock verify
+.PHONY: tables quick extras claims audit own-text plan bench docs docs-results docs-timers report test lint format lock verify
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
@@ -60,6 +61,10 @@ docs: .venv-docs/installed
 docs-results: $(VENV)/installed
 	snakemake plan --configfile config/paper.yaml --cores 1 --quiet all > results/plan.txt
 	python docs/collect.py --study results/micro --plan results/plan.txt
+
+docs-timers: $(VENV)/installed
+	python docs/measure_timers.py
+	python docs/collect.py
 
 report: $(VENV)/installed
 	$(BUILD) $(LAYERED) --seeds $(SEED_LIST) -- $(EVERYTHING)

@@ -67,6 +67,14 @@ def test_a_page_that_differs_from_its_file_is_seen():
     assert collect.renewed(shown) != shown
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_modules_that_pages_name_are_there(page):
+    """All but the example of CONTRIBUTING.md, "Add a table"."""
+    for name in re.findall(r"`([\w/.]+\.py)`", SHOWN.sub("", page.read_text())):
+        if not name.endswith("tables/kept.py"):
+            assert any((ROOT / folder / name).is_file() for folder in (".", "workflow_scripts", "tests")), name
+
+
 def test_readme_is_short_and_narrow():
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 110
