@@ -153,7 +153,7 @@ def test_passages_alone_are_enough(folder, tmp_path):
     files = {"passages": FILES["passages"]}
     data = build(folder, tmp_path / "data", files)
     config = yaml.safe_load((ROOT / "config/own_text.yaml").read_text())
-    del config["benchmarks"]["own-mmlu"], config["benchmarks"]["own-cloze"]["rwku_test"]  # as README.md says
+    del config["benchmarks"]["own-mmlu"], config["benchmarks"]["own-cloze"]["rwku_test"]  # as docs/extend.md says
     assert all((data / name).is_file() for name in data_files(config))
     assert not (data / "mmlu").exists() and not (data / "forget/level1.jsonl").exists()
     kept = {row["text"] for row in read_jsonl(data / "retain/test.jsonl")}
