@@ -92,7 +92,7 @@ def shared_prefixes(of: dict[str, list[dict]]) -> list[str]:
 
 
 def excerpt(rows: list[dict], machine: dict) -> str:
-    """The table that docs/performance.md shows: what is measured two thirds up, and how quiet the machine was."""
+    """The table of docs/performance.md: what is measured two thirds up, and how quiet the machine was."""
     place = "layer 8 of 12"
     lines = [f"| Two thirds up ({place}) | Times faster (least to most) | Counted limit |", "|:---|---:|---:|"]
     for row in rows:
