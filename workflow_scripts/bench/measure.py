@@ -1,7 +1,7 @@
 """What one expert costs: measure steps, evaluations, memory and whole cells against naive runs, beside counted limits.
 
-Writes PREFIX.json, .csv, .md and .png, and PREFIX.readme.md: what docs/performance.md shows of it. Figures of time are only as
-good as the machine is quiet; the table says how busy it was.
+Writes PREFIX.json, .csv, .md and .png, and PREFIX.readme.md: what docs/performance.md shows of it. Figures of time are
+only as good as the machine is quiet; the table says how busy it was.
     OMP_NUM_THREADS=1 python workflow_scripts/bench/measure.py --output-prefix results/bench/one_expert
 """
 
