@@ -16,8 +16,8 @@ from jobs.files import read_jsonl
 from micro import drawing, wording
 from micro.documents import batches, encode
 from micro.facts import all_relations
-from micro.general_relations import GENERAL
 from micro.pretraining import Recipe, Trainer, build_model
+from micro.relations import GENERAL
 
 PROBES = tuple(f"rwku/{who}_level{level}.jsonl" for who in ("forget", "neighbor") for level in (1, 2))
 COLUMNS = dict.fromkeys(PROBES, {"subject", "query", "answer", "level", "type"}) | {

@@ -121,10 +121,10 @@ def test_nothing_is_imported_or_opened_behind_the_back_of_the_inputs():
         if "__file__" in text:
             beside.add(name)
     assert by_name == {"launch/start.py", "jobs/stage.py"}  # start.py runs the scripts; stage.py methods and scopes
-    # code.py lists code, state.py hashes what is loaded; lm-eval's tasks and the figures' style are declared inputs.
+    # code.py lists code, state.py hashes what is loaded; tasks, relations and the figures' style are declared inputs.
     assert beside <= {
         *("planning/code.py", "jobs/state.py", "jobs/stage.py", "benchmarks/multiple_choice.py", "plot_figure.py"),
-        *("launch/build.py", "launch/verify.py"),
+        *("launch/build.py", "launch/verify.py", "micro/relations.py"),
     }
 
 

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.files import read_jsonl, write_jsonl
-from micro.book_relations import CHRONICLE, FILLERS, SAGA
 from micro.drawing import Fact, draw_facts, invent_names
-from micro.relations import Relation
+from micro.relations import CHRONICLE, FILLERS, SAGA, Relation
 from micro.tokenizer import save_tokenizer, train_tokenizer
 from micro.wording import question_prompt
 

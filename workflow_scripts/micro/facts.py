@@ -11,8 +11,7 @@ from pathlib import Path
 from jobs.files import write_jsonl
 from micro import wording
 from micro.drawing import Fact, draw_facts, invent_names
-from micro.general_relations import GENERAL
-from micro.relations import CYBER, PERSONS, RETAIN, Relation
+from micro.relations import CYBER, GENERAL, PERSONS, RETAIN, Relation
 from micro.tokenizer import save_tokenizer, train_tokenizer
 
 FOLDERS = ("wmdp-corpora", "wmdp", "mmlu", "rwku", "wikitext", "pretraining")  # books stand beside them

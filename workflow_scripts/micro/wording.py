@@ -4,8 +4,7 @@ import random
 from collections.abc import Sequence
 
 from micro.drawing import Fact
-from micro.general_relations import GENERAL
-from micro.relations import CYBER, PERSONS, RETAIN, Relation
+from micro.relations import CYBER, GENERAL, PERSONS, RETAIN, Relation
 
 BLANK = "___"
 BLANK_INSTRUCTION = "Please complete the blank in the following question.\n"

@@ -15,7 +15,8 @@ def code_of(*scripts: str) -> tuple[str, ...]:
     """The scripts (paths below workflow_scripts/) and every project module that they import, however deep.
 
     These are the declared inputs of a rule, so that an edit re-runs the jobs that run the edited code and no others.
-    Modules named at run time (methods, scopes) are passed in as scripts of their own.
+    Modules named at run time (methods, scopes) are passed in as scripts of their own. A module that reads a file beside
+    the code names it in a literal BESIDE.
     """
     seen, waiting = set(), list(scripts)
     while waiting:
@@ -24,6 +25,7 @@ def code_of(*scripts: str) -> tuple[str, ...]:
             continue
         seen.add(name)
         waiting += _imports(name)
+        seen |= set(constants(name).get("BESIDE", ()))
     return tuple(sorted(f"workflow_scripts/{name}" for name in seen))
 
 
