@@ -120,7 +120,7 @@ def test_nothing_is_imported_or_opened_behind_the_back_of_the_inputs():
             by_name.add(name)
         if "__file__" in text:
             beside.add(name)
-    assert by_name == {"launch/start.py", "jobs/stage.py"}  # start.py runs the scripts; stage.py methods and scopes
+    assert by_name == {"launch/start.py", "jobs/stage.py"}  # start.py runs the scripts
     # code.py lists code, state.py hashes what is loaded; tasks, relations and the figures' style are declared inputs.
     assert beside <= {
         *("planning/code.py", "jobs/state.py", "jobs/stage.py", "benchmarks/multiple_choice.py", "plot_figure.py"),

@@ -6,7 +6,6 @@ Reads what figures/<name>.py names in READS, below --results; writes PREFIX.pdf,
         --output-prefix results/micro/figures/figure4
 """
 
-import importlib
 import io
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def main() -> None:
     name = args.settings["name"]
     declared("figures", name)  # one line if there is no such figure
     with style.context(STYLE):
-        figure = importlib.import_module(f"figures.{name}").figure(Study(args.results, args.settings))
+        figure = stage.load("figures", name).figure(Study(args.results, args.settings))
         outputs = save(figure, args.output_prefix)
     read = files_read("figures", name, args.settings, args.results)
     provenance.record(outputs[0], vars(args), read, outputs)

@@ -7,7 +7,6 @@ PREFIX.md, PREFIX.tex (booktabs) and PREFIX.html. --settings is planning.picture
         --output-prefix results/micro/tables/table2
 """
 
-import importlib
 from pathlib import Path
 
 from evidence.study import Study
@@ -25,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
     name = args.settings["name"]
     declared("tables", name)  # one line if there is no such table
-    table = importlib.import_module(f"tables.{name}").table(Study(args.results, args.settings, args.published))
+    table = stage.load("tables", name).table(Study(args.results, args.settings, args.published))
     outputs = writers.write(table, name, notes.ending(args.settings, args.commit), args.output_prefix)
     read = [*files_read("tables", name, args.settings, args.results), *args.published.glob("*.csv")]
     provenance.record(outputs[0], vars(args), read, outputs)

@@ -33,7 +33,7 @@ def parser(doc: str, *options: str) -> argparse.ArgumentParser:
 
 
 def load(room: str, name: str) -> ModuleType:
-    """The module of a method or scope, by its name in the config; one line if there is none."""
+    """The module of a method, scope, table … by its name in the config; one line if there is none."""
     names = sorted(path.stem for path in (SCRIPTS / room).glob("*.py") if path.stem != "__init__")
     if name not in names:
         raise SystemExit(f"{room}: there is no {name!r} (allowed: {', '.join(names)})")
