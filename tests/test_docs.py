@@ -5,15 +5,13 @@ config/ or envs/. Code, links, generated parts, arXiv numbers and versions of th
 """
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "docs"))
-import collect  # noqa: E402
+import collect
 
+ROOT = Path(__file__).resolve().parents[1]
 PAGES = collect.pages()
 UNITS = r"(?:%|×|GB|MB|kB|TB|ms|s|h|minutes?|hours?|seconds?|days?|points)\b"
 NUMBER = re.compile(rf"(?<![\w.-])(\d[\d,]*\.\d+(?!\.?\d)|\d[\d,]*(?=\s*{UNITS})|\d[\d,]*(?=\s?%))")
