@@ -15,8 +15,8 @@ def code_of(*scripts: str) -> tuple[str, ...]:
     """The scripts (paths below workflow_scripts/) and every project module that they import, however deep.
 
     These are the declared inputs of a rule, so that an edit re-runs the jobs that run the edited code and no others.
-    Modules named at run time (methods, scopes) are passed in as scripts of their own. A module that reads a file beside
-    the code names it in a literal BESIDE.
+    Modules named at run time (methods, scopes) are passed in as scripts of their own. A module that reads files beside
+    the code names them, or patterns, in a literal BESIDE.
     """
     seen, waiting = set(), list(scripts)
     while waiting:
@@ -25,7 +25,8 @@ def code_of(*scripts: str) -> tuple[str, ...]:
             continue
         seen.add(name)
         waiting += _imports(name)
-        seen |= set(constants(name).get("BESIDE", ()))
+        beside = [path for pattern in constants(name).get("BESIDE", ()) for path in SCRIPTS.glob(pattern)]
+        seen |= {path.relative_to(SCRIPTS).as_posix() for path in beside}
     return tuple(sorted(f"workflow_scripts/{name}" for name in seen))
 
 
@@ -60,9 +61,3 @@ def constants(path: str) -> dict:
 def modules(folder: str) -> list[str]:
     """Names of the modules in a folder below workflow_scripts/, sorted."""
     return sorted(path.stem for path in (SCRIPTS / folder).glob("*.py") if path.stem != "__init__")
-
-
-def evaluation_code(stage: str) -> tuple[str, ...]:
-    """A stage that asks a benchmark's questions, what it imports, and the lm-eval task files that it reads."""
-    tasks = sorted(SCRIPTS.glob("benchmarks/tasks/*.yaml"))
-    return (*code_of(f"{stage}.py"), *(f"workflow_scripts/{path.relative_to(SCRIPTS)}" for path in tasks))

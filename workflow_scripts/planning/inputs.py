@@ -6,7 +6,7 @@ Standard library only: Snakemake imports this at every start.
 from collections.abc import Callable
 
 from planning import blocks, layout
-from planning.code import code_of, evaluation_code
+from planning.code import code_of
 from planning.data_files import corpus_files, forget_files, test_files, text_files
 
 # The exact packages of a job are inputs by content: runs with conda (--sdm conda) and without share their results.
@@ -45,12 +45,12 @@ class Inputs:
         return {"data": self.data(corpus_files(self.config, w.model))} | code("pretrain_micro", "gpu")
 
     def evaluate_original(self, w) -> dict:
-        return self.untouched(w) | {"tests": self.tests(w)} | _evaluating()
+        return self.untouched(w) | {"tests": self.tests(w)} | code("evaluate", "evaluation")
 
     def evaluate_retrained(self, w) -> dict:
         folder = self._at(layout.RETRAINED_MODEL, w, seed=w.seed)
         model = {"model": f"{folder}/pretraining.json", "weights": self.large([f"{folder}/model.safetensors"])}
-        return model | {"tests": self.tests(w)} | _evaluating()
+        return model | {"tests": self.tests(w)} | code("evaluate", "evaluation")
 
     def check_knows_world(self, w) -> dict:
         paths = [self._at(layout.ORIGINAL, w, benchmark=name, seed=w.seed) for name in self.config["must_know"]]
@@ -72,7 +72,7 @@ class Inputs:
     def evaluate(self, w) -> dict:
         """Of a cell or a trial. Its manifest names every checkpoint by hash, so equal checkpoints evaluate nothing."""
         files = self.checkpoints(w) | {"weights": self.large(self.weights(w)), "tests": self.tests(w)}
-        return files | {"original": self.shown_original(w)} | _evaluating()
+        return files | {"original": self.shown_original(w)} | code("evaluate", "evaluation")
 
     def choose_checkpoint(self, w) -> dict:
         metrics = f"{self._at(layout.CELL, w, seed=w.seed)}/{layout.METRICS}"
@@ -90,7 +90,7 @@ class Inputs:
 
     def attack(self, w) -> dict:
         files = {"selection": self.selection(w), "texts": self.texts(w), "tests": self.tests(w)}
-        return self.chosen_model(w) | files | _evaluating("attack")
+        return self.chosen_model(w) | files | code("attack", "evaluation")
 
     def search_suffixes(self, w) -> dict:
         return self.chosen_model(w) | {"tests": self.forget_tests(w)} | code("search_suffixes", "evaluation")
@@ -227,8 +227,3 @@ class Inputs:
 def code(stage: str, lock: str, *named: str) -> dict:
     """The code of a stage, with modules that it names at run time, and its packages."""
     return {"code": code_of(f"{stage}.py", *named), "lock": LOCKS[lock]}
-
-
-def _evaluating(stage: str = "evaluate") -> dict:
-    """Of a stage that asks a benchmark's questions: lm-eval's task files, too."""
-    return {"code": evaluation_code(stage), "lock": LOCKS["evaluation"]}
