@@ -78,6 +78,13 @@ def test_costly_stages_take_nothing_of_planning_but_names_in_a_cell(stage):
     assert planning <= {"workflow_scripts/planning/cell_files.py"}
 
 
+def test_every_file_of_code_that_a_job_declares_is_there():
+    """Pictures and claims, too: a constant of theirs must not be taken for a list of files."""
+    for path in FILES:
+        for declared in code_of(path.relative_to(SCRIPTS).as_posix()):
+            assert (SCRIPTS.parent / declared).is_file(), f"{path}: {declared}"
+
+
 def test_moe_needs_jobs_alone():
     for path in (SCRIPTS / "moe").glob("*.py"):
         assert {room_of(other) for other in imported(path)} <= {"moe", "jobs"}, path

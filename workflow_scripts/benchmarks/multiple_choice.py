@@ -14,7 +14,7 @@ from benchmarks.scores import accuracy, by_half
 from jobs.files import read_jsonl
 
 TASKS = Path(__file__).parent / "tasks"
-BESIDE = ("benchmarks/tasks/*.yaml",)  # files that this module reads (planning/code.py)
+FILES_BESIDE = ("benchmarks/tasks/*.yaml",)  # files that this module reads (planning/code.py)
 
 # lm-eval compiles a task's templates anew for every question, which took a third of a micro checkpoint's evaluation
 lm_eval.utils.env.from_string = cache(lm_eval.utils.env.from_string)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-BESIDE = ("micro/relations.yaml",)  # files that this module reads (planning/code.py)
+FILES_BESIDE = ("micro/relations.yaml",)  # files that this module reads (planning/code.py)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def code_of(*scripts: str) -> tuple[str, ...]:
 
     These are the declared inputs of a rule, so that an edit re-runs the jobs that run the edited code and no others.
     Modules named at run time (methods, scopes) are passed in as scripts of their own. A module that reads files beside
-    the code names them, or patterns, in a literal BESIDE.
+    the code names them, or patterns, in a literal FILES_BESIDE.
     """
     seen, waiting = set(), list(scripts)
     while waiting:
@@ -25,7 +25,7 @@ def code_of(*scripts: str) -> tuple[str, ...]:
             continue
         seen.add(name)
         waiting += _imports(name)
-        beside = [path for pattern in constants(name).get("BESIDE", ()) for path in SCRIPTS.glob(pattern)]
+        beside = [path for pattern in constants(name).get("FILES_BESIDE", ()) for path in SCRIPTS.glob(pattern)]
         seen |= {path.relative_to(SCRIPTS).as_posix() for path in beside}
     return tuple(sorted(f"workflow_scripts/{name}" for name in seen))
 
