@@ -39,6 +39,7 @@ def read_recipe(settings: dict) -> Recipe:
 
 
 def pretrain(data: Path, settings: dict, seed: int, state: Path | None, output: Path, state_every: int = 50) -> None:
+    """Train one model and write its folder; `settings` is the recipe, `state` where it resumes from."""
     recipe = read_recipe(settings)
     rows = read_jsonl(data / recipe.corpus / "documents.jsonl", ("text", "kind", "answer_start", "domain"))
     rows = left_over(rows, recipe.without)

@@ -12,10 +12,12 @@ from planning import cell_files
 
 
 def load(folder: Path, precision: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+    """The untouched model and its tokenizer."""
     return load_model(folder, precision), AutoTokenizer.from_pretrained(folder)
 
 
 def step_of(path: Path) -> int:
+    """Step of a checkpoint, from its file's name; one line if it has another name."""
     match = re.fullmatch(r"step-(\d+)\.safetensors", path.name)
     if not match:
         raise SystemExit(f"{path}: a checkpoint must be called step-NNNN.safetensors")

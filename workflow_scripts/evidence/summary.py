@@ -135,4 +135,5 @@ def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def is_random(scope: str) -> bool:
+    """Whether a scope is one of the random draws that tables pool."""
     return scope == "random" or scope.startswith("random-draw-")

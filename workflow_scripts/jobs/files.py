@@ -73,11 +73,13 @@ def replacing(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
 
 
 def write_bytes(path: str | Path, data: bytes, *, sync: bool = False) -> None:
+    """Write a file as a whole, or not at all; sync: as in `replacing`."""
     with replacing(path, sync=sync) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """The same for text, in UTF-8."""
     write_bytes(path, text.encode())
 
 
@@ -87,6 +89,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_jsonl(path: str | Path, rows: list[dict]) -> None:
+    """One JSON object a line."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 

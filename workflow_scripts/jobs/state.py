@@ -59,6 +59,7 @@ def random_state() -> dict:
 
 
 def set_random_state(state: dict) -> None:
+    """Restore what `random_state` returned."""
     torch.set_rng_state(state["torch"])
     if len(state["cuda"]) == len(_gpus()):
         for gpu, numbers in zip(_gpus(), state["cuda"], strict=True):

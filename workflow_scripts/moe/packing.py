@@ -34,6 +34,7 @@ def pack_for(model: nn.Module, folder: str | Path, block_length: int, *texts: li
 
 
 def batch_of(blocks: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor | None = None) -> Batch:
+    """The blocks numbered `rows`: `blocks` is `[B, T]` token ids, all of them real; weights: `[B, T]`."""
     mask = torch.ones(len(rows), blocks.shape[1], dtype=torch.bool, device=blocks.device)
     return Batch(rows, blocks[rows], mask, None if weights is None else weights[rows])
 

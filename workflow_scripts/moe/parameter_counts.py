@@ -21,6 +21,7 @@ def empty_model(architecture: dict) -> nn.Module:
 
 
 def trained(model: nn.Module) -> int:
+    """Parameters that train, counted from the tensors or slices of a delta."""
     return sum(tensor.numel() for tensor in trained_tensors(model).values())
 
 
@@ -53,6 +54,7 @@ def separate_lora(model: nn.Module, layers: list[MoELayer], rank: int) -> int:
 
 
 def lora(model: nn.Module, rank: int) -> int:
+    """Parameters of rank-`rank` adapters on every linear layer and routed expert."""
     attach_lora(model, rank)
     return trained(model)
 

@@ -113,11 +113,13 @@ def method_tuned_as(config: dict, method: str) -> str:
 
 
 def unlearning_code(config: dict, method: str, scope: str) -> tuple[str, ...]:
+    """Code of a cell: the stage, its method and its scope."""
     kind = scope_block(config, method, scope)["kind"]
     return code_of("unlearn.py", f"methods/{file_of(config, method)}.py", f"scopes/{kind}.py")
 
 
 def training_block(config: dict, scope: str) -> dict:
+    """Batch size, steps and the like; a scope may have its own."""
     return config["training"] | config["scopes"][scope].get("training", {}) | {"precision": config["precision"]}
 
 

@@ -27,16 +27,19 @@ def _files(value: object) -> list[str]:
 
 
 def forget_files(block: dict) -> list[str]:
+    """Files of the forget texts and of who is forgotten."""
     return _files(
         {key: value for key, value in block.items() if not key.endswith("_test") and not key.startswith("retain")}
     )
 
 
 def text_files(block: dict) -> list[str]:
+    """Files of forget and retain texts."""
     return _files({key: value for key, value in block.items() if not key.endswith("_test")})
 
 
 def test_files(block: dict) -> list[str]:
+    """Files of all tests."""
     return _files({key: value for key, value in block.items() if key.endswith("_test")})
 
 

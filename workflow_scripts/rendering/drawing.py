@@ -26,6 +26,7 @@ def panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def collapsed_steps(study: Study, cell: tuple[str, str, str, str]) -> set[int]:
+    """Steps at which the cell has collapsed, in any seed."""
     checkpoints = [checkpoint for seed in study.seeds for checkpoint in study.metrics(cell, seed)]
     return {checkpoint["step"] for checkpoint in checkpoints if checkpoint["collapsed"]}
 
@@ -48,6 +49,7 @@ def curve(axes: Axes, study: Study, cell: tuple, measure: Callable[[dict], float
 
 
 def overlap_against_steps(study: Study) -> Figure:
+    """Mean overlap over MoE layers, a fraction, against steps: one curve a cell."""
     figure, axes = plt.subplots()
     for i, cell in enumerate(study.cells()):
         name = labels.group(study.settings, *cell[:2])

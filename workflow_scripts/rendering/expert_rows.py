@@ -43,6 +43,8 @@ def trained_experts(study: Study, scope: str) -> tuple[int, int]:
 
 
 def rows_by_placement(study: Study, published_in: str) -> list[Row]:
+    """A row a scope, named by version 2's placement and number of experts."""
+
     def keys(method: str, scope: str) -> dict:
         if scope not in PLACEMENTS:
             raise SystemExit(f"config, tables: scopes: {scope!r} has no printed placement ({', '.join(PLACEMENTS)})")

@@ -74,6 +74,7 @@ def styler(wide: Wide, words: dict[str, str], escape: Callable[[str], str]) -> S
 
 
 def to_html(wide: Wide, name: str, title: str, notes: list[str]) -> str:
+    """A page of its own: the table and its notes."""
     made = styler(wide, HTML_STYLES, html.escape).set_caption(html.escape(title))
     classes = pandas.DataFrame("", index=made.index, columns=made.columns)
     classes.iloc[wide.starts] = "first"  # of a block of rows

@@ -9,6 +9,7 @@ OTHER_LAYERS = None
 
 
 def select(affinity: dict, settings: dict, seed: int) -> dict:
+    """ESFT's cumulative choice in every layer (arXiv 2407.01906, section 3.2)."""
     for key in SELECTION_SETTINGS:
         if key not in settings:
             raise SystemExit(f"{key} is missing")

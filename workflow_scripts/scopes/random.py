@@ -9,6 +9,7 @@ OTHER_LAYERS = ("elsewhere",)
 
 
 def select(affinity: dict, settings: dict, seed: int) -> dict:
+    """A random other expert of the target layer (UOE, Table 6)."""
     return random_expert(affinity, seed=seed, draw=settings["draw"], elsewhere=settings.get("elsewhere", False))
 
 

@@ -9,6 +9,7 @@ OTHER_LAYERS = ("layers", "rank", "anywhere", "by")
 
 
 def select(affinity: dict, settings: dict, seed: int) -> dict:
+    """Top experts of the target layer by gate score (UOE, section 4), or what the block varies."""
     if "anywhere" in settings:
         chosen = top_anywhere(affinity, anywhere=settings["anywhere"])
     else:
