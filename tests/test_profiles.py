@@ -36,7 +36,7 @@ def profile(name: str) -> dict:
 
 def jobs(*arguments: str, env: dict, target: str = "results/micro/tables/quick.csv") -> dict[str, str]:
     """Resources of one planned job of each rule, as a dry run from the project's folder prints them."""
-    command = [sys.executable, "-m", "snakemake", "-n", target, *arguments]
+    command = [sys.executable, "-m", "snakemake", "-n", "--forceall", target, *arguments]  # results may be there
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | env)
     assert result.returncode == 0, result.stdout + result.stderr
     return dict(re.findall(r"rule (\w+):.*?\n    resources: (.*?)\n", result.stdout + result.stderr, re.DOTALL))
