@@ -7,9 +7,10 @@ def settings_of(rule):
 
 
 def job(rule, **others):
-    """Params of a stage that reads a model: its settings, the model's folder, and others."""
+    """Params of a stage that reads a model: its settings, the model's folder, the benchmarks' folder, and others."""
     return others | {
         "settings": settings_of(rule),
+        "data": inputs.data_folder,
         "model": lambda wildcards, input: os.path.dirname(
             input.get("model") or inputs.model(wildcards)
         ),
@@ -26,7 +27,7 @@ def stage(name, options, launcher="python workflow_scripts/launch/start.py"):
 
 def model_stage(name, options, **kwargs):
     """The same of a stage that reads a model and a benchmark's files."""
-    read = f"--model {{params.model}} --data {R}/{layout.DATA} --threads {{threads}}"
+    read = "--model {params.model} --data {params.data} --threads {threads}"
     return stage(name, f"{read} {options}", **kwargs)
 
 

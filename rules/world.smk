@@ -1,4 +1,5 @@
-# A study that makes its own data and models: the micro world, or the user's own texts.
+# A study that makes its own data and models: the micro world, or the user's own texts. Each seed has a world of its own.
+WORLD = f"{R}/{layout.WORLD}"
 
 
 rule build_world:
@@ -6,40 +7,42 @@ rule build_world:
         OWN_FILES,
         **code("build_world", "gpu", f"micro/{config['data']['generator']}.py"),
     output:
-        inputs.data(world_files(config)),
+        [f"{WORLD}/{name}" for name in world_files(config)],
     log:
-        f"{R}/logs/build_world.log",
+        log_of("build_world", layout.WORLD),
     conda:
         "../envs/gpu.yaml"
     resources:
         **resources_of("build_world"),
     params:
         settings=settings_of("build_world"),
+        data=inputs.data_folder,
     shell:
-        stage("build_world", f"--output {R}/{layout.DATA}")
+        stage("build_world", "--seed {wildcards.seed} --output {params.data}")
 
 
 rule build_books:
     input:
         **code("build_books", "gpu"),
-        world=inputs.data(["pretraining/documents.jsonl", "pretraining/facts.jsonl"]),
+        world=[f"{WORLD}/pretraining/{file}.jsonl" for file in ("documents", "facts")],
     output:
-        inputs.data(BOOK_FILES),
+        [f"{WORLD}/{name}" for name in BOOK_FILES],
     log:
-        f"{R}/logs/build_books.log",
+        f"{R}/logs/build_books/seed-{{seed}}.log",
     conda:
         "../envs/gpu.yaml"
     resources:
         **resources_of("build_world"),
     params:
         settings=settings_of("build_books"),
+        data=inputs.data_folder,
     shell:
-        stage("build_books", f"--data {R}/{layout.DATA}")
+        stage("build_books", "--seed {wildcards.seed} --data {params.data}")
 
 
 pretraining = stage(
     "pretrain_micro",
-    f"--data {R}/{layout.DATA} --seed {{wildcards.seed}} --threads {{threads}} --output {R}/{{params.place}}"
+    f"--data {{params.data}} --seed {{wildcards.seed}} --threads {{threads}} --output {R}/{{params.place}}"
     f" --state {R}/{layout.STATE}/{{params.place}} --state-every {{resources.state_every}}",
 )
 
@@ -61,6 +64,7 @@ rule pretrain_micro:
         **resources_of("pretrain_micro", "state_every"),
     params:
         settings=settings_of("pretrain_micro"),
+        data=inputs.data_folder,
         place=place,
     shell:
         pretraining

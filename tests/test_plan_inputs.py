@@ -30,11 +30,11 @@ def edit(path: Path, text: str = "\n# edited\n") -> None:
 
 
 def test_a_new_revision_of_the_data_rebuilds_all_that_reads_it(project):
-    """The micro world's seed is its revision. All starts from its texts, but the choice of nothing (baseline)."""
+    """The size of the micro world is its revision. All starts from its texts, but the choice of nothing (baseline)."""
     every = planned(project, "--forceall")
     blind = {job for job in every if job.startswith("select_experts") and "/baseline/" in job}
     config = config_of(project)
-    config["data"]["seed"] = 1
+    config["data"]["settings"]["passages"] += 1
     write_config(project, config)
     assert blind and same(planned(project)) == same(every - blind)
     assert {"build_world", "pretrain_micro micro-qwen/0", "unlearn micro-qwen/wmdp-cyber/ga/uoe/0"} <= every

@@ -3,9 +3,9 @@
 Reads pretraining/documents.jsonl and pretraining/facts.jsonl of the generated facts in --data. Writes below the same
 folder muse-books/ (splits and columns as in the real dataset: raw, verbmem, knowmem, privleak) and pretraining-books/
 (all documents, the books' among them, and a tokenizer of both). The other files stay as they are, so that models that
-read no books do not change. Equal settings give equal bytes.
-    python workflow_scripts/build_books.py --data results/micro/data \\
-        --settings '{"seed": 0, "settings": {"copies": 8}}'
+read no books do not change. Equal settings and seed give equal bytes.
+    python workflow_scripts/build_books.py --seed 0 --data results/micro/data/seed-0 \\
+        --settings '{"settings": {"copies": 8}}'
 """
 
 from pathlib import Path
@@ -22,8 +22,8 @@ def build(settings: dict, seed: int, data: Path) -> None:
 
 
 def main() -> None:
-    args = parser(__doc__, "settings", "data").parse_args()
-    build(**args.settings, data=args.data)
+    args = parser(__doc__, "settings", "seed", "data").parse_args()
+    build(**args.settings, seed=args.seed, data=args.data)
 
 
 if __name__ == "__main__":

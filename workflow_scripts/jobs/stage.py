@@ -11,7 +11,7 @@ SCRIPTS = Path(__file__).resolve().parents[1]
 OPTIONS = {
     "settings": {"type": json.loads, "required": True, "help": "the job's block of the config, as JSON"},
     "model": {"type": Path, "required": True, "help": "model folder"},
-    "data": {"type": Path, "required": True, "help": "folder of the benchmarks' files (results/<study>/data)"},
+    "data": {"type": Path, "required": True, "help": "folder of the benchmarks' files"},
     "cell": {"type": Path, "required": True, "help": "folder of the cell"},
     "selection": {"type": Path, "required": True, "help": "the scope's selected experts"},
     "sources": {"type": Path, "required": True, "help": "the sources file, as config/sources.yaml"},

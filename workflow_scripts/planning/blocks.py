@@ -269,10 +269,9 @@ def _prompts(left_out: str) -> Callable[[dict, object], dict]:
 SETTINGS: dict[str, Callable[[dict, object], dict]] = {
     "build_world": lambda config, w: {
         "generator": config["data"]["generator"],
-        "seed": config["data"]["seed"],
         "settings": settings_with_root(config),
     },
-    "build_books": lambda config, w: config.get("books"),
+    "build_books": lambda config, w: config.get("books", {}),
     "pretrain_micro": lambda config, w: pretraining_block(config, w.model, getattr(w, "benchmark", None)),
     "evaluate_original": _evaluate_original,
     "check_knows_world": lambda config, w: {"minimum": config["must_know"]},

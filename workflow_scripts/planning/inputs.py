@@ -42,7 +42,7 @@ class Inputs:
         return lambda w: self.untouched(w) | {"texts": self.texts(w)} | code(stage, "gpu")
 
     def pretrain(self, w) -> dict:
-        return {"data": self.data(corpus_files(self.config, w.model))} | code("pretrain_micro", "gpu")
+        return {"data": self.data(w, corpus_files(self.config, w.model))} | code("pretrain_micro", "gpu")
 
     def evaluate_original(self, w) -> dict:
         return self.untouched(w) | {"tests": self.tests(w)} | code("evaluate", "evaluation")
@@ -127,21 +127,26 @@ class Inputs:
     def _released(self, w: object) -> bool:
         return "source" in self.config["models"][w.model]
 
-    def data(self, names: list[str] | tuple[str, ...]) -> list[str]:
-        return [f"{self.root}/{layout.DATA}/{name}" for name in names]
+    def data_folder(self, w: object) -> str:
+        """Folder of the benchmarks' files: of a generated world each seed has its own."""
+        pattern = layout.WORLD if "data" in self.config else layout.DATA
+        return f"{self.root}/{layout.path(pattern, seed=self._seed(w))}"
+
+    def data(self, w: object, names: list[str] | tuple[str, ...]) -> list[str]:
+        return [f"{self.data_folder(w)}/{name}" for name in names]
 
     def texts(self, w) -> list[str]:
         """Forget and retain texts of a benchmark."""
-        return self.data(text_files(self.config["benchmarks"][w.benchmark]))
+        return self.data(w, text_files(self.config["benchmarks"][w.benchmark]))
 
     def forget_texts(self, w) -> list[str]:
-        return self.data(forget_files(self.config["benchmarks"][w.benchmark]))
+        return self.data(w, forget_files(self.config["benchmarks"][w.benchmark]))
 
     def tests(self, w) -> list[str]:
-        return self.data(test_files(self.config["benchmarks"][w.benchmark]))
+        return self.data(w, test_files(self.config["benchmarks"][w.benchmark]))
 
     def forget_tests(self, w) -> list[str]:
-        return self.data(test_files(blocks.forget_test_block(self.config, w.benchmark)))
+        return self.data(w, test_files(blocks.forget_test_block(self.config, w.benchmark)))
 
     def model(self, w) -> str:
         """The small file that names the weights of the untouched model by hash: equal weights rebuild nothing.

@@ -7,6 +7,7 @@ Standard library only: Snakemake imports this at every start.
 from planning.cell_files import CHECKPOINTS, CHOSEN, MANIFEST, METRICS, PARAMETERS, PREDICTIONS, RECORDS, TRAJECTORY  # noqa: F401
 
 DATA = "data"  # the benchmarks' files, in the layout of the real datasets
+WORLD = f"{DATA}/seed-{{seed}}"  # the same of a study that generates them: each seed has a world of its own
 
 MODEL = "models/{model}/seed-{seed}"  # a model folder as transformers reads it
 PRETRAINING = f"{MODEL}/pretraining.json"  # of a model that was pre-trained here: recipe, losses, hash of the weights
