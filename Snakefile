@@ -43,7 +43,6 @@ localrules:  # a second of work each: on a cluster they run beside Snakemake
     check_knows_world,
     select_experts,
     choose_checkpoint,
-    tune,
     render_table,
     plot_figure,
     audit,

@@ -1,4 +1,4 @@
-# One cell: select, unlearn, evaluate, choose; and the trials that tune its learning rate.
+# One cell: tune, select, unlearn, evaluate, choose.
 
 
 rule select_experts:
@@ -66,7 +66,7 @@ rule cache_prefix:
 unlearning = model_stage(
     "unlearn",
     "--selection {input.selection} --tuned {input.tuned} --token-weights {input.token_weights} --prefix {input.prefix}"
-    f" --seed {{params.seed}} --output {R}/{{params.place}} --state {R}/{layout.STATE}/{{params.place}}"
+    f" --seed {{wildcards.seed}} --output {R}/{{params.place}} --state {R}/{layout.STATE}/{{params.place}}"
     " --state-every {resources.state_every} --limit-gb {resources.prefix_gb}",
     launcher="{params.launcher}",
 )
@@ -88,20 +88,9 @@ rule unlearn:
     resources:
         **resources_of("unlearn", "state_every", "prefix_gb"),
     params:
-        **job("unlearn", launcher=launcher, seed=run_seed, place=place),
+        **job("unlearn", launcher=launcher, place=place),
     shell:
         unlearning
-
-
-use rule unlearn as unlearn_trial with:
-    output:
-        checkpoints=directory(f"{TRIAL}/{layout.CHECKPOINTS}"),
-        records=expand(f"{TRIAL}/{{file}}", file=layout.RECORDS, allow_missing=True),
-    log:
-        log_of("unlearn_trial", layout.TRIAL),
-    benchmark:
-        f"{R}/benchmarks/{layout.TRIAL}/unlearn.tsv"
-    priority: 1
 
 
 evaluation = model_stage(
@@ -133,16 +122,6 @@ rule evaluate:
         evaluation
 
 
-use rule evaluate as evaluate_trial with:
-    output:
-        metrics=f"{TRIAL}/{layout.METRICS}",
-        predictions=f"{TRIAL}/{layout.PREDICTIONS}",
-    log:
-        log_of("evaluate_trial", layout.TRIAL),
-    benchmark:
-        f"{R}/benchmarks/{layout.TRIAL}/evaluate.tsv"
-
-
 rule choose_checkpoint:
     input:
         unpack(inputs.choose_checkpoint),
@@ -162,6 +141,14 @@ rule choose_checkpoint:
         )
 
 
+tuning = stage(
+    "tune",
+    "--model {params.model} --data {params.data} --selection {input.selection} --original {input.original}"
+    " --token-weights {input.token_weights} --prefix {input.prefix} --seed {params.seed} --threads {threads}"
+    f" --limit-gb {{resources.prefix_gb}} --state {R}/{layout.STATE}/{{params.place}} --output {{output}}",
+)
+
+
 rule tune:
     input:
         unpack(inputs.tune),
@@ -169,16 +156,20 @@ rule tune:
         f"{R}/{layout.TUNING}",
     log:
         log_of("tune", layout.TUNING),
+    benchmark:
+        f"{R}/benchmarks/{layout.TUNING}.tsv"
     priority: 2
+    localrule: not config["tuning"]["trials"]  # nothing is run
     conda:
         "../envs/evaluation.yaml"
+    threads: config["threads"]
+    resources:
+        **resources_of("tune", "prefix_gb"),
     params:
-        settings=settings_of("tune"),
+        **job("tune", seed=config["tuning"]["seed"]),
+        place=lambda w, output: os.path.relpath(prefix_of(w, output), R),
     shell:
-        stage(
-            "tune",
-            "--trials {input.trials} --original {input.original} --output {output}",
-        )
+        tuning
 
 
 rule export:

@@ -47,7 +47,6 @@ R = f"results/{config['study']}"
 MODEL = f"{R}/{layout.MODEL}"
 RETRAINED = f"{R}/{layout.RETRAINED_MODEL}"
 CELL = f"{R}/{layout.CELL}"
-TRIAL = f"{R}/{layout.TRIAL}"
 COMMIT = '"$(git describe --always --dirty 2>/dev/null || echo unknown)"'
 inputs = Inputs(config, large=ancient)
 
@@ -66,5 +65,4 @@ wildcard_constraints:
     method="|".join(map(re.escape, config["methods"])),
     scope="|".join(map(re.escape, config["scopes"])),
     seed=r"\d+",
-    rate=r"[0-9.e-]+",
     part=r"\d+",

@@ -84,11 +84,6 @@ def launcher(wildcards):
     return f"python workflow_scripts/launch/shard.py {number}"
 
 
-def run_seed(wildcards):
-    """Trials run on the tuning seed."""
-    return getattr(wildcards, "seed", config["tuning"]["seed"])
-
-
 def identity(wildcards):
     """Which bytes are wanted, not where they lie: a change of it is fetched again."""
     if hasattr(wildcards, "dataset"):

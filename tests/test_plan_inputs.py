@@ -37,7 +37,7 @@ def test_a_new_revision_of_the_data_rebuilds_all_that_reads_it(project):
     config["data"]["settings"]["passages"] += 1
     write_config(project, config)
     assert blind and same(planned(project)) == same(every - blind)
-    assert {"build_world", "pretrain_micro micro-qwen/0", "unlearn micro-qwen/wmdp-cyber/ga/uoe/0"} <= every
+    assert {"build_world 0", "pretrain_micro micro-qwen/0", "unlearn micro-qwen/wmdp-cyber/ga/uoe/0"} <= every
 
 
 def test_studies_do_not_touch_each_other(project):
@@ -49,7 +49,7 @@ def test_studies_do_not_touch_each_other(project):
     (project / "config/other.yaml").write_text(yaml.safe_dump(config))
     other = ("--configfile", "config/other.yaml")
     jobs = planned(project, *other)
-    assert {"build_world", "render_table quick"} <= jobs and not any("mixtral" in job for job in jobs)
+    assert {"build_world 0", "render_table quick"} <= jobs and not any("mixtral" in job for job in jobs)
     command = [sys.executable, "-m", "snakemake", "all_tables", "--cores", "2", "--quiet", "all", *other]
     before = {path: path.stat().st_mtime_ns for path in (project / "results/micro").rglob("*") if path.is_file()}
     subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=300)
@@ -75,7 +75,13 @@ def test_another_lock_rebuilds_what_runs_with_it(project):
     assert planned(project) == TABLES | FIGURES
     edit(project / "envs/evaluation.lock")
     rules = counts(planned(project))
-    assert not rules.keys() & {"build_world", "pretrain_micro", "attribute_experts", "select_experts", "unlearn_trial"}
+    assert not rules.keys() & {
+        "build_world 0",
+        "pretrain_micro",
+        "attribute_experts",
+        "select_experts",
+        "unlearn_trial",
+    }
     assert (rules["evaluate_original"], rules["evaluate_trial"], rules["evaluate"]) == (2 * 2 * 2, 2 * 4 * 3, 2 * 4)
     edit(project / "envs/gpu.lock")
     assert same(planned(project)) == same(planned(project, "--forceall"))

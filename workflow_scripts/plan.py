@@ -15,6 +15,7 @@ from jobs.files import read_json
 from jobs.stage import parser
 from moe.budget import DECODING_SECONDS, LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS, activation_bytes
 from planning import blocks, layout, pictures
+from planning.cell_files import checkpoint_steps
 
 # Bytes per trained parameter besides its weight: gradient, fp32 copy, Adam's two moments.
 TRAINED_BYTES = 4 + 4 + 8
@@ -56,14 +57,14 @@ def checkpoint_gigabytes(number: int, scope: dict, training: dict) -> float:
     return number * width / 1e9
 
 
-def hours(counts: dict, training: dict, passes: int, benchmark: str, shown: int, tflops: float) -> tuple[float, float]:
-    """(training, evaluation) of one cell on one GPU: 8 FLOPs per active parameter and trained token (with recomputed
-    activations), 2 per tested one, and decoding for RWKU. shown: checkpoints that are scored on the whole test."""
+def hours(counts: dict, training: dict, passes: int, benchmark: str, tflops: float) -> tuple[float, float]:
+    """(training, evaluation of all checkpoints) of one cell on one GPU: 8 FLOPs per active parameter and trained token
+    (with recomputed activations), 2 per tested one, and decoding for RWKU."""
     active = counts["sizes"]["active"]
     tokens = training["steps"] * training["batch_size"] * training["block_length"] * passes
     loading = LOADING_MINUTES_PER_GB * counts["total"] * 2 / 1e9 / 60
-    checkpoints = training["steps"] // training["checkpoint_every"]
-    asked = checkpoints * QUESTIONS["mmlu validation"] + shown * QUESTIONS["mmlu test"]
+    checkpoints = len(checkpoint_steps(training))
+    asked = checkpoints * QUESTIONS["mmlu test"]
     decoding = 0.0
     if benchmark == "rwku":
         decoding = checkpoints * QUESTIONS["rwku probes"] / 16 * 30 * DECODING_SECONDS / 3600
@@ -83,7 +84,7 @@ class Cell(NamedTuple):
 
 
 def missing(config: dict, root: Path) -> Iterator[tuple[Cell, str, int]]:
-    """What is still to be built: (cell, "cells", number over the seeds) and (cell, "trials", number of its rates)."""
+    """What is still to be built: (cell, "cells", number over the seeds) and (cell, "trials", number of them)."""
 
     def absent(pattern: str, **values: object) -> bool:
         return not (root / layout.path(pattern, **values)).is_file()
@@ -91,14 +92,10 @@ def missing(config: dict, root: Path) -> Iterator[tuple[Cell, str, int]]:
     for cell in map(Cell._make, pictures.grid(config)):
         chosen = f"{layout.CELL}/{layout.CHOSEN}"
         yield cell, "cells", sum(absent(chosen, **cell._asdict(), seed=seed) for seed in config["seeds"])
-    for model, method, scope in pictures.tuning_block(config)["combinations"]:
-        cell, rates = (
-            Cell(model, config["tuning"]["benchmark"], method, scope),
-            config["tuning"]["learning_rates"][scope],
-        )
-        if len(rates) > 1 and absent(layout.TUNING, model=model, method=method, scope=scope):
-            metrics = f"{layout.TRIAL}/{layout.METRICS}"
-            yield cell, "trials", sum(absent(metrics, **cell._asdict(), rate=f"{rate:g}") for rate in rates)
+    for cell in map(Cell._make, pictures.tuning_block(config)["combinations"]):
+        number = blocks.number_of_trials(config, cell.method)
+        if number > 1 and absent(layout.TUNING, **cell._asdict()):
+            yield cell, "trials", number
 
 
 def cost_of(config: dict, counts: dict, cell: Cell, what: str) -> tuple[dict, dict]:
@@ -108,14 +105,14 @@ def cost_of(config: dict, counts: dict, cell: Cell, what: str) -> tuple[dict, di
     number = trained(counts, scope)
     percent = 100.0 * number / counts["total"]
     passes = 2 if blocks.method_block(config, cell.model, cell.method, cell.scope).get("retain_weight") else 1
-    saved = training["steps"] // training["checkpoint_every"]
-    shown = 0 if what == "trials" else saved if config["evaluation"]["test"] == "all" else min(3, saved)
-    train, test = hours(counts, training, passes, cell.benchmark, shown, hardware["tflops"])
+    saved = len(checkpoint_steps(training))
+    train, test = hours(counts, training, passes, cell.benchmark, hardware["tflops"])
     shared, each = gpu_gigabytes(counts, number, training)
     asked = blocks.job_resources(config, "unlearn", cell)["gpu"]
     checkpoint = checkpoint_gigabytes(number, scope, training)
-    pruned = what == "cells" and percent > config["checkpoints"]["prune_over"]
-    kept = min(2, saved) if pruned else saved  # two choices: balance, and at FA ~ 0.25
+    kept = 0 if what == "trials" else saved
+    if percent > config["checkpoints"]["prune_over"]:
+        kept = min(3, kept)  # the best balance on each half and on both
     gpus = math.ceil(shared / (USABLE * hardware["gpu_gb"] - each))
     maxima = {"percent": percent, "gpu_gb": shared + each, "asked": asked, "gpus": gpus}
     maxima["running_gb"] = checkpoint * saved + number * 12 / 1e9
@@ -160,7 +157,7 @@ def table(rows: list[dict]) -> str:
         lines.append(f"| {' | '.join(map(str, values))} |")
     total = {key: sum(row[key] for row in rows) for key in ("cells", "trials", "disk_gb", "hours")}
     lines += [
-        f"\n{total['cells']} cells, {total['trials']} trials of learning rates, {total['disk_gb']:,.0f} GB kept, "
+        f"\n{total['cells']} cells, {total['trials']} trials of tuning, {total['disk_gb']:,.0f} GB kept, "
         f"{total['hours']:,.0f} GPU hours.",
         "Computed from the configuration, not measured. Share, memory and disk while it runs: the maximum of one cell.",
         "ESFT's share is an upper bound: all experts used equally.",

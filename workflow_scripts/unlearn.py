@@ -63,13 +63,14 @@ def main() -> None:
 
 
 def used_settings(args: argparse.Namespace, selection: dict) -> dict:
-    """The settings with the learning rate and the hook layer that are really used."""
+    """The settings with the tuned values and the hook layer that are really used."""
     settings = args.settings
     if ("learning_rate" in settings) == bool(args.tuned):
         raise SystemExit("learning rate: exactly one of --settings (learning_rate) and --tuned must give it")
-    rate = read_json(args.tuned)["learning_rate"] if args.tuned else settings["learning_rate"]
-    method = with_hook_layer(settings["method"], settings["scope"], selection)
-    return settings | {"learning_rate": rate, "method": method}
+    tuned = read_json(args.tuned)["chosen"] if args.tuned else {"learning_rate": settings["learning_rate"]}
+    method = settings["method"] | {key: value for key, value in tuned.items() if key != "learning_rate"}
+    method = with_hook_layer(method, settings["scope"], selection)
+    return settings | {"learning_rate": tuned["learning_rate"], "method": method}
 
 
 def run_cell(args: argparse.Namespace, texts: list, selection: dict, base: str, state: State) -> dict[str, dict]:

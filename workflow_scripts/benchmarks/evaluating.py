@@ -54,11 +54,3 @@ def evaluate(tests: dict, responders: dict, step: int) -> tuple[dict, list[dict]
         entry["extra"] |= {part if name == "forget" else f"{name}_{part}": score for part, score in parts.items()}
         predictions += [{"step": step, "test": name} | row for row in rows]
     return entry | {"collapsed": bool(entry["collapse_reasons"])}, predictions
-
-
-def merge(entry: dict, tested: dict) -> None:
-    """Add scores on further questions to a checkpoint's entry. Its collapse flag, on which the choice rests, stays."""
-    for name in DECIDING:
-        entry[name] |= tested[name]
-    for name, scores in tested["extra"].items():
-        entry["extra"].setdefault(name, {}).update(scores)

@@ -52,11 +52,11 @@ def _retrained(study: Study, row: dict) -> dict:
     if row["benchmark"] not in study.settings.get("retrained", ()):
         return dict.fromkeys(names, math.nan) | {"collapsed_retrained": False}
     place = row["model"], row["benchmark"]
-    path, half = study.path(layout.RETRAINED, place, row["seed"]), "all" if study.choice == "as_published" else "test"
+    path = study.path(layout.RETRAINED, place, row["seed"])
     checkpoint = study.retrained(*place, row["seed"])
     values = {"collapsed_retrained": field(checkpoint, path, "collapsed")}
     for name, test in TESTS.items():
-        values |= _values(f"{name}_retrained", field(checkpoint, path, test, half), path)
+        values |= _values(f"{name}_retrained", field(checkpoint, path, test, "all"), path)
     for name, suffix in (("distance", ""), ("distance_original", "_original")):
         gaps = (row[f"{quantity}{suffix}"] - values[f"{quantity}_retrained"] for quantity in TESTS)
         values[name] = math.hypot(*gaps)
@@ -102,6 +102,7 @@ def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
             row[name], row[f"{name}_se"] = mean_and_error(list(group[name]), list(group[f"{name}_se"]))
         for name in ("distance", "distance_original"):
             row[name], row[f"{name}_se"] = mean_and_error(list(group[name]))
+            row[f"{name}_seeds"] = tuple(group[name])
         row |= {"fa_chance": group["fa_chance"].iloc[0], "steps": tuple(group["step"])}
         row |= {"statuses": tuple(group["status"]), "notes": tuple(group["note"])}
         row["collapsed_runs"] = tuple(group["collapsed"])
@@ -112,8 +113,8 @@ def summarise(frame: pandas.DataFrame) -> pandas.DataFrame:
 
 def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
     """Replace the scopes random, random-draw-2, ... of each model, benchmark and method by one row `random`: the mean
-    over the draws. Its error columns hold the standard deviation over the draws (not an error of the mean: the draws
-    are what varies), `draws` their number and fa_draws, ut_draws the single values."""
+    over the draws, taken within each seed first. With one seed its error columns hold the standard deviation over the
+    draws; `draws` is their number, fa_draws and ut_draws hold each draw's mean over seeds."""
     is_draw = summary["scope"].map(is_random)
     if not is_draw.any():
         return summary
@@ -123,11 +124,11 @@ def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
         row = group.iloc[0].to_dict() | {"scope": "random", "draws": len(group)}
         row |= {"collapsed": int(group["collapsed"].sum()), "seeds": int(group["seeds"].iloc[0])}
         for name in ("fa", "ut", "distance"):
-            values = list(group[name])
-            row[name] = statistics.fmean(values)
-            if len(values) > 1:
-                row[f"{name}_se"] = math.sqrt(math.fsum((v - row[name]) ** 2 for v in values) / (len(values) - 1))
-            row[f"{name}_draws"] = tuple(values)
+            by_seed = [statistics.fmean(values) for values in zip(*group[f"{name}_seeds"], strict=True)]
+            row[f"{name}_draws"] = draws = tuple(group[name])
+            spread = [statistics.stdev(draws)] if len(draws) > 1 else None
+            row[name], row[f"{name}_se"] = mean_and_error(by_seed, spread)
+            row[f"{name}_seeds"] = tuple(by_seed)
         for several in ("steps", "statuses", "notes", "collapsed_runs"):
             row[several] = tuple(entry for entries in group[several] for entry in entries)
         pooled.append(row)

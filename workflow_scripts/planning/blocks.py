@@ -7,7 +7,7 @@ Snakemake imports this at every start.
 import json
 from collections.abc import Callable
 
-from planning.code import code_of, constants
+from planning.code import constants
 from planning.data_files import data_files
 from planning.own_files import settings_with_root
 from planning.sources import architecture
@@ -31,7 +31,7 @@ def file_of(config: dict, method: str) -> str:
     return config["methods"][method].get("variant_of", method)
 
 
-def _whole(config: dict, method: str) -> dict:
+def whole_method(config: dict, method: str) -> dict:
     """A method's settings; a variant names only what is different."""
     return config["methods"][file_of(config, method)] | config["methods"][method]
 
@@ -43,7 +43,7 @@ def method_block(config: dict, model: str, method: str, scope: str) -> dict:
     """
     left_out = ("scopes", "variant_of", "tuned_as", "token_weights")  # the weights are a file of their own
     block = {"name": file_of(config, method)}
-    block |= {key: value for key, value in _whole(config, method).items() if key not in left_out}
+    block |= {key: value for key, value in whole_method(config, method).items() if key not in left_out}
     if isinstance(block.get("steering"), dict):
         if model not in block["steering"]:
             raise SystemExit(f"config, methods: {method}: steering: there is none for model {model}")
@@ -63,7 +63,7 @@ def method_block(config: dict, model: str, method: str, scope: str) -> dict:
 
 def _scope(config: dict, method: str, scope: str) -> dict:
     """A scope's block; a method may say so itself for a scope (RMU's own baseline trains three layers' experts)."""
-    return _whole(config, method).get("scopes", {}).get(scope, config["scopes"][scope])
+    return whole_method(config, method).get("scopes", {}).get(scope, config["scopes"][scope])
 
 
 def scope_block(config: dict, method: str, scope: str) -> dict:
@@ -93,7 +93,7 @@ def shares_prefix(config: dict, model: str, method: str, scope: str) -> bool:
     block = scope_block(config, method, scope)
     other_layers = scope_file(block["kind"])["OTHER_LAYERS"]
     target_layer_only = other_layers is not None and not block.keys() & set(other_layers)
-    every_layer = "negated_balance" in _whole(config, method)  # methods/ga.py: reads_every_layer
+    every_layer = "negated_balance" in whole_method(config, method)  # methods/ga.py: reads_every_layer
     return config["models"][model]["moe"] and target_layer_only and not every_layer
 
 
@@ -110,12 +110,6 @@ def tuned_as(config: dict, scope: str) -> str:
 def method_tuned_as(config: dict, method: str) -> str:
     """The same for methods."""
     return config["methods"][method].get("tuned_as", method)
-
-
-def unlearning_code(config: dict, method: str, scope: str) -> tuple[str, ...]:
-    """Code of a cell: the stage, its method and its scope."""
-    kind = scope_block(config, method, scope)["kind"]
-    return code_of("unlearn.py", f"methods/{file_of(config, method)}.py", f"scopes/{kind}.py")
 
 
 def training_block(config: dict, scope: str) -> dict:
@@ -218,18 +212,8 @@ def _scoring(config: dict, benchmark: dict) -> dict:
     }
 
 
-def _evaluate_original(config: dict, w) -> dict:
-    return _scoring(config, test_block(config, w.benchmark)) | {"halves": ["development", "test"]}
-
-
 def _evaluate(config: dict, w) -> dict:
-    """Trials, and cells of a study that tests only what it shows, answer the development half alone at first."""
-    if hasattr(w, "rate"):
-        return _evaluate_original(config, w) | {"halves": ["development"]}
-    if config["evaluation"]["test"] == "shown":
-        shown = {"halves": ["development"], "threshold": config["choice"]["forget_accuracy"]}
-        return _evaluate_original(config, w) | shown
-    return _evaluate_original(config, w)
+    return _scoring(config, test_block(config, w.benchmark))
 
 
 def _unlearn(config: dict, w) -> dict:
@@ -238,7 +222,29 @@ def _unlearn(config: dict, w) -> dict:
         "method": method_block(config, w.model, w.method, w.scope),
         "scope": scope_block(config, w.method, w.scope),
         "training": training_block(config, w.scope),
-    } | ({"learning_rate": float(w.rate)} if hasattr(w, "rate") else {})
+    }
+
+
+def tuned_settings(config: dict, method: str) -> list[str]:
+    """What is tuned of a method: the learning rate, and the method's own keys that the config names."""
+    return ["learning_rate", *config["tuning"]["settings"].get(method, [])]
+
+
+def number_of_trials(config: dict, method: str) -> int:
+    """The same for every scope: the first, and so many for each setting that is tuned."""
+    return 1 + config["tuning"]["trials"] * len(tuned_settings(config, method))
+
+
+def _tune(config: dict, w) -> dict:
+    """A single trial is not run: nothing but its values is read."""
+    method = method_block(config, w.model, w.method, w.scope)
+    start = {"learning_rate": config["tuning"]["learning_rates"][w.scope]}
+    start |= {key: method[key] for key in tuned_settings(config, w.method)[1:]}
+    trials = {"start": start, "trials": number_of_trials(config, w.method)}
+    if trials["trials"] == 1:
+        return trials
+    benchmark = text_block(config, w.benchmark) | test_block(config, w.benchmark)
+    return _unlearn(config, w) | _scoring(config, benchmark) | trials
 
 
 def _choose_checkpoint(config: dict, w) -> dict:
@@ -273,7 +279,7 @@ SETTINGS: dict[str, Callable[[dict, object], dict]] = {
     },
     "build_books": lambda config, w: config.get("books", {}),
     "pretrain_micro": lambda config, w: pretraining_block(config, w.model, getattr(w, "benchmark", None)),
-    "evaluate_original": _evaluate_original,
+    "evaluate_original": _evaluate,
     "check_knows_world": lambda config, w: {"minimum": config["must_know"]},
     "attribute_experts": _reading,
     "check_attribution": lambda config, w: _reading(config, w) | config["attribution_checks"],
@@ -283,7 +289,7 @@ SETTINGS: dict[str, Callable[[dict, object], dict]] = {
     "unlearn": _unlearn,
     "evaluate": _evaluate,
     "choose_checkpoint": _choose_checkpoint,
-    "tune": lambda config, w: {"learning_rates": config["tuning"]["learning_rates"][w.scope]},
+    "tune": _tune,
     "export": lambda config, w: {"precision": config["precision"]},
     "attack": _attack,
     "search_suffixes": _prompts("word"),

@@ -3,10 +3,9 @@
 Standard library only, but for jsonschema, which comes with Snakemake: Snakemake imports this at every start.
 """
 
-import math
-
 from planning import layout
-from planning.blocks import file_of, method_tuned_as, training_block
+from planning.blocks import file_of, method_tuned_as, training_block, whole_method
+from planning.cell_files import checkpoint_steps
 from planning.code import modules
 from planning.pictures import declared
 
@@ -106,9 +105,11 @@ def _scopes(config: dict) -> None:
     for scope, block in config["scopes"].items():
         if block["kind"] not in modules("scopes"):
             raise SystemExit(f"config, scopes: {scope}: kind: there is no workflow_scripts/scopes/{block['kind']}.py")
-        tuned = block.get("tuned_as", scope)
-        if tuned not in config["tuning"]["learning_rates"]:
-            raise SystemExit(f"config, tuning: learning_rates: no grid for scope {tuned!r}")
+        tuned, tuning = block.get("tuned_as", scope), config["tuning"]
+        if tuned not in tuning["learning_rates"]:
+            raise SystemExit(f"config, tuning: learning_rates: there is none for scope {tuned!r}")
+        if tuned == scope and tuning["trials"] and block.get("processes", 1) > 1:
+            raise SystemExit(f"config, tuning: trials: scope {scope} trains in several processes and can't be tuned: 0")
 
 
 def _jobs(config: dict) -> None:
@@ -133,21 +134,24 @@ def _models(config: dict) -> None:
 def _checkpoints(config: dict) -> None:
     for scope in config["scopes"]:
         training, keep = training_block(config, scope), config["checkpoints"]["keep"]
-        made = training["steps"] // training["checkpoint_every"]
+        made = len(checkpoint_steps(training))
         if made > keep:
             raise SystemExit(
-                f"config, checkpoints: keep: {keep}, but scope {scope} makes {made}; a training: checkpoint_every of "
-                f"{math.ceil(training['steps'] / keep)} makes so few"
+                f"config, checkpoints: keep: {keep}, but scope {scope} makes {made}; a larger training: "
+                "checkpoint_growth makes fewer"
             )
 
 
 def _tuning(config: dict) -> None:
     tuning = config["tuning"]
-    _exist(config, [tuning["benchmark"]], "benchmarks", "tuning: benchmark")
+    _exist(config, list(tuning["settings"]), "methods", "tuning: settings")
     _exist(config, list(config["must_know"]), "benchmarks", "must_know")
     _exist(config, list(config["expected_to_know"]), "benchmarks", "expected_to_know")
-    if len({len(rates) for rates in tuning["learning_rates"].values()}) > 1:
-        raise SystemExit("config, tuning: learning_rates: every scope needs a grid of the same size")
+    for method, keys in tuning["settings"].items():
+        known = whole_method(config, method)
+        for key in keys:
+            if not isinstance(known.get(key), (int, float)):
+                raise SystemExit(f"config, tuning: settings: {method}: {key!r} is no number of this method's block")
     if tuning["seed"] in config["seeds"]:
         raise SystemExit(
             f"config, tuning: seed: {tuning['seed']} is also in seeds; tuning needs one that is not reported"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from planning import layout
 from planning.code import constants, modules
-from planning.pictures import MODEL_KEYS, declared, grid, pattern, tests_block, validated
+from planning.pictures import MODEL_KEYS, declared, grid, pattern, tests_block
 
 FILES_OF_CELLS = (layout.CHOSEN, layout.METRICS, layout.PREDICTIONS, layout.TRAJECTORY, layout.PARAMETERS)
 CAPTIONS = {"claims": "claims/ledger.py", "audit": "claims/audit/audit.py"}
@@ -54,7 +54,6 @@ def settings(config: dict) -> dict:
         "seeds": config["seeds"],
         "models": {name: {key: model.get(key) for key in MODEL_KEYS} for name, model in config["models"].items()},
         "tests": tests_block(config, list(config["benchmarks"])),
-        "validation": validated(config, list(config["benchmarks"])),
         "cells": [list(cell) for cell in cells(config)],
         "checked_attributions": checked_attributions(config),
     }

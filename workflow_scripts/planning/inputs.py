@@ -61,25 +61,36 @@ class Inputs:
         return {"affinity": self.affinity(w)} | code("select_experts", "gpu", f"scopes/{kind}.py")
 
     def unlearn(self, w) -> dict:
-        """Of a cell, or of a trial, which brings its learning rate."""
-        files = {"texts": self.texts(w), "selection": self.selection(w)}
-        files |= {"tuned": [] if hasattr(w, "rate") else self.tuned(w)}
+        """Of a cell."""
+        return self.run(w) | {"tuned": self.tuned(w)} | self.unlearning_code(w, "unlearn", "gpu")
+
+    def run(self, w) -> dict:
+        """What a run of unlearning reads: of a cell, or of the trials that tune it."""
+        files = {"texts": self.texts(w), "selection": self.selection(w), "prefix": self.large(self.prefix(w))}
         files |= {"token_weights": self.large(self.token_weights(w)), "token_weights_record": self.token_record(w)}
-        files |= {"prefix": self.large(self.prefix(w))}
-        files |= {"code": blocks.unlearning_code(self.config, w.method, w.scope), "lock": LOCKS["gpu"]}
         return self.untouched(w) | files
 
+    def unlearning_code(self, w, stage: str, lock: str) -> dict:
+        """A stage with the code of a method and a scope."""
+        kind = blocks.scope_block(self.config, w.method, w.scope)["kind"]
+        return code(stage, lock, f"methods/{blocks.file_of(self.config, w.method)}.py", f"scopes/{kind}.py")
+
     def evaluate(self, w) -> dict:
-        """Of a cell or a trial. Its manifest names every checkpoint by hash, so equal checkpoints evaluate nothing."""
+        """The manifest names every checkpoint by hash, so equal checkpoints evaluate nothing."""
         files = self.checkpoints(w) | {"weights": self.large(self.weights(w)), "tests": self.tests(w)}
-        return files | {"original": self.shown_original(w)} | code("evaluate", "evaluation")
+        return files | {"original": self.original(w)} | code("evaluate", "evaluation")
 
     def choose_checkpoint(self, w) -> dict:
         metrics = f"{self._at(layout.CELL, w, seed=w.seed)}/{layout.METRICS}"
         return {"metrics": metrics, "original": self.original(w)} | code("choose_checkpoint", "evaluation")
 
     def tune(self, w) -> dict:
-        return {"trials": self.trials(w), "original": self.tuning_original(w)} | code("tune", "evaluation")
+        """A single trial is not run, and reads nothing."""
+        if blocks.number_of_trials(self.config, w.method) == 1:
+            nothing = dict.fromkeys(("selection", "prefix", "token_weights", "original"), [])
+            return nothing | code("tune", "evaluation")
+        files = {"tests": self.tests(w), "original": self.original(w)}
+        return self.run(w) | files | self.unlearning_code(w, "tune", "evaluation")
 
     def chosen_model(self, w) -> dict:
         """A cell's chosen checkpoint and the model that it was made from."""
@@ -107,9 +118,6 @@ class Inputs:
         return f"{self.root}/{layout.path(pattern, **given | values)}"
 
     def _cell(self, w) -> str:
-        """Folder of a cell or a trial."""
-        if hasattr(w, "rate"):
-            return self._at(layout.TRIAL, w, rate=w.rate)
         return self._at(layout.CELL, w, seed=w.seed)
 
     def checkpoints(self, w) -> dict:
@@ -118,7 +126,7 @@ class Inputs:
         return {"manifest": f"{folder}/{layout.MANIFEST}", "checkpoints": checkpoints}
 
     def _seed(self, w: object) -> int | str:
-        """Trials run on the tuning seed."""
+        """Tuning has a seed of its own."""
         return getattr(w, "seed", self.config["tuning"]["seed"])
 
     def _model_seed(self, w: object) -> int | str:
@@ -191,24 +199,7 @@ class Inputs:
     def tuned(self, w) -> str:
         scope = blocks.tuned_as(self.config, w.scope)
         method = blocks.method_tuned_as(self.config, w.method)
-        return f"{self.root}/{layout.path(layout.TUNING, model=w.model, method=method, scope=scope)}"
-
-    def trials(self, w) -> list[str]:
-        """Scores of every learning rate of the grid; nothing is tried where there is a single one."""
-        rates = self.config["tuning"]["learning_rates"][w.scope]
-        benchmark = self.config["tuning"]["benchmark"]
-        folders = [self._at(layout.TRIAL, w, benchmark=benchmark, rate=f"{rate:g}") for rate in rates]
-        return [f"{folder}/{layout.METRICS}" for folder in folders] if len(rates) > 1 else []
-
-    def tuning_original(self, w) -> list[str]:
-        benchmark = self.config["tuning"]["benchmark"]
-        original = self._at(layout.ORIGINAL, w, benchmark=benchmark, seed=self._model_seed(w))
-        return [original] if self.trials(w) else []
-
-    def shown_original(self, w) -> list[str]:
-        """Where only the checkpoints that are shown are tested, the untouched model's scores say which these are."""
-        only_shown = self.config["evaluation"]["test"] == "shown"
-        return [self.original(w)] if only_shown and not hasattr(w, "rate") else []
+        return self._at(layout.TUNING, w, method=method, scope=scope)
 
     def suffixes(self, w) -> list[str]:
         """All parts of the prompt suffixes that an attack asks with."""

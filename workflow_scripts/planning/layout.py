@@ -28,8 +28,7 @@ TOKEN_WEIGHTS_RECORD = "token_weights/{name}/{model}/{benchmark}/seed-{seed}.jso
 ARCHITECTURE = "architectures/{model}.json"  # counts of the real model's parameters
 
 CELL = "cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}"
-TRIAL = "trials/{model}/{benchmark}/{method}/{scope}/lr-{rate}"  # on the tuning seed
-TUNING = "tuning/{model}/{method}/{scope}.json"
+TUNING = "tuning/{model}/{benchmark}/{method}/{scope}.json"  # on the tuning seed
 MODEL_FILES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json", "pretraining.json")
 ATTACK = f"{CELL}/attacks/{{attack}}.json"
 SUFFIXES = f"{CELL}/attacks/{{attack}}/suffixes-{{part}}.json"

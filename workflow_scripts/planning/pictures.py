@@ -75,7 +75,8 @@ def _places(settings: dict) -> Iterator[dict]:
     """Values of the layout's wildcards for everything that a picture shows."""
     block = settings["block"]
     if "combinations" in block:
-        yield from (dict(zip(("model", "method", "scope"), entry, strict=True)) for entry in block["combinations"])
+        names = ("model", "benchmark", "method", "scope")
+        yield from (dict(zip(names, entry, strict=True)) for entry in block["combinations"])
         return
     shown = cells(block, settings["models"])
     if not _names_cells(block):
@@ -110,8 +111,6 @@ def settings(kind: str, name: str, config: dict) -> dict:
         rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in benchmarks]
     if "attacks" in block:
         rendered["attacks"] = {scope: _attacks_on(config, block, scope) for scope in scopes}
-    if validated(config, benchmarks):
-        rendered["validation"] = True
     tests = (config["benchmarks"][benchmark]["forget_test"] for benchmark in benchmarks)
     if recall := sorted({test["score"] for test in tests if test["kind"] == "generation" and "score" in test}):
         rendered["recall"] = recall
@@ -161,14 +160,15 @@ def grid(config: dict) -> list[tuple[str, str, str, str]]:
 
 
 def tuning_block(config: dict) -> dict:
-    """Each [model, method, scope] that the grid's cells were tuned as, once, sorted."""
+    """Each [model, benchmark, method, scope] that the grid's cells were tuned as, once, sorted."""
     tried = {
         (
             model,
+            benchmark,
             config["methods"][method].get("tuned_as") or method,
             config["scopes"][scope].get("tuned_as") or scope,
         )
-        for model, _, method, scope in grid(config)
+        for model, benchmark, method, scope in grid(config)
     }
     return {"combinations": [list(entry) for entry in sorted(tried)]}
 
@@ -176,11 +176,6 @@ def tuning_block(config: dict) -> dict:
 def retrained(config: dict) -> list[str]:
     """Benchmarks whose forget set can be left out of pre-training: their tables show models retrained without it."""
     return [name for name, block in config["benchmarks"].items() if "forget_documents" in block]
-
-
-def validated(config: dict, benchmarks: list[str]) -> bool:
-    """Whether checkpoints are chosen on a file of their own, as MMLU's validation split."""
-    return any(config["benchmarks"][name]["utility_test"].get("development_file") for name in benchmarks)
 
 
 def tests_block(config: dict, benchmarks: list[str]) -> dict:

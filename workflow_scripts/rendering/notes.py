@@ -2,7 +2,8 @@
 
 import pandas
 
-from benchmarks.choice import MEASURABLE, OVERSHOT
+from benchmarks.choice import OVERSHOT
+from benchmarks.curve import MEASURABLE
 from rendering import labels
 
 WORLDS = {
@@ -24,19 +25,19 @@ RECALLS = {
     "rouge": " Recall as RWKU defines it (PyPI rouge, not rouge-score).",
     "rouge_score": " Recall by PyPI rouge-score, which is not RWKU's definition.",
 }
-VALIDATION = " MMLU: checkpoints are chosen on its validation split, its whole test is reported."
 CORRECTED = (
     "with UT* and FA* = chance (0 for ROUGE-L), Keep = clip((UT - UT*)/(UT0 - UT*), 0, 1) and "
     "Left = clip((FA - FA*)/(FA0 - FA*), 0, 1)"
 )
 RULES = {
     "balance": (
-        f"Checkpoint: the largest Keep - Left, {CORRECTED}; step 0 excluded, ties to the earlier step, collapsed "
-        "checkpoints only if all are. Chosen on a development half of each test, reported on the other half."
+        f"Checkpoint: the largest Keep - Left, {CORRECTED}; step 0 excluded, ties to the earlier step. Chosen on one "
+        "half of each test and reported on the other, then the reverse; both are averaged, so that all questions count."
     ),
     "at_forget_accuracy": (
-        "Checkpoint: the first with FA <= {threshold:g} on a development half of the forget test, reported on the "
-        "other half; overshot: its FA there is under {overshot:g}; not reached: none has FA <= {threshold:g}."
+        "Read off the run where FA falls to {threshold:g}, straight between the two checkpoints around it. Where FA "
+        "falls by over a quarter of what was known between them, the lower one is shown (overshot: its FA is under "
+        "{overshot:g}); not reached: no checkpoint has FA <= {threshold:g}, the lowest is shown."
     ),
     "as_published": (
         f"Checkpoint: the largest Keep - Left on the test itself, as the papers seem to choose, {CORRECTED}."
@@ -65,7 +66,7 @@ RETRAINED = (
     "Retrained: pre-trained anew by the same recipe and seed (as many steps) without any document of the forget set: "
     "exact unlearning. Distance: of (FA, UT) to the retrained model's, sqrt((FA - FA_r)² + (UT - UT_r)²)."
 )
-DAGGER = "† collapsed: the answers no longer depend on the questions; not counted as forgotten, never bold."
+DAGGER = "† collapsed: answers about what should be kept no longer depend on the questions; never bold."
 NOTHING = (
     f"§ nothing measurable to forget (or lose): the pretrained model is under {MEASURABLE:g} standard errors above "
     "chance; the last step is shown."
@@ -80,8 +81,7 @@ RECONSTRUCTION = (
 
 def world(settings: dict) -> str:
     text = WORLDS.get(settings["world"], f"World: {settings['world']}.")
-    text += "".join(RECALLS[name] for name in settings.get("recall", ()))
-    return text + VALIDATION * settings.get("validation", False)
+    return text + "".join(RECALLS[name] for name in settings.get("recall", ()))
 
 
 def rule(settings: dict) -> str:
@@ -104,7 +104,7 @@ def errors(settings: dict) -> str:
         return "±: one standard error over the test's questions (one seed: training anew is not in it)."
     n = len(settings["seeds"])
     return (
-        f"±: one standard error over {n} seeds (models pre-trained and unlearned anew): their standard deviation / "
+        f"±: one standard error over {n} seeds (each with its own world, models and order): their standard deviation / "
         f"sqrt({n}). The csv has each seed's value."
     )
 
@@ -138,4 +138,5 @@ def random_draws(settings: dict, summary: pandas.DataFrame) -> str:
     for row in pooled.itertuples():
         fa, ut = (", ".join(f"{value:.3f}" for value in draws) for draws in (row.fa_draws, row.ut_draws))
         parts.append(f"{labels.group(settings, row.model, row.benchmark)} FA {fa} and UT {ut}")
-    return f"‡ mean over {int(pooled['draws'].iloc[0])} random draws ± their standard deviation: {'; '.join(parts)}."
+    error = "their standard deviation" if len(settings["seeds"]) == 1 else "the error of the seeds' means"
+    return f"‡ mean over {int(pooled['draws'].iloc[0])} random draws ± {error}: {'; '.join(parts)}."

@@ -111,7 +111,7 @@ def _cell_values(study: Study, row: Row, cell: dict, place: dict, never_knew: st
     values = []
     for name in PRINTED:
         value = common | _score(cell, name) | _printed(study, row.published_in, name, place, row.published_keys)
-        value["by_seed"] = "" if draws > 1 else _by_seed(cell[f"{name}_seeds"])  # draws are averaged over
+        value["by_seed"] = _by_seed(cell[f"{name}_seeds"])
         values.append(value)
     values[-1]["loss"] = cell["ut_original"] - cell["ut"]
     values += _distance(common, cell, "distance")

@@ -1,5 +1,3 @@
-import math
-
 import pandas
 
 from evidence.study import Study, field
@@ -8,74 +6,65 @@ from rendering import labels, notes
 from rendering.table import Table, flat
 
 TITLE = "All that was tried in tuning"
-CAPTION = """**Tuning.** Every learning rate that was tried, for every model, method and scope, on a seed that no other
-table reports; chosen on the development half of the forget test and the utility test."""
+CAPTION = """**Tuning.** Every trial, for every model, benchmark, method and scope, on a seed that no other table
+reports; the best by kept utility is taken."""
 READS = ("TUNING",)
 KEYS = ("combinations",)
-KEYS_TRIED = ("learning_rate", "step", "keep", "left", "collapsed")
+NAMES = ("model", "benchmark", "method", "scope")
+SETTINGS = ("learning_rate", "beta", "retain_weight", "steering")
 NOTE = (
-    "Learning rates, one grid of equal size for each method and scope, tried once a model on the tuning seed, which "
-    "no other table reports. Each line is that rate's best checkpoint by Keep - Left on the development half (see "
-    "Table 2); bold: the rate taken. † collapsed."
+    "Trials on the tuning seed, which no other table reports: as many for every scope. Value: Keep averaged over Left "
+    "from .9 to .1 (see table trade_off), what a trial did not reach counting nothing; a fall of Left of up to .5 "
+    "between two scored checkpoints is counted. Got to: the least Left. Ended: reached Left .1; lost: it could not win "
+    "any more if utility did not rise again; else it ran all steps. Bold: the trial taken."
 )
 
 
 def table(study: Study) -> Table:
-    """One line for each model, method, scope and learning rate; the chosen rate is bold."""
-    frame = trials(study)
-    texts = pandas.DataFrame({
-        "Model": [labels.model(study.settings, model) for model in frame["model"]],
-        "Method": [labels.method(method) for method in frame["method"]],
-        "Trained": [labels.scope(scope) for scope in frame["scope"]],
-        "Learning rate": [f"{rate:.0e}" for rate in frame["learning_rate"]],
-        "Step": [str(step) for step in frame["step"]],
-        labels.HEADS["FA"]: [f"{value:.3f}" for value in frame["fa"]],
-        labels.HEADS["UT"]: [f"{value:.3f}" for value in frame["ut"]],
-        "Keep": [share(value) for value in frame["keep"]],
-        "Left": [share(value) for value in frame["left"]],
-        "Keep - Left": [
-            f"{share(keep - left)}{'†' if collapsed else ''}"
-            for keep, left, collapsed in zip(frame["keep"], frame["left"], frame["collapsed"], strict=True)
-        ],
-    })  # fmt: skip
-    key = list(zip(frame["model"], frame["method"], frame["scope"], strict=True))
-    wide = flat(texts, starts=[i for i in range(1, len(key)) if key[i] != key[i - 1]])
-    wide.styles.loc[frame["chosen"].to_numpy(), ("", "Learning rate")] = "best"
-    return Table(TITLE, frame, wide, [NOTE, at_the_end(frame, study.settings), notes.world(study.settings)])
+    """One line a trial; the one taken is bold."""
+    rows, edges = trials(study)
+    frame = pandas.DataFrame(rows)
+    shown = [name for name in SETTINGS if name in frame]
+    texts = {
+        "Model": [labels.group(study.settings, row["model"], row["benchmark"]) for row in rows],
+        "Trained": [labels.method_and_scope(row["method"], row["scope"]) for row in rows],
+    }
+    heads = {name: name.replace("_", " ").capitalize() for name in shown}
+    texts |= {head: [f"{row[name]:.3g}" if name in row else "" for row in rows] for name, head in heads.items()}
+    texts |= {
+        "Value ↑": [f"{row['value']:.3f}" for row in rows],
+        "Got to": [f"{row['lowest']:.2f}" for row in rows],
+        "Steps": [str(row["step"]) for row in rows],
+        "Ended": [row["ended"] for row in rows],
+    }
+    key = [tuple(row[name] for name in NAMES) for row in rows]
+    wide = flat(pandas.DataFrame(texts), starts=[i for i in range(1, len(key)) if key[i] != key[i - 1]])
+    for head in heads.values():
+        wide.styles.loc[[row["chosen"] for row in rows], ("", head)] = "best"
+    return Table(TITLE, frame, wide, [NOTE, at_the_edge(edges, study.settings), notes.world(study.settings)])
 
 
-def trials(study: Study) -> pandas.DataFrame:
-    rows = []
-    for model, method, scope in study.block["combinations"]:
-        place = {"model": model, "method": method, "scope": scope}
-        path, best = study.path(layout.TUNING, **place), study.read(layout.TUNING, (), 0, "learning_rate", **place)
-        for tried in study.read(layout.TUNING, (), 0, "tried", **place):
-            row = place | {key: field(tried, path, key) for key in KEYS_TRIED}
-            row |= {key: math.nan for key in ("keep", "left") if row[key] is None}  # nothing measurable
-            row |= {name: number(field(tried, path, name)) for name in ("fa", "ut")}
-            rows.append(row | {"chosen": row["learning_rate"] == best})
-    return pandas.DataFrame(rows)
+def trials(study: Study) -> tuple[list[dict], dict[tuple, list[str]]]:
+    """One row a trial, and what of each combination's chosen settings lies at an edge of what was tried."""
+    rows, edges = [], {}
+    for combination in map(tuple, study.block["combinations"]):
+        place = dict(zip(NAMES, combination, strict=True))
+        path, tuned = study.path(layout.TUNING, **place), study.read(layout.TUNING, **place)
+        chosen, edges[combination] = field(tuned, path, "chosen"), field(tuned, path, "edges")
+        for tried in field(tuned, path, "tried") or [chosen | dict.fromkeys(("value", "counted", "lowest"), 0.0)]:
+            row = place | {name: tried[name] for name in SETTINGS if name in tried}
+            row |= {key: tried.get(key, "") for key in ("value", "counted", "lowest", "step", "ended")}
+            rows.append(row | {"chosen": all(tried[name] == value for name, value in chosen.items())})
+    return rows, edges
 
 
-def number(score: dict | float) -> float:
-    """A score may be a bare number or the evaluation's {"value": ...}."""
-    return score["value"] if isinstance(score, dict) else score
-
-
-def at_the_end(frame: pandas.DataFrame, settings: dict) -> str:
-    """Which taken rates are the smallest or largest of their grid: a wider one might have held a better rate."""
-    grids = frame.groupby(["model", "method", "scope"], sort=False)
-    taken = []
-    for (model, method, scope), grid in grids:
-        rate = grid.loc[grid["chosen"], "learning_rate"].iloc[0]
-        if rate in (grid["learning_rate"].min(), grid["learning_rate"].max()):
-            end = "smallest" if rate == grid["learning_rate"].min() else "largest"
-            taken.append(f"{labels.model(settings, model)} {labels.method(method)} {labels.scope(scope)} ({end})")
-    if not taken:
-        return "No rate taken lies at an end of its grid."
-    return f"{len(taken)} of {len(grids)} rates taken lie at an end of their grid: {', '.join(taken)}."
-
-
-def share(value: float) -> str:
-    """Three decimals; a dash where nothing was measurable."""
-    return "–" if math.isnan(value) else f"{value:.3f}"
+def at_the_edge(edges: dict[tuple, list[str]], settings: dict) -> str:
+    """Chosen values beyond which nothing was tried: a longer search might have found better ones."""
+    found = [
+        f"{labels.group(settings, model, benchmark)} {labels.method_and_scope(method, scope)}: {', '.join(of)}"
+        for (model, benchmark, method, scope), of in edges.items()
+        if of
+    ]
+    if not found:
+        return "No setting taken lies at an edge of what was tried."
+    return f"At an edge of what was tried in {len(found)} of {len(edges)} searches: {'; '.join(found)}."

@@ -12,13 +12,15 @@ from jobs.progress import progress
 from jobs.stage import load
 from jobs.state import State, random_state, set_random_state
 from moe.delta import trained_tensors
+from moe.forward import Batch
 from moe.layers import find_moe_layers
 from moe.loading import checkpoint_activations_, move_to_gpu_
-from moe.packing import batches, shuffled
+from moe.packing import batch_of, batches, shuffled
 from moe.precision import copy_gradients_to_masters, make_masters, master, write_back
 from moe.routing import record_routing
 from moe.sharding import load_optimizer_slices, optimizer_slices, own_rows, own_slice, reshard_, shard_, whole
 from moe.upper_layers import Reuse, lowest_trained, reuse_prefix_
+from planning.cell_files import checkpoint_steps
 from unlearning.anchor import anchor_loss
 from unlearning.probe import probe
 from unlearning.texts import Texts
@@ -45,6 +47,7 @@ def unlearn(
     reuse: how the layers below the trained ones are cached. group: the processes that the model is sharded over.
     """
     training = settings["training"]
+    saved = set(checkpoint_steps(training))
     run = Run(model, texts, settings, selection, seed, group or Group())
     run.prepare(reuse or Reuse())
     first = run.resume(state) + 1
@@ -53,8 +56,9 @@ def unlearn(
         row = run.step(step)
         tokens = (step - first + 1) * training["batch_size"] * training["block_length"]
         bar.set(loss=row["forget_loss"], tokens_per_second=tokens / (time.monotonic() - start))
-        if step % training["checkpoint_every"] == 0:
+        if step in saved:
             save(step)
+        if step % training["probe_every"] == 0 or step == training["steps"]:
             run.probe(step)
         if state and state.due(step):
             run.save_state(state, step)
@@ -198,7 +202,27 @@ class Run:
 
     def probe(self, step: int) -> None:
         result, _ = probe(self.model, self.layers, self.probe_batch, self.before)
-        self.trajectory["probes"].append({"step": step} | result)
+        self.trajectory["probes"].append({"step": step, "gradient_ratio": self._gradient_ratio()} | result)
+
+    def _gradient_ratio(self) -> float | None:
+        """Norm of the forget term's gradient over that of the weighted retain term's, on fixed blocks; None without a
+        retain term, or where that is flat."""
+        if not self.retain_batches:
+            return None
+        rows = torch.arange(min(self.training["probe_blocks"], len(self.texts.retain)))
+        retain = batch_of(self.texts.retain, rows, self.texts.weights)
+        forget = self._gradient_norm(self.losses.forget_loss, self.probe_batch, self.forget_reference)
+        kept = self._gradient_norm(self.losses.retain_loss, retain, self.retain_reference)
+        return forget / (self.method["retain_weight"] * kept) if kept else None
+
+    def _gradient_norm(self, loss: Callable, batch: Batch, reference: Tensor | None) -> float:
+        for part, share in own_rows(batch, self.group).parts(self.rows_at_once):
+            (share * loss(self.model, part, reference, self.method)).backward()
+        gradients = [parameter.grad for parameter in self.trained if parameter.grad is not None]
+        norm = whole(torch.nn.utils.get_total_norm(gradients)).item() if gradients else 0.0
+        for parameter in self.trained:
+            parameter.grad = None
+        return norm
 
 
 def _add(sums: dict[str, float | None], key: str, value: Tensor) -> None:
