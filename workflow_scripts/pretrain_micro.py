@@ -5,7 +5,8 @@ Writes OUTPUT, an ordinary Hugging Face folder (config.json, model.safetensors, 
 (recipe, loss curve, sizes). The working state lies in --state and is removed at the end. Interrupt it at any time; run
 it again to resume: it ends in the same bits.
     python workflow_scripts/pretrain_micro.py --data results/micro/data/seed-0 --seed 0 --threads 1 \\
-        --settings "$(cat settings.json)" --state results/micro/state/micro-qwen/seed-0 --output results/micro/models/micro-qwen/seed-0
+        --settings "$(cat settings.json)" --state results/micro/state/micro-qwen/seed-0 \\
+        --output results/micro/models/micro-qwen/seed-0
 """
 
 import os
