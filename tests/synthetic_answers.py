@@ -12,13 +12,14 @@ QUESTIONS = {"forget": 60, "utility": 80}
 
 
 def rows(right: dict[str, float], steps: tuple[int, ...], generation: bool, draw: random.Random) -> list[dict]:
-    """Answers of the reported half; right: test -> probability of a right answer. Utility is a choice of options."""
+    """Answers, two to a fact; right: test -> probability of a right answer. Utility is a choice of options."""
     answers = []
     for step in steps:
         for test, count in QUESTIONS.items():
             for row in range(count):
                 score = float(draw.random() < right[test])
-                answer = {"step": step, "test": test, "row": row, "half": "test"}
+                half = ("test", "development")[row // 2 % 2]
+                answer = {"step": step, "test": test, "row": row, "half": half, "fact": f"fact {row // 2}"}
                 if generation and test == "forget":
                     part = "level1" if row < count // 3 else "level2"
                     answers.append(answer | {"part": part, "text": "", "rouge": score, "rouge_score": score})

@@ -66,8 +66,9 @@ def chosen(model: str, benchmark: str, method: str, scope: str, seed: int) -> di
             "extra": {name: part["test"] for name, part in books(benchmark, 0.4).items()},
         }
 
+    balance = pick("chosen", draw.choice(CHECKPOINTS))
     return {
-        "balance": pick("chosen", draw.choice(CHECKPOINTS)),
+        "balance": balance | {"steps": dict.fromkeys(("test", "development"), balance["step"])},
         "at_forget_accuracy": pick("reached", draw.choice(CHECKPOINTS)),
         "as_published": pick("chosen", draw.choice(CHECKPOINTS)),
     }

@@ -1,8 +1,9 @@
-"""Bootstrap intervals against closed forms, verdicts against known effects, and the ledger as a stage."""
+"""Verdicts against known effects, and the ledger as a stage."""
 
 import json
 import subprocess
 import sys
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import numpy
@@ -10,86 +11,21 @@ import pytest
 import synthetic_answers
 import synthetic_results
 import yaml
-from scipy import stats
 from stub_project import ROOT, snakemake
 from table_helpers import layered_config
 
 from claims.cases import Claim
 from claims.collection import CLAIMS, SUBJECTS
 from claims.judging import judged
-from claims.study import ClaimStudy, Undecidable
+from claims.ledger import verdict_text
+from claims.study import Case, ClaimStudy, Undecidable
 from claims.trace import first_places
-from evidence import bootstrap
-from evidence.bootstrap import Case, draws, interval, joint_interval, widening
+from evidence.intervals import PerSeed
 from evidence.matched import matched_steps
 from planning import claims, pictures
 from planning.code import constants, modules
 
-VERDICTS = {"holds", "does not hold", "undecided"}
-
-
-def test_interval_of_questions_is_that_of_a_mean():
-    values = numpy.random.default_rng(1).normal(0.1, 1.0, (1, 400))
-    low, high = interval(draws([Case("", "m", "q", values)])[:, 0])
-    error = values.std(ddof=1) / 20
-    # percentiles of 2,000 draws have an error of about 4 % of the interval's half
-    assert (low, high) == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.15 * error)
-
-
-def test_pairing_by_question_takes_out_what_both_share():
-    generator = numpy.random.default_rng(2)
-    hard = generator.normal(0, 1, (3, 200))
-    first, second = hard + 0.1, hard + generator.normal(0, 0.05, (3, 200))
-    low, high = interval(draws([Case("", "m", "q", first - second)])[:, 0])
-    assert 0.08 < low < high < 0.13
-    drawn = draws([Case("", "m", "q", first), Case("", "m", "q", second)])
-    assert interval(drawn[:, 0] - drawn[:, 1]) == pytest.approx((low, high))  # cases of one test share the draw
-    assert interval(drawn[:, 0])[1] - interval(drawn[:, 0])[0] > 5 * (high - low)
-
-
-def test_seeds_are_drawn_too():
-    values = numpy.array([[0.0], [0.3], [0.6]]) + numpy.zeros((3, 50))
-    low, high = interval(draws([Case("", "m", "q", values)])[:, 0])
-    reach = 0.3 * widening(3)  # 1 of 27 draws is one seed alone
-    assert (low, high) == (pytest.approx(0.3 - reach), pytest.approx(0.3 + reach))
-    students = 4.303 * 0.3 / 3**0.5  # two degrees of freedom, a deviation of 0.3
-    assert reach == pytest.approx(students, rel=0.1)
-    assert interval(draws([Case("", "m", "q", values[:1])])[:, 0]) == (0.0, 0.0)
-
-
-@pytest.mark.parametrize("seeds", [2, 3, 5, 11, 30])
-def test_widening_is_students(seeds):
-    quantiles = stats.t.ppf(0.975, seeds - 1) / stats.norm.ppf(0.975)
-    assert widening(seeds) == pytest.approx(quantiles * (seeds / (seeds - 1)) ** 0.5, rel=2e-3)
-    assert widening(1) == 1.0
-
-
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_intervals_over_few_seeds_hold_what_they_promise(seeds, monkeypatch):
-    """Differences whose truth is 0, seeds differing more than questions do: 95 of 100 intervals have to hold it. Of 300
-    the standard error is 1.3 points; three of these below 95 % are 91 %. Without the widening there are fewer."""
-    cases, held = [], {}
-    generator = numpy.random.default_rng(5)
-    for _ in range(300):
-        values = generator.normal(0, 0.1, (seeds, 1)) + generator.normal(0, 0.2, (seeds, 60))
-        cases.append(Case("", "m", "q", values))
-    for name, factor in (("widened", widening), ("plain", lambda seeds: 1.0)):
-        monkeypatch.setattr(bootstrap, "widening", factor)
-        limits = [interval(column) for column in draws(cases).T]
-        held[name] = sum(low < 0 < high for low, high in limits) / len(cases)
-    assert held["plain"] < 0.91 <= held["widened"] <= 0.99
-
-
-def test_the_largest_of_many_equal_cases_is_no_effect():
-    """16 differences whose truth is 0: the own interval of the largest often excludes 0, the joint one seldom."""
-    generator, own, joint = numpy.random.default_rng(6), 0, 0
-    for _ in range(100):
-        cases = [Case("", "m", "q", generator.normal(0, 0.5, (1, 100))) for _ in range(16)]
-        drawn, means = draws(cases), numpy.array([case.mean for case in cases])
-        best = int(means.argmax())
-        own += interval(drawn[:, best])[0] > 0
-        joint += joint_interval(drawn, means, best)[0] > 0
-    assert own > 20 and joint <= 7  # 2.5 in 100 are allowed; 7 are 3 standard errors above
+VERDICTS = {"holds", "does not hold", "no difference", "undecided"}
 
 
 def study_of(seeds: list[int], tmp_path) -> ClaimStudy:
@@ -100,20 +36,36 @@ def study_of(seeds: list[int], tmp_path) -> ClaimStudy:
     ("effects", "over", "verdict"),
     [
         ((0.3, 0.2), "mean", "holds"), ((0.3, -0.6), "mean", "does not hold"), ((0.02, 0.02), "mean", "undecided"),
-        ((0.3, 0.2), "every", "holds"), ((0.3, -0.2), "every", "does not hold"), ((0.3, 0.0), "every", "undecided"),
-        ((0.3, -0.2), "some", "holds"), ((-0.1, -0.2), "some", "does not hold"), ((0.0, -0.2), "some", "undecided"),
+        ((0.3, 0.2), "every", "holds"), ((0.3, -0.2), "every", "does not hold"), ((0.3, 0.01), "every", "undecided"),
+        ((0.3, -0.2), "some", "holds"), ((-0.1, -0.2), "some", "does not hold"), ((0.03, -0.2), "some", "undecided"),
     ],
 )  # fmt: skip
 def test_verdicts(effects, over, verdict, tmp_path):
-    noise = numpy.random.default_rng(3).normal(0, 0.5, (3, 300))
-    noise -= noise.mean()  # standard error of an effect: about 0.03
-    cases = [Case(str(effect), "m", "q", effect + noise) for effect in effects]
+    noise = 0.02 * numpy.array([-1, 0, 1, -1, 1, 0, 1, -1])  # standard error of an effect: 0.006
+    cases = [Case(str(effect), PerSeed(effect + noise)) for effect in effects]
     claim = Claim("x", "", "", "", over, lambda study: cases, 0.02)
-    row = judged(claim, study_of([0, 1, 2], tmp_path))
+    row = judged(claim, study_of(list(range(8)), tmp_path))
     assert row["verdict"] == verdict
     chosen = {"mean": sum(effects) / 2, "every": min(effects), "some": max(effects)}[over]
     assert row["effect"] == pytest.approx(chosen) and row["low"] < row["effect"] < row["high"]
-    assert judged(claim, study_of([0], tmp_path))["verdict"] == "undecided (one seed)"
+    assert row["of"] == (f"{'least' if over == 'every' else 'largest'}: {chosen}" if over != "mean" else "mean of 2")
+    assert 0.01 < row["smallest"] < 0.04 and row["seeds"] == 8
+    alone = [Case(case.name, PerSeed(case.values.values[:1], {"a": 0.01, "b": -0.01})) for case in cases]
+    row = judged(replaced(claim, cases=lambda study: alone), study_of([0], tmp_path))
+    assert row["verdict"] == "undecided (one seed)" and row["low"] < row["effect"] < row["high"]
+    alone = [Case(case.name, PerSeed(case.values.values[:1])) for case in cases]
+    row = judged(replaced(claim, cases=lambda study: alone), study_of([0], tmp_path))
+    assert (row["low"], row["smallest"]) == (None, None)  # nothing tells its error
+
+
+def test_no_difference_names_its_bound(tmp_path):
+    values = PerSeed(numpy.array([0.01, -0.01, 0.005, 0.0, -0.005]))
+    claim = Claim("x", "", "", "", "mean", lambda study: [Case("c", values)], equivalence=0.03)
+    row = judged(claim, study_of([0, 1, 2, 3, 4], tmp_path))
+    assert row["verdict"] == "no difference" and verdict_text(row) == "no difference beyond ±3.0 points"
+    equal = replaced(claim, cases=lambda study: [Case("c", PerSeed(numpy.zeros(5)))])
+    row = judged(equal, study_of([0, 1, 2, 3, 4], tmp_path))
+    assert (row["verdict"], row["note"]) == ("no difference", "no spread: all seeds equal")
 
 
 def test_what_was_not_run_or_cannot_be_compared_says_so(tmp_path):
@@ -132,7 +84,7 @@ def test_equal_forgetting_is_matched_where_most_is_forgotten(tmp_path):
     def checkpoints(scope: str, *values: float, collapsed: int = 0) -> tuple:
         entries = []
         for step, value in zip(range(10, 100, 10), values, strict=False):
-            scores = {"forget": {"development": {"value": value}}, "utility": {"test": {}}}
+            scores = {"forget": {"all": {"value": value}}}
             entries.append({"step": step, "collapsed": step == collapsed} | scores)
         path = tmp_path / "cells" / "m" / "b" / "ga" / scope / "seed-0" / "metrics.json"
         path.parent.mkdir(parents=True)
@@ -175,21 +127,26 @@ def test_every_claim_is_judged(tree):
     assert verdicts["utility-always"] in VERDICTS
 
 
-@pytest.mark.parametrize(("right", "verdict"), [(1.0, "holds"), (0.2, "does not hold")])
-def test_answers_decide(tree, right, verdict, tmp_path):
-    """UOE answers all, or few, utility questions rightly, its baselines 70 %."""
+@pytest.mark.parametrize(("kept", "verdict"), [(0.9, "holds"), (0.2, "does not hold")])
+def test_scores_decide(tree, kept, verdict, tmp_path):
+    """UOE keeps much, or little, of UT at all checkpoints, its baselines 70 %; each seed a point less than the last."""
     root, config = tree
-    block = config["tables"]["table2"]
-    settings = claims.settings(config)
     other = linked(root, tmp_path / "micro", config)
-    for model, benchmark, method, scope in pictures.cells(block, config["models"]):
-        for seed in config["seeds"] if scope == "uoe" else ():
-            path = other / "cells" / model / benchmark / method / scope / f"seed-{seed}" / "predictions.jsonl.gz"
-            path.unlink()
-            synthetic_answers.write(path, right, benchmark == "rwku")
+    for model, benchmark, method, scope in pictures.cells(config["tables"]["table2"], config["models"]):
+        for seed in config["seeds"]:
+            value = (kept if scope == "uoe" else 0.7) - 0.01 * seed * (scope == "uoe")
+            folder = other / "cells" / model / benchmark / method / scope / f"seed-{seed}"
+            replace(folder / "chosen.json", lambda content, value=value: content["balance"]["ut"].update(value=value))
+            replace(folder / "metrics.json", lambda content, value=value: set_utility(content, value))
+    settings = claims.settings(config)
     rows = {claim.id: judged(claim, ClaimStudy(other, settings)) for claim in CLAIMS if claim.id.startswith("utility-")}
     assert rows["utility-on-average"]["verdict"] == rows["utility-at-equal-forgetting"]["verdict"] == verdict
-    assert rows["utility-on-average"]["effect"] == pytest.approx(right - 0.7, abs=0.03)
+    assert rows["utility-on-average"]["effect"] == pytest.approx(kept - 0.01 - 0.7)
+
+
+def set_utility(metrics: dict, value: float) -> None:
+    for entry in metrics["checkpoints"]:
+        entry["utility"] = {half: score | {"value": value} for half, score in entry["utility"].items()}
 
 
 def linked(root: Path, folder: Path, config: dict) -> Path:
@@ -208,7 +165,7 @@ def replace(path: Path, change) -> None:
 
 
 def test_a_collapsed_run_has_forgotten_nothing(tree, tmp_path):
-    """Its answers to the forget test are the untouched model's, which are 97 % right (its own: 70 %)."""
+    """The untouched model's FA stands for its own."""
     root, config = tree
     other = linked(root, tmp_path / "micro", config)
     cell = "micro-qwen", "wmdp-cyber", "ga", "uoe"
@@ -216,9 +173,10 @@ def test_a_collapsed_run_has_forgotten_nothing(tree, tmp_path):
     replace(path, lambda content: content["balance"].update(collapsed=True))
     settings = claims.settings(config)
     before, after = (ClaimStudy(place, settings) for place in (root, other))
-    assert (after.score(cell, "forget")[[0, 2]] == before.score(cell, "forget")[[0, 2]]).all()
-    assert (after.score(cell, "forget")[1] == before.original(cell, "forget")[1]).all()
-    assert (after.score(cell, "utility") == before.score(cell, "utility")).all()
+    own, stands = (study.answers.shown(cell, "fa").values for study in (before, after))
+    assert (stands[[0, 2]] == own[[0, 2]]).all() and stands[1] != own[1]
+    assert stands[1] == before.answers.original(cell, "fa").values[1]
+    assert (after.answers.shown(cell, "ut").values == before.answers.shown(cell, "ut").values).all()
     for seed in (0, 2):
         path = other.joinpath("cells", *cell, f"seed-{seed}", "chosen.json")
         replace(path, lambda content: content["balance"].update(collapsed=True))
@@ -266,18 +224,40 @@ def test_first_places_on_muse_books(tree, tmp_path):
     put("ga", "uoe", 1, (0.1, 0.1, 0.1, 0.5), collapsed=True)
     put("gdiff-trace", "baseline", 2, (0.0, 0.0, 0.9, 0.5), collapsed=True)
     (case,) = first_places(ClaimStudy(other, settings))
-    assert case.values[:, 0].tolist() == [3, 4, 0] and case.collapsed
+    assert case.values.values.tolist() == [3, 4, 0] and case.collapsed
     put("npo", "uoe", 1, (0.1, 0.1, 0.9, 0.5))
     (case,) = first_places(ClaimStudy(other, settings))
-    assert case.values[:, 0].tolist() == [3, 0, 0]
+    assert case.values.values.tolist() == [3, 0, 0]
 
 
-def test_one_utility_test_of_two_benchmarks_is_drawn_once(tree):
+def test_facts_of_one_utility_test_of_two_benchmarks_are_one(tree):
     root, config = tree
-    answers = ClaimStudy(root, claims.settings(config)).answers
-    assert answers.questions("wmdp-cyber", "utility") == answers.questions("rwku", "utility") == "mmlu/all/test.jsonl"
-    assert answers.questions("wmdp-cyber", "forget") != answers.questions("rwku", "forget")
-    assert answers.questions("muse-books", "utility") != answers.questions("rwku", "utility")
+    answers = ClaimStudy(root, claims.settings(config | {"seeds": [0]})).answers
+    wmdp, rwku = (answers.shown(("micro-qwen", name, "ga", "uoe"), "ut") for name in ("wmdp-cyber", "rwku"))
+    assert wmdp.facts.keys() == rwku.facts.keys()
+    books = answers.shown(("micro-qwen-books", "muse-books", "ga", "uoe"), "ut")
+    assert not wmdp.facts.keys() & books.facts.keys()
+    forget = answers.shown(("micro-qwen", "wmdp-cyber", "ga", "uoe"), "fa")
+    assert forget.facts and not forget.facts.keys() & wmdp.facts.keys()
+    assert answers.shown(("micro-qwen", "wmdp-cyber", "ga", "uoe"), "ut").error > 0
+
+
+def test_halves_are_answered_at_their_own_steps(tree, tmp_path):
+    """The half `development` is reported at the step that was chosen on `test`, and the reverse."""
+    root, config = tree
+    other = linked(root, tmp_path / "micro", config)
+    cell, settings = ("micro-qwen", "wmdp-cyber", "ga", "uoe"), claims.settings(config | {"seeds": [0]})
+
+    def facts(steps: dict) -> dict:
+        path = other.joinpath("cells", *cell, "seed-0", "chosen.json")
+        replace(path, lambda content: content["balance"].update(steps=steps))
+        return ClaimStudy(other, settings).answers.shown(cell, "ut").facts
+
+    early, late = (facts(dict.fromkeys(("test", "development"), step)) for step in (10, 50))
+    crossed = facts({"test": 10, "development": 50})
+    tested = {fact for fact in crossed if int(fact.rpartition(" ")[2]) % 2 == 0}
+    assert tested and all(crossed[fact] == (early if fact in tested else late)[fact] for fact in crossed)
+    assert crossed not in (early, late)
 
 
 def test_the_stage_writes_ledger_and_verdicts(tree, tmp_path):

@@ -1,8 +1,7 @@
 """Claims on what unlearning costs without UOE: all parameters, only routers, only experts."""
 
 from claims.cases import DEEPSEEK, METHODS, QWEN, WMDP, Claim, losses
-from claims.study import ClaimStudy
-from evidence.bootstrap import Case
+from claims.study import Case, ClaimStudy
 
 CELLS = (
     (("wmdp-cyber",), ("ga", "gdiff", "npo", "rmu"), ("baseline",)),
@@ -20,7 +19,7 @@ def moe_less_dense(study: ClaimStudy) -> list[Case]:
             for dense in study.dense():
                 first, second = (study.cell(model, WMDP, method, "baseline") for model in (moe, dense))
                 values = study.loss(first) - study.loss(second)
-                cases.append(study.case(first, "utility", values, study.collapsed(first, second)))
+                cases.append(study.case(first, values, study.collapsed(first, second)))
     return cases
 
 

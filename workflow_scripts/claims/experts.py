@@ -3,11 +3,9 @@ Table 10), and how evenly forget text uses them (v1 Figure 6)."""
 
 import math
 
-import numpy
-
 from claims.cases import DEEPSEEK, PLACES, QWEN, RWKU, WMDP, Claim, at_forget_accuracy, signed
-from claims.study import ClaimStudy, NotRun
-from evidence.bootstrap import Case
+from claims.study import Case, ClaimStudy, NotRun
+from evidence.intervals import average
 from planning import layout
 
 CELLS = (
@@ -47,8 +45,8 @@ def random_less_selected(study: ClaimStudy) -> list[Case]:
     for place in PLACES:
         own = study.cell(*place, "rmu", "uoe")
         drawn = [study.cell(*place, "rmu", scope) for scope in ("random", "random-draw-2", "random-draw-3")]
-        mean = sum(study.score(cell, "forget") for cell in drawn) / len(drawn)
-        cases.append(study.case(own, "forget", mean - study.score(own, "forget"), study.collapsed(own, *drawn)))
+        mean = average([study.answers.shown(cell, "fa") for cell in drawn])
+        cases.append(study.case(own, mean - study.answers.shown(own, "fa"), study.collapsed(own, *drawn)))
     return cases
 
 
@@ -64,7 +62,7 @@ def alpha_1_less_others(study: ClaimStudy, sign: int) -> list[Case]:
     """sign x (UT with alpha = 1 less that with another)."""
     own, cases = study.cell(*COLUMN, "ga", "uoe"), []
     for other in ("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000"):
-        case = study.difference("utility", own, study.cell(*COLUMN, "ga", other))
+        case = study.difference("ut", own, study.cell(*COLUMN, "ga", other))
         cases.append(signed(case, sign, f"{case.name} against {other}"))
     return cases
 
@@ -78,7 +76,7 @@ def entropy(probe: dict) -> float:
 def fall_of_entropy(study: ClaimStudy) -> list[Case]:
     cell = study.cell(DEEPSEEK, WMDP, "ga", "baseline")
     values = [entropy(run["probes"][0]) - entropy(run["probes"][-1]) for run in study.trajectories(cell)]
-    return [study.case(cell, "routing", numpy.array(values), study.collapsed_at_the_end(cell))]
+    return [study.case(cell, study.per_seed(values), study.collapsed_at_the_end(cell))]
 
 
 CLAIMS = [

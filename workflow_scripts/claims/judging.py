@@ -1,42 +1,51 @@
-"""From a claim's cases to its verdict: a quantifier over them, a margin, and the interval of the effect. With one seed
-nothing is decided."""
+"""From a claim's cases to its verdict: a quantifier over them, a margin, and the interval of the effect."""
 
 import numpy
 
 from claims.cases import Claim
 from claims.study import ClaimStudy, NotRun, Undecidable
-from evidence.bootstrap import Case, draws, interval, joint_interval
+from evidence.intervals import average, equivalent, estimates, limits, smallest_seen
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "undecided"
+HOLDS, FAILS, SAME, OPEN = "holds", "does not hold", "no difference", "undecided"
 ONE_SEED, NOT_RUN = "undecided (one seed)", "not run"
+NUMBERS = ("effect", "low", "high", "smallest")
+
+
+def verdicts(claim: Claim, means, errors, freedom) -> numpy.ndarray:
+    """Verdict on cases that lie on the last axis (evidence.intervals.estimates, means averaged already where the claim
+    is about the mean), `[...]`."""
+    _, low, high = limits(claim.over, means, errors, freedom)
+    same = claim.equivalence is not None and equivalent(means, errors, freedom, claim.equivalence)
+    conditions = (low > claim.margin, high < claim.margin, numpy.broadcast_to(same, low.shape))
+    return numpy.select(conditions, (HOLDS, FAILS, SAME), OPEN)
 
 
 def judged(claim: Claim, study: ClaimStudy) -> dict:
-    """Row of the ledger: verdict, effect, interval, and which cases it rests on."""
+    """Row of the ledger: verdict, effect, interval, smallest effect that would have been seen, and on which cases it
+    rests."""
     row = {"id": claim.id, "source": claim.source, "claim": claim.text, "test": claim.test, "unit": claim.unit}
-    row |= {"effect": None, "low": None, "high": None, "cases": 0, "of": "", "collapsed": 0}
-    one_seed = len(study.seeds) == 1
+    row |= dict.fromkeys(NUMBERS) | {"equivalence": claim.equivalence, "seeds": len(study.seeds)}
+    row |= {"cases": 0, "of": "", "collapsed": 0}
     try:
         cases = claim.cases(study)
     except NotRun as missing:
         return row | {"verdict": NOT_RUN, "note": f"not among the study's cells: {missing}"}
     except Undecidable as reason:
-        return row | {"verdict": ONE_SEED if one_seed else OPEN, "note": str(reason)}
-    effect, low, high, of = _effect(claim.over, cases)
-    verdict = HOLDS if low > claim.margin else FAILS if high < claim.margin else OPEN
-    if one_seed:
-        verdict = ONE_SEED
-        if all(case.values.shape[1] == 1 for case in cases):
-            low = high = None  # neither questions nor seeds to draw from
+        return row | {"verdict": ONE_SEED if len(study.seeds) == 1 else OPEN, "note": str(reason)}
+    several = [case.values for case in cases]
+    found = estimates([average(several)] if claim.over == "mean" else several)
+    numbers = (*limits(claim.over, *found), smallest_seen(*found[1:]))
+    row |= {name: None if numpy.isnan(n) else float(n) for name, n in zip(NUMBERS, numbers, strict=True)}
+    row["verdict"] = ONE_SEED if len(study.seeds) == 1 else str(verdicts(claim, *found))
     collapsed = [case.name for case in cases if case.collapsed]
-    row |= {"effect": effect, "low": low, "high": high, "cases": len(cases), "of": of, "collapsed": len(collapsed)}
-    return row | {"verdict": verdict, "note": f"collapsed: {', '.join(collapsed)}" if collapsed else ""}
+    notes = [f"collapsed: {', '.join(collapsed)}"] * bool(collapsed)
+    notes += ["no spread: all seeds equal"] * bool(len(study.seeds) > 1 and (found[1] == 0).any())
+    row |= {"cases": len(cases), "of": _of(claim.over, cases), "collapsed": len(collapsed)}
+    return row | {"note": "; ".join(notes)}
 
 
-def _effect(over: str, cases: list[Case]) -> tuple[float, float, float, str]:
-    drawn, means = draws(cases), numpy.array([case.mean for case in cases])
+def _of(over: str, cases: list) -> str:
     if over == "mean":
-        return float(means.mean()), *interval(drawn.mean(1)), f"mean of {len(cases)}"
-    i = int(means.argmin() if over == "every" else means.argmax())
-    name = f"{'least' if over == 'every' else 'largest'}: {cases[i].name}"
-    return float(means[i]), *joint_interval(drawn, means, i), name
+        return f"mean of {len(cases)}"
+    name, extreme = ("least", min) if over == "every" else ("largest", max)
+    return f"{name}: {extreme(cases, key=lambda case: case.values.mean).name}"

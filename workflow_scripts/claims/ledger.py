@@ -2,8 +2,7 @@
 
 import pandas
 
-from claims.judging import NOT_RUN
-from evidence.bootstrap import DRAWS, LEVEL
+from claims.judging import NOT_RUN, SAME
 from evidence.matched import TOLERANCE
 from rendering import notes
 from rendering.table import Table, flat
@@ -11,36 +10,56 @@ from rendering.table import Table, flat
 TITLE = "Ledger of claims"
 CAPTION = (
     "**Ledger of claims.** Sentences of the papers in our words, each with the test on results that decides it: holds, "
-    "does not, or undecided, with effect size and interval."
+    "does not, no difference beyond a bound, or undecided, with effect size, interval and the smallest effect that "
+    "would have been seen."
 )
 WORLDS = ("micro", "paper")
 NOTES = (
     "Claims are in our words; the test says which results decide. Holds: the whole interval of the effect lies beyond "
-    "the margin that the test names, on the claimed side; does not hold: on the other side; else undecided. Where the "
-    "test asks for every case or for the largest, the effect is that of the least or largest one and its interval so "
-    "wide that those of all cases hold at once. With one seed nothing is decided. Not run: the study has no such "
-    "cells. Nothing is corrected for the number of claims.",
-    f"Interval: middle {LEVEL:g} % of {DRAWS:,} bootstrap draws of seeds and of questions, paired by both; with one "
-    "seed of questions alone, so that variation between trainings is not in it; few seeds are widened as by Student's "
-    "t. Questions are drawn as if independent, though some ask for one fact in two wordings.",
-    "Scores at the checkpoint of the best balance, on the reported half of each test, as in Table 2; equal FA: within "
-    f"{100 * TOLERANCE:g} points on the other half; at FA ≈ 0.25: only of runs that reached it and did not overshoot. "
+    "the margin that the test names, on the claimed side; does not hold: on the other side. No difference: neither, "
+    "and two one-sided tests (5 % each) place the effect within the bound that the claim declares, that of every case "
+    "where the claim is not about their mean. Else undecided. With one seed nothing is decided. Not run: the study has "
+    "no such cells. Nothing is corrected for the number of claims.",
+    "Where the test asks for every case, the effect is the least case's: its lower limit is the lowest of the cases' "
+    "own limits (the claim holds if each case is over the margin by itself), its upper limit the lowest of those that "
+    "hold for all cases at once (Holm's first step). Where it asks for some case, the effect is the largest one's, the "
+    "same turned round. A mean is taken within each seed first.",
+    "Smallest effect: the distance from the margin at which one case would have been seen beyond it with 80 % power, "
+    "if its spread over seeds is that of the noisiest case (one-sided t test, corrected for the number of cases).",
+    "Scores at the checkpoint of the best balance, as in Table 2; equal FA: within "
+    f"{100 * TOLERANCE:g} points; at FA ≈ 0.25: only of runs that reached it and did not overshoot. "
     "† a checkpoint of these has collapsed: it counts as having forgotten nothing. TRACE is a reconstruction (table "
     "trace).",
 )
-COLUMNS = ("id", "source", "claim", "test", "verdict", "effect", "low", "high", "unit", "of", "cases", "collapsed",
-           "note")  # fmt: skip
+COLUMNS = ("id", "source", "claim", "test", "verdict", "effect", "low", "high", "smallest", "equivalence", "unit", "of",
+           "cases", "seeds", "collapsed", "note")  # fmt: skip
+
+
+def amount(row: dict, number: float, sign: str = "+") -> str:
+    """A number in the row's unit; points are hundredths."""
+    scale, digits = (100, 1) if row["unit"] == "points" else (1, 3)
+    return f"{scale * number:{sign}.{digits}f}"
 
 
 def effect_text(row: dict) -> str:
     """+12.3 points [+8.0, +16.1]; least: GA+UOE, Qwen (WMDP)."""
     if row["effect"] is None:
         return row["note"]
-    scale, digits = (100, 1) if row["unit"] == "points" else (1, 3)
-    text = f"{scale * row['effect']:+.{digits}f} {row['unit']}"
+    text = f"{amount(row, row['effect'])} {row['unit']}"
     if row["low"] is not None:
-        text += f" [{scale * row['low']:+.{digits}f}, {scale * row['high']:+.{digits}f}]"
-    return "; ".join([text, row["of"], *([f"† {row['note']}"] if row["note"] else [])])
+        text += f" [{amount(row, row['low'])}, {amount(row, row['high'])}]"
+    return "; ".join([text, row["of"], *([f"{'† ' * bool(row['collapsed'])}{row['note']}"] if row["note"] else [])])
+
+
+def smallest_text(row: dict) -> str:
+    return "" if row["smallest"] is None else f"{amount(row, row['smallest'], '')} {row['unit']}"
+
+
+def verdict_text(row: dict) -> str:
+    """The verdict; no difference names its bound."""
+    if row.get("verdict") != SAME:
+        return row.get("verdict", NOT_RUN)
+    return f"{SAME} beyond ±{amount(row, row['equivalence'], '')} {row['unit']}"
 
 
 def verdicts(rows: list[dict], settings: dict) -> dict:
@@ -56,11 +75,13 @@ def table(rows: list[dict], settings: dict, others: list[dict]) -> Table:
         "Source": [row["source"] for row in rows],
         "Test": [row["test"] for row in rows],
         f"Effect ({own})": [effect_text(row) for row in rows],
+        "Smallest effect": [smallest_text(row) for row in rows],
     }
     for world in dict.fromkeys((own, *WORLDS, *by_world)):
         claims = by_world.get(world, {})
-        texts[f"Verdict ({world})"] = [claims.get(row["id"], {}).get("verdict", NOT_RUN) for row in rows]
-    wide = flat(pandas.DataFrame(texts), (0.2, 0.12, 0.22, 0.2) + (0.09,) * (len(texts) - 4))
+        texts[f"Verdict ({world})"] = [verdict_text(claims.get(row["id"], {})) for row in rows]
+    wide = flat(pandas.DataFrame(texts), (0.19, 0.11, 0.2, 0.2, 0.08) + (0.09,) * (len(texts) - 5))
     frame = pandas.DataFrame(rows)[list(COLUMNS)].assign(world=own)
     counts = ", ".join(f"{n} {verdict}" for verdict, n in frame["verdict"].value_counts().items())
-    return Table(TITLE, frame, wide, [f"{len(rows)} claims, {own}: {counts}.", *NOTES, notes.world(settings)])
+    texts = [f"{len(rows)} claims, {own}: {counts}.", notes.intervals(settings), *NOTES, notes.world(settings)]
+    return Table(TITLE, frame, wide, texts)

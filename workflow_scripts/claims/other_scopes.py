@@ -2,8 +2,7 @@
 4), several experts of one layer or of several layers (v1 Table 5, v2 Table 2)."""
 
 from claims.cases import DEEPSEEK, MIXTRAL, QWEN, RWKU, WMDP, Claim, at_forget_accuracy, gains
-from claims.study import ClaimStudy
-from evidence.bootstrap import Case
+from claims.study import Case, ClaimStudy
 
 CELLS = (
     (("wmdp-cyber", "rwku"), ("ga",), ("uoe", "lora", "esft")),
@@ -20,12 +19,12 @@ def shares(study: ClaimStudy, others: tuple[str | None, ...]) -> list[Case]:
         own = study.cell(model, WMDP, "ga", "uoe")
         for other in others:
             percent = study.percents(study.cell(model, WMDP, "ga", other)) if other else 0.0
-            cases.append(study.case(own, "parameters", percent - study.percents(own)))
+            cases.append(study.case(own, percent - study.percents(own)))
     return cases
 
 
-def ga_gains(study: ClaimStudy, test: str, sign: int, *others: str) -> list[Case]:
-    return [case for other in others for case in gains(study, test, sign, COLUMNS, ("ga",), other)]
+def ga_gains(study: ClaimStudy, quantity: str, sign: int, *others: str) -> list[Case]:
+    return [case for other in others for case in gains(study, quantity, sign, COLUMNS, ("ga",), other)]
 
 
 CLAIMS = [
@@ -37,13 +36,13 @@ CLAIMS = [
           lambda study: shares(study, ("lora", "esft")), 0.0, "%"),
     Claim("better-than-lora", "v1 section 5.2, Table 4", "UOE keeps more utility than LoRA.",
           "UT of UOE less that of LoRA (GA; 3 models, 2 benchmarks), every one > 0", "every",
-          lambda study: ga_gains(study, "utility", 1, "lora")),
+          lambda study: ga_gains(study, "ut", 1, "lora")),
     Claim("better-than-esft", "v1 section 5.2, Table 4", "UOE keeps more utility than ESFT.",
           "UT of UOE less that of ESFT (GA; 3 models, 2 benchmarks), every one > 0", "every",
-          lambda study: ga_gains(study, "utility", 1, "esft")),
+          lambda study: ga_gains(study, "ut", 1, "esft")),
     Claim("comparable-to-peft", "v1 section 5.2, Table 4", "At comparable forgetting.",
           "FA of LoRA, ESFT less that of UOE, mean > -5 points", "mean",
-          lambda study: ga_gains(study, "forget", -1, "lora", "esft"), -0.05),
+          lambda study: ga_gains(study, "fa", -1, "lora", "esft"), -0.05),
     Claim("more-experts-cost", "v1 section 5.2, Table 5", "More experts of a layer cost utility at equal forgetting.",
           "UT at FA ≈ 0.25, one expert less 3 and less 6 (DeepSeek, WMDP, GA), every one > 0", "every",
           lambda study: at_forget_accuracy(study, COLUMN, "uoe", ("uoe-3-experts", "uoe-6-experts"))),

@@ -3,11 +3,8 @@ layer does against one expert of one layer."""
 
 import math
 
-import numpy
-
 from claims.cases import DEEPSEEK, QWEN, RWKU, WMDP, Claim, shifts
-from claims.study import ClaimStudy
-from evidence.bootstrap import Case
+from claims.study import Case, ClaimStudy
 
 CELLS = (
     (("wmdp-cyber",), ("ga",), ("baseline", "uoe", "uoe-all-layers", "experts", "routers")),
@@ -33,9 +30,7 @@ def long_tail(study: ClaimStudy) -> list[Case]:
 def decline(study: ClaimStudy) -> list[Case]:
     """Overlap at the first probe after the start less that at the last one."""
     cells = [study.cell(model, WMDP, "ga", "baseline") for model in (QWEN, DEEPSEEK)]
-    return [
-        study.case(c, "routing", study.overlaps(c, 1) - study.overlaps(c), study.collapsed_at_the_end(c)) for c in cells
-    ]
+    return [study.case(c, study.overlaps(c, 1) - study.overlaps(c), study.collapsed_at_the_end(c)) for c in cells]
 
 
 def rise_of_forget_loss(study: ClaimStudy) -> list[Case]:
@@ -45,8 +40,8 @@ def rise_of_forget_loss(study: ClaimStudy) -> list[Case]:
         for scope in ("baseline", "experts", "routers"):
             cell = study.cell(model, WMDP, "ga", scope)
             probes = [run["probes"] for run in study.trajectories(cell)]
-            values = numpy.array([of_run[-1]["forget_loss"] - of_run[0]["forget_loss"] for of_run in probes])
-            cases.append(study.case(cell, "loss", values, study.collapsed_at_the_end(cell)))
+            values = study.per_seed([of_run[-1]["forget_loss"] - of_run[0]["forget_loss"] for of_run in probes])
+            cases.append(study.case(cell, values, study.collapsed_at_the_end(cell)))
     return cases
 
 
@@ -59,14 +54,14 @@ def first_less_last_layer(study: ClaimStudy) -> list[Case]:
     cell = study.cell(*EVERY_LAYER)
     runs = study.trajectories(cell)
     ends = [[run["probes"][-1]["overlap"][str(run["moe_layers"][i])] for i in (0, -1)] for run in runs]
-    values = numpy.array([first - last for first, last in ends])
-    return [study.case(cell, "routing", values, study.collapsed_at_the_end(cell))]
+    values = study.per_seed([first - last for first, last in ends])
+    return [study.case(cell, values, study.collapsed_at_the_end(cell))]
 
 
 def final_loss(study: ClaimStudy) -> list[Case]:
     cell = study.cell(*EVERY_LAYER)
-    values = study.original(cell, "utility") - study.answers.at(cell, study.last_steps(cell), "utility")
-    return [study.case(cell, "utility", values, study.collapsed_at_the_end(cell))]
+    values = study.answers.original(cell, "ut") - study.answers.at(cell, study.last_steps(cell), "ut")
+    return [study.case(cell, values, study.collapsed_at_the_end(cell))]
 
 
 def overlap_gains(study: ClaimStudy, other: str, places: tuple) -> list[Case]:
@@ -75,7 +70,7 @@ def overlap_gains(study: ClaimStudy, other: str, places: tuple) -> list[Case]:
     for place in places:
         first, second = (study.cell(*place, "ga", scope) for scope in ("uoe", other))
         values = study.overlaps(first) - study.overlaps(second)
-        cases.append(study.case(first, "routing", values, study.collapsed_at_the_end(first, second)))
+        cases.append(study.case(first, values, study.collapsed_at_the_end(first, second)))
     return cases
 
 

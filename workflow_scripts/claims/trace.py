@@ -1,11 +1,10 @@
 """Claims of TRACE, tested with the reconstructed token weights on WMDP and on MUSE-Books."""
 
-import numpy
+import math
 
 from benchmarks.scores import privacy_leakage
 from claims.cases import DEEPSEEK, QWEN, WMDP, Claim, signed
-from claims.study import ClaimStudy, NotRun
-from evidence.bootstrap import Case
+from claims.study import Case, ClaimStudy, NotRun
 from planning import layout
 
 CELLS = (
@@ -24,30 +23,30 @@ def mismatch(study: ClaimStudy) -> list[Case]:
         cell = study.cell(real, WMDP, "gdiff-trace", "baseline")
         records = study.results.of_seeds(layout.TOKEN_WEIGHTS_RECORD, cell, "experts", name="trace")
         largest = [max((e["forget"] - e["retain"] for e in experts), default=0.0) for experts in records]
-        cases.append(study.case(cell, "routing", numpy.array(largest)))
+        cases.append(study.case(cell, study.per_seed(largest)))
     return cases
 
 
 def gain_over_best(study: ClaimStudy) -> list[Case]:
     """UT of the TRACE reconstruction (GDIFF, all parameters) less 1.09 times that of the other row with a retain loss
-    that keeps most utility on the development half."""
+    that keeps most utility, mean over seeds."""
     cases = []
     for model in (QWEN, DEEPSEEK):
         own = study.cell(model, WMDP, "gdiff-trace", "baseline")
         others = [study.cell(model, WMDP, *variant) for variant in VARIANTS]
-        best = max(others, key=lambda cell: study.development(cell, "utility"))
-        values = study.score(own, "utility") - 1.09 * study.score(best, "utility")
-        cases.append(study.case(own, "utility", values, study.collapsed(own, best)))
+        best = max(others, key=lambda cell: study.answers.shown(cell, "ut").mean)
+        values = study.answers.shown(own, "ut") - 1.09 * study.answers.shown(best, "ut")
+        cases.append(study.case(own, values, study.collapsed(own, best)))
     return cases
 
 
-def with_less_without(study: ClaimStudy, test: str, sign: int) -> list[Case]:
+def with_less_without(study: ClaimStudy, quantity: str, sign: int) -> list[Case]:
     """Each method and scope: sign x (score with the token weights less that without)."""
     cases = []
     for model in (QWEN, DEEPSEEK):
         for method, scope in VARIANTS:
             own, other = (study.cell(model, WMDP, name, scope) for name in (f"{method}-trace", method))
-            cases.append(signed(study.difference(test, own, other), sign))
+            cases.append(signed(study.difference(quantity, own, other), sign))
     return cases
 
 
@@ -64,10 +63,10 @@ def first_places(study: ClaimStudy) -> list[Case]:
         counts = []
         for seed, values in enumerate(measures(study, own)):
             sound = [rows[seed] for rows in rivals if rows[seed] is not None]
-            best = [min(of_measure) for of_measure in zip(*sound, strict=True)] or [numpy.inf] * 4
+            best = [min(of_measure) for of_measure in zip(*sound, strict=True)] or [math.inf] * 4
             # a collapsed run has forgotten nothing: it comes first nowhere, and does not count as a rival
             counts.append(0 if values is None else sum(a <= b for a, b in zip(values, best, strict=True)))
-        cases.append(study.case(own, "measures", numpy.array(counts, float), study.collapsed(own, *others)))
+        cases.append(study.case(own, study.per_seed(counts), study.collapsed(own, *others)))
     return cases
 
 
@@ -76,7 +75,7 @@ def measures(study: ClaimStudy, cell: tuple) -> list[tuple | None]:
     better; None for a collapsed checkpoint."""
     retrained = [study.results.retrained(*cell[:2], seed) for seed in study.seeds]
     rows = []
-    for entry, scores in zip(study.answers.chosen(cell), retrained, strict=True):
+    for entry, scores in zip(study.chosen(cell), retrained, strict=True):
         auc = scores["extra"]["privleak"]["test"]["value"]
         leakage = privacy_leakage(entry["extra"]["privleak"]["value"], auc)
         verbatim, fa, ut = (score["value"] for score in (entry["extra"]["verbmem"], entry["fa"], entry["ut"]))
@@ -90,13 +89,13 @@ CLAIMS = [
           mismatch, 0.10),
     Claim("trace-improves", "TRACE abstract", "TRACE improves the trade-off: utility.",
           "UT with the reconstructed token weights less without (GDIFF, NPO, RMU; alone, with UOE; WMDP), mean > 0",
-          "mean", lambda study: with_less_without(study, "utility", 1)),
+          "mean", lambda study: with_less_without(study, "ut", 1)),
     Claim("trace-forgets", "TRACE abstract", "At comparable forgetting.",
           "FA without the reconstructed token weights less with, mean > -5 points", "mean",
-          lambda study: with_less_without(study, "forget", -1), -0.05),
+          lambda study: with_less_without(study, "fa", -1), -0.05),
     Claim("trace-9", "TRACE abstract", "Utility is 9 % above that of the strongest baseline.",
           "UT of the reconstruction on GDIFF less 1.09 x that of GDIFF, NPO, RMU, alone or with UOE, whichever keeps "
-          "most on the development half, mean > 0", "mean", gain_over_best),
+          "most (mean over seeds), mean > 0", "mean", gain_over_best),
     Claim("trace-muse", "TRACE abstract", "On MUSE-Books it is best on three of four measures.",
           "measures (VerbMem, KnowMem of forgotten and of kept books, PrivLeak) on which GA, GDIFF, NPO, RMU, alone or "
           "with UOE, are not better than the reconstruction on GDIFF: > 2.5", "every", first_places, 2.5, "measures"),

