@@ -32,8 +32,8 @@ def config() -> dict:
         "methods": {"ga": {}},
         "scopes": {name: {"kind": "uoe", "alpha": 1.0, "tuned_as": "uoe"} for name in SCOPES},
         "training": full["training"]
-        | {"batch_size": 2, "block_length": 64, "steps": STEPS, "checkpoint_every": STEPS // 3},
-        "tuning": full["tuning"] | {"learning_rates": {"uoe": [1.0e-3]}},
+        | {"batch_size": 2, "block_length": 64, "steps": STEPS, "checkpoint_growth": 2, "probe_every": STEPS // 3},
+        "tuning": full["tuning"] | {"trials": 0, "settings": {}, "learning_rates": {"uoe": 1.0e-3}},
         "state_every": STATE_EVERY,
         "must_know": {},
         # What is asked of the cluster: a GPU for each cell; one minute, the least that Slurm knows, for one of them.

@@ -15,7 +15,14 @@ from moe.selection import NOTHING
 from rendering import notes
 
 matplotlib.use("agg")
-TRAINING = {"batch_size": 4, "block_length": 16, "steps": 30, "checkpoint_every": 10, "probe_blocks": 2}
+TRAINING = {
+    "batch_size": 4,
+    "block_length": 16,
+    "steps": 30,
+    "checkpoint_growth": 2,
+    "probe_every": 10,
+    "probe_blocks": 2,
+}
 CELL = "cells/micro-qwen/wmdp-cyber/ga/baseline/seed-0"
 
 

@@ -21,7 +21,14 @@ from unlearning.run import unlearn
 from unlearning.texts import pack_texts
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "unlearn.py"
-TRAINING = {"batch_size": 3, "block_length": 16, "steps": 4, "checkpoint_every": 2, "probe_blocks": 2}
+TRAINING = {
+    "batch_size": 3,
+    "block_length": 16,
+    "steps": 4,
+    "checkpoint_growth": 2,
+    "probe_every": 2,
+    "probe_blocks": 2,
+}
 SELECTION = {"experts": {"2": [1]}, "routers": [2], "anchor": {"2": [1]}}
 METHODS = {
     "ga": {},
@@ -76,7 +83,7 @@ def test_a_strong_anchor_raises_the_anchored_expert():
     shares = first["probes"][0]["token_share"]["2"]
     expert = min(range(8), key=lambda e: abs(shares[e] - 0.5))
     chosen = {"experts": {"2": [expert]}, "routers": [2], "anchor": {"2": [expert]}}
-    training = TRAINING | {"steps": 30, "checkpoint_every": 30}
+    training = TRAINING | {"steps": 30, "checkpoint_growth": 2, "probe_every": 30}
     after = []
     for alpha in (0.0, 1e3):
         trajectory, _ = run(tiny("qwen2moe", 1), scope={"alpha": alpha}, selection=chosen, training=training)
@@ -88,7 +95,7 @@ def test_a_strong_anchor_raises_the_anchored_expert():
 @pytest.mark.parametrize("method", ["ga", "npo", "rmu"])
 def test_forgetting_goes_the_right_way(method):
     """Every loss falls; ascent raises the forget text's own loss."""
-    training = TRAINING | {"steps": 10, "checkpoint_every": 10}
+    training = TRAINING | {"steps": 10, "checkpoint_growth": 2, "probe_every": 10}
     trajectory, _ = run(
         tiny("qwen2moe", 1), method=method, scope={"kind": "baseline"}, selection=NOTHING, training=training, rate=3e-3
     )

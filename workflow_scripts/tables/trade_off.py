@@ -2,9 +2,9 @@ import math
 from statistics import fmean
 
 import pandas
-from evidence.intervals import PerSeed, average, interval
 
 from evidence import curves
+from evidence.intervals import PerSeed, average, interval
 from evidence.study import CELL, Study
 from evidence.summary import mean_and_error
 from rendering import labels, notes
