@@ -25,7 +25,7 @@ def config() -> dict:
     sizes = ("cyber_entities", "general_entities", "target_persons", "neighbour_persons", "retain_entities")
     return full | {
         "study": "small",
-        "data": full["data"] | {"settings": dict.fromkeys(sizes, 10) | {"passages": 2}},
+        "data": full["data"] | {"settings": dict.fromkeys(sizes, 16) | {"passages": 2}},
         "pretraining": full["pretraining"] | {"steps": 4, "warmup": 1},
         "models": {"micro-qwen": model},
         "benchmarks": {"wmdp-cyber": full["benchmarks"]["wmdp-cyber"]},
