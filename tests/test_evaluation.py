@@ -132,8 +132,8 @@ def model(folder):
     return Qwen2MoeForCausalLM.from_pretrained(folder).eval()
 
 
-def run(monkeypatch, folder, data, output, benchmark, *more, halves=("development", "test")):
-    settings = {"benchmark": benchmark, "halves": halves, "batch_size": 8, "precision": "float32"}
+def run(monkeypatch, folder, data, output, benchmark, *more):
+    settings = {"benchmark": benchmark, "batch_size": 8, "precision": "float32"}
     arguments = ["--model", folder, "--data", data, "--settings", json.dumps(settings), "--output", output]
     monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments), *map(str, more)])
     evaluate.main()
@@ -235,10 +235,11 @@ def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(fold
     paths = [tmp_path / "step-0010.safetensors", tmp_path / "step-0020.safetensors"]
     delta(model, paths[0], base, "lm_head.weight", lambda p: p.add_(0.2 * noise))
     delta(model, paths[1], base, "lm_head.weight", lambda p: p.zero_())
-    predictions = tmp_path / "predictions.jsonl.gz"
-    both = (monkeypatch, folder, data, tmp_path / "both.json", BENCHMARK, "--predictions", predictions)
+    predictions, original = tmp_path / "predictions.jsonl.gz", ("--original", tmp_path / "original.json")
+    (untouched,) = run(monkeypatch, folder, data, original[1], BENCHMARK)["checkpoints"]
+    both = (monkeypatch, folder, data, tmp_path / "both.json", BENCHMARK, "--predictions", predictions, *original)
     together = run(*both, "--checkpoints", *paths)
-    place = (monkeypatch, folder, data, tmp_path / "one.json", BENCHMARK)
+    place = (monkeypatch, folder, data, tmp_path / "one.json", BENCHMARK, *original)
     one_by_one = [run(*place, "--checkpoints", path)["checkpoints"][0] for path in paths]
     assert together["checkpoints"] == one_by_one
     assert [entry["step"] for entry in together["checkpoints"]] == [10, 20]
@@ -257,16 +258,17 @@ def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(fold
     assert dead["forget_answers"].keys() == {"right", "other"} and sum(dead["forget_answers"].values()) == 1.0
     assert dead["forget_answers"]["right"] == dead["forget"]["all"]["value"]
 
-    (untouched,) = run(monkeypatch, folder, data, tmp_path / "original.json", BENCHMARK)["checkpoints"]
     assert (untouched["step"], untouched["collapsed"], untouched["collapse_reasons"]) == (0, False, [])
     assert untouched["forget"]["all"]["value"] == untouched["utility"]["all"]["value"] == 1.0
     assert untouched["extra"]["neighbours"]["all"]["value"] == 1.0
     assert set(untouched["utility"]["all"]["by_subject"]) == {"east", "west_coast"}
 
-    half_only = run(monkeypatch, folder, data, tmp_path / "half.json", BENCHMARK, halves=["development"])
-    (half_only,) = half_only["checkpoints"]
-    assert set(half_only["forget"]) == {"development"}
-    assert half_only["forget"]["development"] == untouched["forget"]["development"]
+    with pytest.raises(SystemExit, match="--original is missing"):
+        run(*place[:-2], "--checkpoints", paths[0])
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"checkpoints": {"step-0020.safetensors": "0" * 64}}))
+    with pytest.raises(SystemExit, match=r"checkpoints: step 20 was removed after the choice; .*--force"):
+        run(*place, "--manifest", manifest, "--checkpoints", paths[0])
 
 
 def test_generation_equals_unpadded_greedy_decoding_and_is_flagged_when_broken(model, tokenizer, data):
@@ -327,10 +329,3 @@ def test_bad_blocks_end_with_one_line(test, change, message, data):
     with pytest.raises(SystemExit, match=message) as stop:
         read_tests(BENCHMARK | {test: BENCHMARK[test] | change}, data, ["development", "test"])
     assert "\n" not in str(stop.value)
-
-
-def test_a_checkpoint_that_was_removed_after_the_choice_is_named(data, tmp_path, monkeypatch):
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(json.dumps({"checkpoints": {"step-0010.safetensors": "0" * 64}}))
-    with pytest.raises(SystemExit, match=r"checkpoints/step-0010.safetensors: was removed after the choice; .*--force"):
-        run(monkeypatch, tmp_path, data, tmp_path / "metrics.json", BENCHMARK, "--manifest", manifest)

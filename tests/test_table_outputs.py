@@ -77,9 +77,9 @@ def test_tuning_table_lists_all_that_was_tried(tree, tmp_path, monkeypatch):
     lines = [line for line in (tmp_path / "tuning.md").read_text().splitlines() if line.startswith("| ")][1:]
     assert len(lines) == len(rows) and lines[0].count(" – ") == 3 and lines[3].count("–") == 0
     npo = sum(method == "npo" for _, _, method, _ in combinations)
-    assert f"At an edge of what was tried in {npo} of {len(combinations)} searches" in (
-        tmp_path / "tuning.md"
-    ).read_text()
+    assert (
+        f"At an edge of what was tried in {npo} of {len(combinations)} searches" in (tmp_path / "tuning.md").read_text()
+    )
 
 
 def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path):

@@ -233,7 +233,7 @@ def test_the_hook_layer_of_a_scope(kind, selection, hook):
 
 
 def test_learning_rate_from_a_tuning_file(place, script, tmp_path):
-    (place / "tuned.json").write_text(json.dumps({"chosen": {"learning_rate": 0.01} | {"beta": METHODS["npo"]["beta"]}, "tried": []}))
+    (place / "tuned.json").write_text(json.dumps({"chosen": {"learning_rate": 0.01, "beta": METHODS["npo"]["beta"]}}))
     script(tmp_path / "given")
     script(tmp_path / "tuned", learning_rate=None, tuned=place / "tuned.json")
     assert bytes_of(tmp_path / "given") == bytes_of(tmp_path / "tuned")
