@@ -2,6 +2,7 @@
 
 import math
 from functools import cached_property
+from os.path import commonprefix
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from benchmarks.scores import by_half, mean_recall
 from benchmarks.texts import of_targets
 from jobs.files import read_jsonl
 
+BEGINNING = 8  # tokens; a shorter common beginning of prompts isn't worth a pass of its own
 BLANK, BRIEF = "Please complete the blank in the following question.", "Please briefly answer the following question."
 
 
@@ -63,12 +65,13 @@ class TextGenerator:
         return self.tokenizer(text + answer, add_special_tokens=False)["input_ids"]
 
     def complete(self, prompts: list[list[int]], max_new_tokens: int, lines: bool = False) -> list[list[int]]:
-        """New token ids for every prompt, without the stop token. Batched by length, so there is little padding.
+        """New token ids for every prompt, without the stop token. Batched by beginning, then length, so there is little
+        padding.
 
         lines: continue over line breaks; only the end of the text stops.
         """
         stops = set(self.ends if lines else self.stops)
-        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+        order = sorted(range(len(prompts)), key=lambda index: (prompts[index][:BEGINNING], len(prompts[index])))
         new: list[list[int]] = [[] for _ in prompts]
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
@@ -79,13 +82,20 @@ class TextGenerator:
 
     @torch.no_grad()
     def _greedy(self, prompts: list[list[int]], max_new_tokens: int, stops: set[int]) -> list[list[int]]:
-        """The tokens of `generate(do_sample=False)` up to a stop, by a leaner loop; answered rows leave the batch."""
-        width, device = max(map(len, prompts)), self.model.device
-        padding = [width - len(prompt) for prompt in prompts]
-        ids = torch.tensor([[0] * pad + prompt for pad, prompt in zip(padding, prompts, strict=True)], device=device)
-        mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding], device=device)
+        """The tokens of `generate(do_sample=False)` up to a stop. What all prompts begin with is run once, for one row;
+        answered rows leave the batch."""
+        device, shared = self.model.device, self._shared(prompts)
+        rest = [prompt[shared:] for prompt in prompts]
+        padding = [max(map(len, rest)) - len(own) for own in rest]
+        ids = torch.tensor([[0] * pad + own for pad, own in zip(padding, rest, strict=True)], device=device)
+        seen = [[1] * shared + [0] * pad + [1] * len(own) for pad, own in zip(padding, rest, strict=True)]
+        mask, cache = torch.tensor(seen, device=device), None
+        if shared:
+            start = torch.tensor([prompts[0][:shared]], device=device)
+            cache = self.model(input_ids=start, use_cache=True, logits_to_keep=1).past_key_values
+            cache.batch_repeat_interleave(len(prompts))
         new: list[list[int]] = [[] for _ in prompts]
-        running, cache = list(range(len(prompts))), None
+        running = list(range(len(prompts)))
         for number in range(max_new_tokens):
             places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
             out = self.model(
@@ -108,6 +118,13 @@ class TextGenerator:
                 cache.batch_select_indices(torch.tensor(kept, device=device))
             ids, mask = best[kept, None], torch.nn.functional.pad(mask[kept], (0, 1), value=1)
         return new
+
+    def _shared(self, prompts: list[list[int]]) -> int:
+        """How many tokens all prompts begin with; 0 if few, or if the model has a window, in which padding counts."""
+        if getattr(self.model.config, "sliding_window", None):
+            return 0
+        common = min(len(commonprefix(prompts)), min(map(len, prompts)) - 1)
+        return common if common >= BEGINNING else 0
 
 
 class Generation:
