@@ -80,8 +80,6 @@ rule unlearn:
         records=expand(f"{CELL}/{{file}}", file=layout.RECORDS, allow_missing=True),
     log:
         log_of("unlearn", layout.CELL),
-    benchmark:
-        f"{R}/benchmarks/{layout.CELL}/unlearn.tsv"
     conda:
         "../envs/gpu.yaml"
     threads: config["threads"]
@@ -99,8 +97,6 @@ use rule unlearn as unlearn_trial with:
         records=expand(f"{TRIAL}/{{file}}", file=layout.RECORDS, allow_missing=True),
     log:
         log_of("unlearn_trial", layout.TRIAL),
-    benchmark:
-        f"{R}/benchmarks/{layout.TRIAL}/unlearn.tsv"
     priority: 1
 
 
@@ -119,8 +115,6 @@ rule evaluate:
         predictions=f"{CELL}/{layout.PREDICTIONS}",
     log:
         log_of("evaluate", layout.CELL),
-    benchmark:
-        f"{R}/benchmarks/{layout.CELL}/evaluate.tsv"
     priority: 3
     conda:
         "../envs/evaluation.yaml"
@@ -139,8 +133,6 @@ use rule evaluate as evaluate_trial with:
         predictions=f"{TRIAL}/{layout.PREDICTIONS}",
     log:
         log_of("evaluate_trial", layout.TRIAL),
-    benchmark:
-        f"{R}/benchmarks/{layout.TRIAL}/evaluate.tsv"
 
 
 rule choose_checkpoint:

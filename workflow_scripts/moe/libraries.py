@@ -24,7 +24,7 @@ def keep_freed_memory() -> None:
 
 
 def set_up(threads: int) -> None:
-    """Set torch's threads and keep freed memory; silence progress bars and warnings in favour of the project's lines."""
+    """Set torch's threads and keep freed memory; silence progress bars and warnings in favour of our lines."""
     torch.set_num_threads(threads)
     keep_freed_memory()
     transformers.utils.logging.disable_progress_bar()
