@@ -93,7 +93,7 @@ class Run:
             self.prefix = reuse_prefix_(self.model, lowest_trained(self.model), reuse, known, self.rows_at_once)
         self.forget_reference = self._reference("forget_reference", self.texts.forget)
         self.retain_reference = self._reference("retain_reference", self.texts.retain)
-        self._make_optimizer(device)
+        self._make_optimizer()
         size = self.training["batch_size"]
         self.forget_batches = shuffled(self.texts.forget, size, self.seed)
         self.retain_batches = None
@@ -134,12 +134,11 @@ class Run:
         compute = getattr(self.losses, name, None)
         return compute and compute(self.model, batches(blocks, self.rows_at_once), self.method)
 
-    def _make_optimizer(self, device: torch.device) -> None:
+    def _make_optimizer(self) -> None:
         self.trained = list(self.named.values())
         self.masters = make_masters(self.trained)
-        # The fused kernel, on a GPU, holds no further copies of all that trains.
-        fused = device.type == "cuda" or None
-        options = {"lr": self.learning_rate, "betas": BETAS, "weight_decay": 0.0, "fused": fused}
+        # The fused kernel passes over memory once and holds no further copies of all that trains.
+        options = {"lr": self.learning_rate, "betas": BETAS, "weight_decay": 0.0, "fused": True}
         self.optimizer = torch.optim.AdamW(self.masters, **options)
         self.weights = {name: own_slice(master(parameter).detach()) for name, parameter in self.named.items()}
 
