@@ -132,7 +132,9 @@ def study(made, place, tmp_path_factory) -> Path:  # noqa: F811
     """The cell above, and beside it what the smaller stages make of it and of its model."""
     folder = tmp_path_factory.mktemp("study")
     shutil.copytree(made / "cell", folder / "cell")
-    probes = [{"subject": "x", "query": f"abc{n}", "answer": "de", "level": "1", "type": "simple"} for n in range(12)]
+    probes = [
+        {"subject": f"x{n}", "query": f"abc{n}", "answer": "de", "level": "1", "type": "simple"} for n in range(12)
+    ]
     (place / "probes.jsonl").write_text("".join(json.dumps(probe) + "\n" for probe in probes))
     test = {"kind": "generation", "files": {"level1": "probes.jsonl"}, "score": "rouge", "max_new_tokens": 2}
     test |= {"chat_template": False}
