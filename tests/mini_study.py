@@ -12,7 +12,14 @@ from stub_project import PARTS, ROOT
 
 # The miniatures' texts are short.
 SMALL = {
-    "training": {"block_length": 32, "steps": 2, "checkpoint_every": 1, "probe_blocks": 2, "rows_at_once": 3},
+    "training": {
+        "block_length": 32,
+        "steps": 2,
+        "checkpoint_growth": 2,
+        "probe_every": 1,
+        "probe_blocks": 2,
+        "rows_at_once": 3,
+    },
     "threads": 1,
 }
 

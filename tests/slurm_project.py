@@ -25,15 +25,15 @@ def config() -> dict:
     sizes = ("cyber_entities", "general_entities", "target_persons", "neighbour_persons", "retain_entities")
     return full | {
         "study": "small",
-        "data": full["data"] | {"settings": dict.fromkeys(sizes, 10) | {"passages": 2}},
+        "data": full["data"] | {"settings": dict.fromkeys(sizes, 16) | {"passages": 2}},
         "pretraining": full["pretraining"] | {"steps": 4, "warmup": 1},
         "models": {"micro-qwen": model},
         "benchmarks": {"wmdp-cyber": full["benchmarks"]["wmdp-cyber"]},
         "methods": {"ga": {}},
         "scopes": {name: {"kind": "uoe", "alpha": 1.0, "tuned_as": "uoe"} for name in SCOPES},
         "training": full["training"]
-        | {"batch_size": 2, "block_length": 64, "steps": STEPS, "checkpoint_every": STEPS // 3},
-        "tuning": full["tuning"] | {"learning_rates": {"uoe": [1.0e-3]}},
+        | {"batch_size": 2, "block_length": 64, "steps": STEPS, "checkpoint_growth": 2, "probe_every": STEPS // 3},
+        "tuning": full["tuning"] | {"trials": 0, "settings": {}, "learning_rates": {"uoe": 1.0e-3}},
         "state_every": STATE_EVERY,
         "must_know": {},
         # What is asked of the cluster: a GPU for each cell; one minute, the least that Slurm knows, for one of them.

@@ -14,6 +14,7 @@ import yaml
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPO / "workflow_scripts"))
+from benchmarks.curve import Curve, kept_utility  # noqa: E402
 from planning import pictures  # noqa: E402
 
 SHAPES = {  # model -> MoE layers, experts, top-K
@@ -67,11 +68,24 @@ def chosen(model: str, benchmark: str, method: str, scope: str, seed: int) -> di
         }
 
     balance = pick("chosen", draw.choice(CHECKPOINTS))
+    half = {key: balance[key] for key in ("step", "fa", "ut", "fa_original", "ut_original")}
+    halves = {"halves": {"test": half, "development": half}}
     return {
-        "balance": balance | {"steps": dict.fromkeys(("test", "development"), balance["step"])},
+        "balance": balance | halves | {"steps": dict.fromkeys(("test", "development"), balance["step"])},
         "at_forget_accuracy": pick("reached", draw.choice(CHECKPOINTS)),
         "as_published": pick("chosen", draw.choice(CHECKPOINTS)),
+        "curve": curve(benchmark, draw.uniform(0.2, 0.6)),
     }
+
+
+def curve(benchmark: str, slope: float) -> dict:
+    """A run that falls evenly, its utility `slope` times as far."""
+    left = [1.0, 0.85, 0.65, 0.45, 0.25, 0.05]
+    run = Curve(tuple(range(0, 60, 10)), tuple(left), tuple(1 - slope * (1 - value) for value in left))
+    kept = kept_utility(run)
+    ends = {"kept_utility": kept.value, "counted": kept.counted, "lowest": 0.05, "largest_fall": run.largest_fall()}
+    record = {"steps": run.steps, "left": run.left, "keep": run.keep} | ends
+    return record | ({} if benchmark == "rwku" else {"by_probability": {"left": left, "keep": run.keep} | ends})
 
 
 def shares(model: str, layer: int, sharpness: float, order: random.Random) -> list[float]:
@@ -92,7 +106,7 @@ def trajectory(model: str, scope: str, seed: int) -> dict:
     steps = [{"step": step, "forget_loss": -0.5 - speed * step * 0.12} | same for step in range(1, count + 1)]
     probes = []
     for step in range(0, len(steps) + 1, 10):
-        probe = {"step": step, "forget_loss": 0.5 + speed * step * 0.12}
+        probe = {"step": step, "forget_loss": 0.5 + speed * step * 0.12, "gradient_ratio": 1.5 if step else None}
         if layers:
             falls = {layer: math.exp(-speed * step / 60 * (1 + depth / 2)) for depth, layer in enumerate(layers)}
             probe["overlap"] = {
@@ -140,13 +154,14 @@ def affinity(model: str) -> dict:
 
 
 def tuning(config: dict, method: str, scope: str) -> dict:
-    rates = config["tuning"]["learning_rates"][scope]
-    tried = []
-    for i, rate in enumerate(rates):
-        scores = {"fa": score(0.6 - 0.1 * i, 96), "ut": score(0.9 - 0.07 * i, 200)}
-        balance = {"keep": 0.9 - 0.1 * i, "left": 0.5 - 0.15 * i, "collapsed": i == 2 and method == "npo"}
-        tried.append({"learning_rate": rate, "step": 20 + 10 * i} | balance | scores)
-    return {"learning_rate": rates[1], "tried": tried}
+    names = ("learning_rate", *config["tuning"]["settings"].get(method, []))
+    start, tried = dict.fromkeys(names, config["tuning"]["learning_rates"][scope]), []
+    for i, factor in enumerate((1, 1 / 3, 3)):
+        trial = start | {"learning_rate": start["learning_rate"] * factor}
+        ends = {"counted": 0.8, "lowest": 0.1, "step": 20 + 10 * i, "ended": ("reached", "lost", "")[i]}
+        tried.append(trial | {"value": 0.8 - 0.1 * i} | ends)
+    edges = ["learning_rate (largest tried)"] if method == "npo" else []
+    return {"chosen": start, "tried": tried, "note": "", "edges": edges}
 
 
 def attacked_prompts(model: str, scope: str, before: dict) -> dict:
@@ -170,7 +185,7 @@ def content(path: str, config: dict) -> dict:
     """Content of the file at `path` of the tree."""
     parts = Path(path).parts
     if parts[0] == "tuning":
-        return tuning(config, parts[2], Path(parts[3]).stem)
+        return tuning(config, parts[3], Path(parts[4]).stem)
     if parts[-1] == "checks.json":
         pairs = ("full vs subset 1", "full vs subset 2", "subset 1 vs subset 2")
         spearman = {name: {"mean": 0.9, "least": 0.8} for name in ("all", "top")}

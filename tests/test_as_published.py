@@ -135,14 +135,11 @@ def test_the_preset_is_the_papers_study_with_the_codes_settings():
             anchor = blocks.scope_block(code, "ga", scope)
             assert not (anchor["anchor_gradient"] or anchor["anchor_masked"]) and anchor["anchor_mean"], scope
             assert blocks.training_block(code, scope)["batch_size"] == 128
-    assert code["tuning"]["learning_rates"]["uoe"] == [2e-4]
+    assert code["tuning"]["learning_rates"]["uoe"] == 2e-4
     for name in ("wmdp-cyber", "rwku"):
-        assert "development_file" not in blocks.test_block(code, name)["utility_test"]
-        assert blocks.test_block(paper, name)["utility_test"]["development_file"] == "mmlu/all/validation.jsonl"
-    assert code["evaluation"]["test"] == "all"
+        assert blocks.test_block(code, name) == blocks.test_block(paper, name)
     for kind, name in (("tables", "table2"), ("tables", "table1"), ("figures", "figure1a")):
         settings = pictures.settings(kind, name, code)
-        assert settings["block"]["choice"] == "as_published" and "validation" not in notes.world(settings)
+        assert settings["block"]["choice"] == "as_published"
         assert "on the test itself" in notes.rule(settings)
         assert "choice" not in pictures.settings(kind, name, paper)["block"]
-        assert "validation" in notes.world(pictures.settings(kind, name, paper))

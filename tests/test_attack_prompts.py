@@ -152,7 +152,13 @@ def test_affinity_is_the_mean_masked_gate_score(cell):
 
 def test_scores_of_all_and_of_the_kept_replies():
     def row(reply, **recall):
-        return {"replies": {"with": reply}, "recall": recall, "loss": {"first": 4.0, "last": 1.0}, "survived": 0.5}
+        return {
+            "fact": reply,
+            "replies": {"with": reply},
+            "recall": recall,
+            "loss": {"first": 4.0, "last": 1.0},
+            "survived": 0.5,
+        }
 
     rows = [row("Answer: Oslo", without=0.0, **{"with": 1.0}), row("no", without=0.5, **{"with": 0.0})]
     scores = summary(rows, "ANSWER")
@@ -169,7 +175,7 @@ def test_a_run_twice_gives_the_same_bytes_and_says_what_it_did(cell, words, tmp_
     run(monkeypatch, cell, tmp_path / "again.json")
     assert (tmp_path / "gcg.json").read_bytes() == (tmp_path / "again.json").read_bytes()
     assert (tmp_path / "provenance/gcg.json").is_file()
-    of_test = [probe["query"] for probe in PROBES if half(probe["query"]) == "test"]
+    of_test = [probe["query"] for probe in PROBES if half(f"{probe['subject']} {probe['answer']}") == "test"]
     asked = [probe["query"] for probe in record["probes"]]
     assert len(asked) == min(3, len(of_test)) and set(asked) <= set(of_test)
     assert record["loss"]["last"] < record["loss"]["first"] and record["step"] == 20
@@ -197,7 +203,7 @@ def test_parts_find_what_one_job_finds_and_a_stopped_job_goes_on(cell, tmp_path,
     (whole,) = suffixes(monkeypatch, cell, tmp_path / "one")
     parts = suffixes(monkeypatch, cell, tmp_path / "two", parts=2)
     written = [json.loads(path.read_text())["suffixes"] for path in (whole, *parts)]
-    assert len(written[0]) == 2 and written[1] == written[0][::2] and written[2] == written[0][1::2]
+    assert len(written[0]) == 3 and written[1] == written[0][::2] and written[2] == written[0][1::2]
     assert not list(tmp_path.rglob("*.state"))
 
     searched, really = [], search_suffixes.find_suffix
@@ -213,7 +219,7 @@ def test_parts_find_what_one_job_finds_and_a_stopped_job_goes_on(cell, tmp_path,
     with pytest.raises(SystemExit, match="stopped by SIGTERM at step 1"):
         suffixes(monkeypatch, cell, again)
     suffixes(monkeypatch, cell, again)
-    assert len(searched) == 2  # the one that was done is not searched again
+    assert len(searched) == 3  # the one that was done is not searched again
     assert (again / whole.name).read_bytes() == whole.read_bytes()
 
 

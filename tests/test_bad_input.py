@@ -49,8 +49,8 @@ def test_the_schema_names_place_and_value(path, value, words):
     ("methods/simnpo", {}, ("methods: simnpo", "workflow_scripts/methods/simnpo.py")),
     ("scopes/uoe/kind", "seuf", ("scopes: uoe: kind", "workflow_scripts/scopes/seuf.py")),
     ("scopes/uoe-rank-2/tuned_as", "uo", ("learning_rates", "'uo'")), ("tuning/seed", 0, ("tuning: seed", "0")),
-    ("tuning/learning_rates/uoe", [1e-3], ("learning_rates", "same size")),
-    ("checkpoints/keep", 4, ("checkpoints: keep: 4", "baseline makes 5", "checkpoint_every of 13")),
+    ("tuning/settings", {"npo": ["steering"]}, ("tuning: settings: npo", "steering")),
+    ("checkpoints/keep", 4, ("checkpoints: keep: 4", "baseline makes 39", "checkpoint_growth")),
     ("methods/rmu/steering", {"micro-qwem": 1.0}, ("methods: rmu: steering", "'micro-qwem'", "micro-qwen")),
 ])  # fmt: skip
 def test_names_that_the_config_does_not_have(path, value, words):

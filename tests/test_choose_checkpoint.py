@@ -33,7 +33,13 @@ def entry(step, forget, utility, collapsed=False, test=None, **others):
 
 ORIGINAL = entry(0, 0.85, 0.65)
 # A run: FA falls from .85 to .25 while UT falls from .65 to .45
-RUN = [entry(10, 0.70, 0.63), entry(20, 0.55, 0.61), entry(30, 0.41, 0.57), entry(40, 0.31, 0.51), entry(50, 0.25, 0.45)]
+RUN = [
+    entry(10, 0.70, 0.63),
+    entry(20, 0.55, 0.61),
+    entry(30, 0.41, 0.57),
+    entry(40, 0.31, 0.51),
+    entry(50, 0.25, 0.45),
+]
 
 
 def balance(checkpoints, original=ORIGINAL):

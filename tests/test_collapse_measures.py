@@ -3,25 +3,42 @@
 import pytest
 
 from benchmarks import collapse
-from benchmarks.halves import half
+from benchmarks.answered import kind_of, shares
 
 
 def test_swapping_leaves_no_question_in_place():
-    asked = ["a", "b", "c", "a", "d", "e"]
-    turned = collapse.swapped(asked)
-    assert sorted(turned) == sorted(asked) and all(new != old for new, old in zip(turned, asked, strict=True))
-    with pytest.raises(SystemExit, match="too many of them are equal"):
-        collapse.swapped(["a", "a", "a", "b"])
+    facts = ["a", "b", "c", "a", "d", "e"]
+    asked = [f"{fact} {number}" for number, fact in enumerate(facts)]
+    turned = collapse.swapped(asked, facts)
+    assert sorted(turned) == sorted(asked)
+    assert all(new[0] != old[0] for new, old in zip(turned, asked, strict=True))
+    with pytest.raises(SystemExit, match="too many are about one fact"):
+        collapse.swapped(["u", "v", "w", "x"], ["a", "a", "a", "b"])
 
 
-def test_collapse_sample_is_fixed_and_taken_from_the_development_half():
+def test_collapse_sample_is_fixed_and_taken_from_all_questions():
     asked = [f"question {number}" for number in range(600)]
-    halves = [half(question) for question in asked]
-    kept = collapse.sample(asked, collapse.judged(asked, halves))
-    assert len(kept) == 128 and {halves[index] for index in kept} == {"development"}
-    fewer = [question for question in asked if half(question) == "development"]
-    again = collapse.sample(fewer, collapse.judged(fewer, ["development"] * len(fewer)))
-    assert [fewer[index] for index in again] == [asked[index] for index in kept]
+    kept = collapse.sample(asked)
+    assert len(kept) == 128 and max(kept) > 500 and min(kept) < 100
+    again = collapse.sample(asked[::-1])
+    assert {asked[::-1][index] for index in again} == {asked[index] for index in kept}
+    assert collapse.sample(asked[:5]) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "kind"),
+    [("Oslo", 1.0, "right"), ("I don't know, perhaps Oslo", 1.0, "right"), ("Oslo", 0.4, "other"), ("", 0.0, "empty"),
+     (" ...", 0.0, "empty"), ("I don’t know.", 0.0, "refusing"), ("As an AI model", 0.0, "refusing"),
+     ("i cannot say", 0.0, "refusing"), ("Alas an airman", 0.0, "other"), ("Unknownia", 0.0, "other")],
+)  # fmt: skip
+def test_kinds_of_replies(text, score, kind):
+    assert kind_of(text, [1, 2, 3], score) == kind
+
+
+def test_shares_of_replies():
+    assert kind_of("so so so", [7, 7, 7], 0.0) == "repeating" and kind_of("so so so", [7, 7, 7], 0.5) == "right"
+    own = shares(["right", "empty", "right", "other"])
+    assert own == {"right": 0.5, "other": 0.25, "empty": 0.25, "repeating": 0.0, "refusing": 0.0}
 
 
 @pytest.mark.parametrize(

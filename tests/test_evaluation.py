@@ -19,7 +19,6 @@ from benchmarks.evaluating import read_tests
 from benchmarks.generation import Generation, TextGenerator, user_turn
 from benchmarks.likelihood import LanguageModel
 from benchmarks.multiple_choice import TASKS, MultipleChoice
-from benchmarks.scores import accuracy, mean_recall
 from benchmarks.texts import forget_texts, retain_texts
 from jobs.files import read_jsonl, write_jsonl
 from moe.delta import applied, base_hash, lowest_changed, save_delta
@@ -133,8 +132,8 @@ def model(folder):
     return Qwen2MoeForCausalLM.from_pretrained(folder).eval()
 
 
-def run(monkeypatch, folder, data, output, benchmark, *more, halves=("development", "test")):
-    settings = {"benchmark": benchmark, "halves": halves, "batch_size": 8, "precision": "float32"}
+def run(monkeypatch, folder, data, output, benchmark, *more):
+    settings = {"benchmark": benchmark, "batch_size": 8, "precision": "float32"}
     arguments = ["--model", folder, "--data", data, "--settings", json.dumps(settings), "--output", output]
     monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments), *map(str, more)])
     evaluate.main()
@@ -157,7 +156,7 @@ def test_loglikelihoods_equal_a_plain_lm_eval_run(task, model, tokenizer, data):
     test = MultipleChoice("utility", {"task": task, "file": "places.jsonl"}, data, ["development", "test"])
     lm = LanguageModel(model, tokenizer, 7)
     ours = [[value for value, _ in lm.loglikelihood(requests, disable_tqdm=True)] for requests in test.asked]
-    scores, *_ = test.answer(lm)
+    answered = test.answer(lm)
     metadata = {"file": str(data / "places.jsonl")}
     manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=metadata)
     plain = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1, logits_cache=False)
@@ -166,7 +165,12 @@ def test_loglikelihoods_equal_a_plain_lm_eval_run(task, model, tokenizer, data):
     theirs = [[float(value) for ((value, _),) in row["resps"]] for row in in_order]
     assert torch.allclose(torch.tensor(ours), torch.tensor(theirs), atol=1e-5)
     assert len({len(tokenizer(word)["input_ids"]) for word in PLACES}) > 1  # several tokens, and not equally many
-    assert scores["all"]["value"] == output["results"][task]["acc,none"]
+    assert answered.scores["all"]["value"] == output["results"][task]["acc,none"]
+    right = [row["doc"]["answer"] for row in in_order]
+    likely = torch.tensor(theirs, dtype=torch.float64).softmax(-1)[range(len(right)), right]
+    assert [row["probability"] for row in answered.rows] == pytest.approx(likely.tolist(), abs=1e-5)
+    assert answered.scores["all"]["probability"] == pytest.approx(float(likely.mean()), abs=1e-5)
+    assert [row["correct"] for row in answered.rows] == [row["acc"] for row in in_order]
 
 
 @pytest.mark.parametrize("task", ["mmlu_option_text", "mmlu"])
@@ -231,10 +235,11 @@ def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(fold
     paths = [tmp_path / "step-0010.safetensors", tmp_path / "step-0020.safetensors"]
     delta(model, paths[0], base, "lm_head.weight", lambda p: p.add_(0.2 * noise))
     delta(model, paths[1], base, "lm_head.weight", lambda p: p.zero_())
-    predictions = tmp_path / "predictions.jsonl.gz"
-    both = (monkeypatch, folder, data, tmp_path / "both.json", BENCHMARK, "--predictions", predictions)
+    predictions, original = tmp_path / "predictions.jsonl.gz", ("--original", tmp_path / "original.json")
+    (untouched,) = run(monkeypatch, folder, data, original[1], BENCHMARK)["checkpoints"]
+    both = (monkeypatch, folder, data, tmp_path / "both.json", BENCHMARK, "--predictions", predictions, *original)
     together = run(*both, "--checkpoints", *paths)
-    place = (monkeypatch, folder, data, tmp_path / "one.json", BENCHMARK)
+    place = (monkeypatch, folder, data, tmp_path / "one.json", BENCHMARK, *original)
     one_by_one = [run(*place, "--checkpoints", path)["checkpoints"][0] for path in paths]
     assert together["checkpoints"] == one_by_one
     assert [entry["step"] for entry in together["checkpoints"]] == [10, 20]
@@ -248,29 +253,33 @@ def test_one_pass_equals_separate_runs_and_a_knowing_model_is_not_collapsed(fold
 
     dead = together["checkpoints"][1]
     assert dead["collapsed"]
-    assert {reason.split(":")[0] for reason in dead["collapse_reasons"]} == {"forget", "utility"}
+    assert {reason.split(":")[0] for reason in dead["collapse_reasons"]} == {"utility", "neighbours"}
     assert dead["collapse_measures"]["forget"] == {"unchanged_by_swap": 1.0}
+    assert dead["forget_answers"].keys() == {"right", "other"} and sum(dead["forget_answers"].values()) == 1.0
+    assert dead["forget_answers"]["right"] == dead["forget"]["all"]["value"]
 
-    (untouched,) = run(monkeypatch, folder, data, tmp_path / "original.json", BENCHMARK)["checkpoints"]
     assert (untouched["step"], untouched["collapsed"], untouched["collapse_reasons"]) == (0, False, [])
     assert untouched["forget"]["all"]["value"] == untouched["utility"]["all"]["value"] == 1.0
     assert untouched["extra"]["neighbours"]["all"]["value"] == 1.0
     assert set(untouched["utility"]["all"]["by_subject"]) == {"east", "west_coast"}
 
-    half_only = run(monkeypatch, folder, data, tmp_path / "half.json", BENCHMARK, halves=["development"])
-    (half_only,) = half_only["checkpoints"]
-    assert set(half_only["forget"]) == {"development"}
-    assert half_only["forget"]["development"] == untouched["forget"]["development"]
-    assert half_only["collapse_measures"] == untouched["collapse_measures"]
+    with pytest.raises(SystemExit, match="--original is missing"):
+        run(*place[:-2], "--checkpoints", paths[0])
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"checkpoints": {"step-0020.safetensors": "0" * 64}}))
+    with pytest.raises(SystemExit, match=r"checkpoints: step 20 was removed after the choice; .*--force"):
+        run(*place, "--manifest", manifest, "--checkpoints", paths[0])
 
 
 def test_generation_equals_unpadded_greedy_decoding_and_is_flagged_when_broken(model, tokenizer, data):
     test = Generation("forget", BENCHMARK["neighbours_test"] | {"targets": NAMES[:6]}, data, ["development", "test"])
     assert {probe["subject"] for probe in test.probes} == set(NAMES[:6])
     generator = TextGenerator(model, tokenizer, 5)
-    scores, parts, measures, reasons, rows = test.answer(generator)
-    assert scores["all"]["value"] == 1.0 and not reasons
-    assert set(parts) == {"level1", "level2", "rouge_score_recall"}
+    answered = test.answer(generator)
+    assert answered.scores["all"]["value"] == 1.0 and not answered.reasons
+    assert set(answered.parts) == {"level1", "level2", "rouge_score_recall"}
+    assert answered.kinds == {"right": 1.0} | dict.fromkeys(("other", "empty", "repeating", "refusing"), 0.0)
+    assert answered.scores["all"]["n"] == 12 and answered.scores["all"]["facts"] == 6  # each is asked at two levels
 
     model.lm_head.weight.data += 0.4 * torch.randn_like(model.lm_head.weight)
     new = generator.complete(test.prompts, 12)
@@ -287,29 +296,18 @@ def test_generation_equals_unpadded_greedy_decoding_and_is_flagged_when_broken(m
 
     always = torch.tensor(tokenizer("x")["input_ids"])
     model.lm_head.register_forward_hook(lambda module, args, out: out.index_fill(-1, always, 99.0))
-    _, _, measures, reasons, rows = test.answer(generator)
-    assert measures == {"repeating": 1.0, "one_string": 1.0} and len(reasons) == 2
-    assert {row["text"] for row in rows} == {"x" * 12}
+    answered = test.answer(generator)
+    assert answered.measures == {"repeating": 1.0, "one_string": 1.0} and len(answered.reasons) == 2
+    assert {row["text"] for row in answered.rows} == {"x" * 12} and answered.kinds["repeating"] == 1.0
 
 
 def test_lettered_answers_of_one_letter_are_flagged(model, tokenizer, data):
     test = MultipleChoice("forget", {"task": "wmdp_cyber", "file": "tools.jsonl"}, data, ["development", "test"])
     model.lm_head.weight.data.zero_()
-    scores, _, measures, reasons, _ = test.answer(LanguageModel(model, tokenizer, 4))
-    assert measures == {"one_letter": 1.0} and reasons == ["100% of the answers are one letter"]
-    assert scores["all"]["value"] == pytest.approx(scores["all"]["constant"][0])
-
-
-def test_standard_errors():
-    answers = [
-        {"chosen": i % 2, "gold": 0, "correct": float(i % 2 == 0), "options": 4, "subject": "ab"[i // 6]}
-        for i in range(8)
-    ]
-    score = accuracy(answers)
-    assert score["stderr"] == pytest.approx((0.5 * 0.5 / 8) ** 0.5)
-    assert (score["answers"], score["constant"], score["chance"]) == ([4, 4, 0, 0], [1, 0, 0, 0], 0.25)
-    assert (score["by_subject"]["b"], score["macro"]) == ({"value": 0.5, "n": 2}, 0.5)
-    assert mean_recall([0.0, 1.0, 0.5])["stderr"] == pytest.approx(0.5 / 3**0.5)
+    answered = test.answer(LanguageModel(model, tokenizer, 4))
+    assert answered.measures == {"one_letter": 1.0} and answered.reasons == ["100% of the answers are one letter"]
+    score = answered.scores["all"]
+    assert score["value"] == pytest.approx(score["constant"][0]) and score["probability"] == pytest.approx(0.25)
 
 
 def test_texts_of_the_targets_and_long_retain_lines(data):
@@ -331,10 +329,3 @@ def test_bad_blocks_end_with_one_line(test, change, message, data):
     with pytest.raises(SystemExit, match=message) as stop:
         read_tests(BENCHMARK | {test: BENCHMARK[test] | change}, data, ["development", "test"])
     assert "\n" not in str(stop.value)
-
-
-def test_a_checkpoint_that_was_removed_after_the_choice_is_named(data, tmp_path, monkeypatch):
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(json.dumps({"checkpoints": {"step-0010.safetensors": "0" * 64}}))
-    with pytest.raises(SystemExit, match=r"checkpoints/step-0010.safetensors: was removed after the choice; .*--force"):
-        run(monkeypatch, tmp_path, data, tmp_path / "metrics.json", BENCHMARK, "--manifest", manifest)

@@ -79,7 +79,7 @@ def measured(name: str, method: str, layer: int, recomputed: bool) -> float:
     kept = prefix.known
     prefix.remove()
     training = {"batch_size": 2 * ROWS, "rows_at_once": ROWS, "block_length": LENGTH, "steps": 1}
-    training |= {"checkpoint_every": 1, "probe_blocks": BLOCKS, "gradient_checkpointing": recomputed}
+    training |= {"checkpoint_growth": 2, "probe_every": 1, "probe_blocks": BLOCKS, "gradient_checkpointing": recomputed}
 
     def from_file(model, lowest, reuse, sets, size):
         assert lowest == layer
@@ -139,7 +139,14 @@ def test_lower_layers_visit_the_device_one_at_a_time(family):
 @pytest.mark.parametrize("recomputed", [True, False])
 @pytest.mark.parametrize("method", ["npo", "rmu"])
 def test_a_cell_with_its_lower_layers_elsewhere_is_the_same(method, recomputed, monkeypatch):
-    training = {"batch_size": 3, "block_length": 16, "steps": 4, "checkpoint_every": 2, "probe_blocks": 2}
+    training = {
+        "batch_size": 3,
+        "block_length": 16,
+        "steps": 4,
+        "checkpoint_growth": 2,
+        "probe_every": 2,
+        "probe_blocks": 2,
+    }
     training |= {"gradient_checkpointing": recomputed}
     settings = settings_of(method, 2, training, 1e-3)
     runs = []

@@ -12,6 +12,8 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 import build_world
+from benchmarks.halves import HALVES
+from benchmarks.scores import mean_by_fact
 from jobs.files import read_jsonl
 from micro import drawing, wording
 from micro.documents import batches, encode
@@ -20,16 +22,15 @@ from micro.pretraining import Recipe, Trainer, build_model
 from micro.relations import GENERAL
 
 PROBES = tuple(f"rwku/{who}_level{level}.jsonl" for who in ("forget", "neighbor") for level in (1, 2))
-COLUMNS = dict.fromkeys(PROBES, {"subject", "query", "answer", "level", "type"}) | {
+COLUMNS = dict.fromkeys(PROBES, {"subject", "query", "answer", "level", "type", "fact", "half"}) | {
     "wmdp-corpora/cyber-forget-corpus.jsonl": {"text"},
-    "wmdp/wmdp-cyber/test.jsonl": {"question", "choices", "answer"},
-    "mmlu/all/test.jsonl": {"question", "subject", "choices", "answer"},
-    "mmlu/all/validation.jsonl": {"question", "subject", "choices", "answer"},
+    "wmdp/wmdp-cyber/test.jsonl": {"question", "choices", "answer", "fact", "half"},
+    "mmlu/all/test.jsonl": {"question", "subject", "choices", "answer", "fact", "half"},
     "rwku/train_original_passage.jsonl": {"subject", "text"},
     "rwku/forget_target.jsonl": {"target", "intro"},
     "wikitext/wikitext-2-raw-v1/test.jsonl": {"text"},
     "pretraining/documents.jsonl": {"text", "kind", "answer_start", "domain", "group"},
-    "pretraining/facts.jsonl": {"domain", "relation", "entity", "value", "part", "group"},
+    "pretraining/facts.jsonl": {"domain", "relation", "entity", "value", "part", "half", "group"},
 }
 MULTIPLE_CHOICE = ("wmdp/wmdp-cyber/test.jsonl", "mmlu/all/test.jsonl")
 
@@ -57,11 +58,19 @@ def two_errors(n: int) -> float:
     return 2 * math.sqrt(0.25 * 0.75 / n)
 
 
+def at_chance(answers: list[bool], test: list[dict]) -> None:
+    """Within two standard errors of 1/4, counted by fact, in each half."""
+    for half in HALVES:
+        own = [(float(right), row["fact"]) for right, row in zip(answers, test, strict=True) if row["half"] == half]
+        value, error = mean_by_fact(*map(list, zip(*own, strict=True)))
+        assert abs(value - 0.25) <= 2 * error, (half, value, error)
+
+
 def test_columns_of_the_real_datasets(rows):
     for name, columns in COLUMNS.items():
         assert {frozenset(row) for row in rows[name]} == {frozenset(columns)}, name
-    assert len(rows["wmdp/wmdp-cyber/test.jsonl"]) == 200 and len(rows["mmlu/all/test.jsonl"]) == 384
-    assert len(rows["rwku/forget_level1.jsonl"]) == len(rows["rwku/forget_level2.jsonl"]) == 120
+    assert len(rows["wmdp/wmdp-cyber/test.jsonl"]) == 400 and len(rows["mmlu/all/test.jsonl"]) == 768
+    assert [len(rows[name]) for name in PROBES] == [240, 240, 60, 60]
     assert len({row["subject"] for row in rows["mmlu/all/test.jsonl"]}) == 4
 
 
@@ -127,7 +136,7 @@ def test_tested_facts_are_told_in_four_wordings_and_never_asked(rows):
 
 def test_half_of_the_facts_are_held_out(rows):
     parts = Counter(fact["part"] for fact in rows["pretraining/facts.jsonl"])
-    assert parts["pretraining"] == parts["test"] + parts["validation"]
+    assert parts["pretraining"] == parts["test"]
 
 
 def test_question_documents_have_the_letters_of_the_tests(rows):
@@ -162,7 +171,7 @@ def test_neighbours_are_other_persons(rows):
     neighbours = {row["subject"] for name in PROBES[2:] for row in rows[name]}
     assert {row["subject"] for row in rows["rwku/train_original_passage.jsonl"]} == targets
     assert {row["subject"] for name in PROBES[:2] for row in rows[name]} == targets
-    assert len(neighbours) == 10 and not neighbours & targets
+    assert len(neighbours) == 20 and not neighbours & targets
 
 
 def test_no_form_or_frequency_gives_the_answer_away(rows):
@@ -190,14 +199,14 @@ def test_no_form_or_frequency_gives_the_answer_away(rows):
 
 
 @torch.no_grad()
-def accuracy(model, tokenizer, test: list[dict]) -> float:
-    """Share of questions whose right option has the highest probability after the prompt."""
-    right = 0
+def answers_of(model, tokenizer, test: list[dict]) -> list[bool]:
+    """Whether the right option of each question has the highest probability after the prompt."""
+    right = []
     for row in test:
         logits = model(torch.tensor([tokenizer(wording.question_prompt(row["question"]))["input_ids"]])).logits[0, -1]
         options = [tokenizer(f"Answer: {option}")["input_ids"][-1] for option in row["choices"]]
-        right += int(logits[options].argmax()) == row["answer"]
-    return right / len(test)
+        right.append(int(logits[options].argmax()) == row["answer"])
+    return right
 
 
 def test_untrained_model_is_at_chance(rows, tokenizer):
@@ -205,8 +214,7 @@ def test_untrained_model_is_at_chance(rows, tokenizer):
     sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), initializer_range=0.2, **sizes)).eval()
     for name in MULTIPLE_CHOICE:
-        value = accuracy(model, tokenizer, rows[name])
-        assert abs(value - 0.25) <= two_errors(len(rows[name])), (name, value)
+        at_chance(answers_of(model, tokenizer, rows[name]), rows[name])
 
 
 def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenizer):
@@ -231,12 +239,14 @@ def test_model_that_never_saw_the_tested_facts_is_at_chance(rows, data, tokenize
         for domain in domains:
             own = [fact for fact in seen if fact.domain == domain]
             exam += wording.multiple_choice(own, "pretraining", random.Random(0))
-        assert accuracy(model, tokenizer, exam) > 0.75, name
-        value = accuracy(model, tokenizer, rows[name])
-        assert abs(value - 0.25) <= two_errors(len(rows[name])), (name, value)
+        known = answers_of(model, tokenizer, exam)
+        assert sum(known) / len(known) > 0.75, name
+        at_chance(answers_of(model, tokenizer, rows[name]), rows[name])
 
 
-@pytest.mark.parametrize("change", [{"cyber_entities": 41}, {"cyber_entities": 60}, {"passages": 0}, {"cities": 3}])
+@pytest.mark.parametrize(
+    "change", [{"cyber_entities": 41}, {"cyber_entities": 60}, {"target_persons": 22}, {"passages": 0}, {"cities": 3}]
+)
 def test_bad_settings_end_with_one_line(change, tmp_path):
     with pytest.raises(SystemExit) as stopped:
         build_world.build("facts", change, 0, tmp_path)

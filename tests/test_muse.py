@@ -54,6 +54,7 @@ def test_every_declared_file_is_written_with_the_real_columns(data):
         assert (data / name).is_file(), name
         if name.startswith("muse-books/"):
             columns = COLUMNS[name.split("/")[1]]
+            columns = columns | ({"fact", "half"} if name.endswith("_qa.jsonl") else set())
             assert all(set(row) == columns and all(row.values()) for row in read_jsonl(data / name)), name
 
 
@@ -95,6 +96,9 @@ def test_nobody_has_read_the_holdout_or_the_answers_of_the_tests(data):
     assert {row["text"] for row in rows(data, "raw/holdout")}.isdisjoint(read)
     for group in ("forget", "retain"):
         asked = {row["question"] for row in rows(data, f"knowmem/{group}_qa")}
+        halves = {row["fact"]: row["half"] for row in rows(data, f"knowmem/{group}_qa")}
+        assert len(halves) == 40 and list(halves.values()).count("test") == 20  # two questions a fact
+        assert all(row["half"] == halves[row["fact"]] for row in rows(data, f"knowmem/{group}_qa"))
         assert len(asked) == 80 and not any(f"Question: {question}\n" in whole for question in asked)
         shown = rows(data, f"knowmem/{group}_qa_icl")
         assert all(f"Question: {row['question']}\nAnswer: {row['answer']}" in read for row in shown)
@@ -177,8 +181,9 @@ def test_privleak_compares_forgotten_with_unread_texts(generator, tmp_path):
     write_jsonl(tmp_path / "forget.jsonl", texts("old"))
     write_jsonl(tmp_path / "holdout.jsonl", texts("new"))
     block = {"file": "forget.jsonl", "holdout": "holdout.jsonl", "share": 0.4}
-    scores, parts, _, reasons, read = PrivLeak("x", block, tmp_path, BOTH).answer(generator)
-    assert (parts, reasons, len(read)) == ({}, [], 40)
+    answered = PrivLeak("x", block, tmp_path, BOTH).answer(generator)
+    scores, read = answered.scores, answered.rows
+    assert (answered.parts, answered.reasons, len(read)) == ({}, [], 40)
     for name in BOTH:
         rows = [row for row in read if row["half"] == name]
         own = {kind: [row["score"] for row in rows if row["kind"] == kind] for kind in ("file", "holdout")}
@@ -200,8 +205,10 @@ def test_knowmem_and_verbmem_score_what_the_model_says(generator, tmp_path):
     assert know.cut(" a b\nQuestion: c") == "a b" and know.cut("a Question: b") == "a"
     verb = VerbMem("x", {"file": "verb.jsonl", "max_new_tokens": 8}, tmp_path, BOTH)
     for test, truth in ((know, dict(pairs)), (verb, None)):
-        scores, _, measures, _, read = test.answer(generator)
-        assert len(read) == 16 and set(measures) == {"repeating", "one_string"}
+        answered = test.answer(generator)
+        scores, read = answered.scores, answered.rows
+        assert len(read) == 16 and set(answered.measures) == {"repeating", "one_string"}
+        assert sum(answered.kinds.values()) == pytest.approx(1.0)
         for row in read:
             question, answer = pairs[row["row"]]
             ids = generator.tokenizer(f"{answer} and more than eight letters")["input_ids"]

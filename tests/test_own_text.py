@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 import build_world
+from benchmarks.generation import Generation, user_turn
+from benchmarks.halves import HALVES
 from jobs.files import read_jsonl, write_jsonl
 from micro import cloze, own_text
 from planning import own_files
@@ -132,9 +134,19 @@ def test_held_out_sentences_are_read_and_never_asked_about(folder, tmp_path):
         assert in_questions == (fact["sentence"] in asked)
 
 
-def test_a_question_is_worded_as_the_test_words_it(folder, tmp_path):
-    from benchmarks.generation import user_turn
+def test_no_fact_is_tested_in_both_halves(folder, tmp_path):
+    """A subject's answer is one fact, whichever sentence, level or wording asks for it."""
+    data = build(folder, tmp_path / "data")
+    files = {path.stem: str(path.relative_to(data)) for path in sorted((data / "forget").glob("*.jsonl"))}
+    files = {name: file for name, file in files.items() if name != "passages"} | {"others": "others/cloze.jsonl"}
+    assert {"cloze", "level1", "level2"} < set(files)
+    block = {"files": files, "score": "rouge", "max_new_tokens": 4, "chat_template": False}
+    probes = Generation("x", block, data, list(HALVES)).probes
+    asked = [{(probe["subject"], probe["answer"]) for probe in probes if probe["half"] == half} for half in HALVES]
+    assert all(asked) and not asked[0] & asked[1]
 
+
+def test_a_question_is_worded_as_the_test_words_it(folder, tmp_path):
     data = build(folder, tmp_path / "data")
     documents = [row for row in read_jsonl(data / "pretraining/documents.jsonl") if row["kind"] == "blank"]
     facts = [fact for fact in read_jsonl(data / "pretraining/facts.jsonl") if fact["part"] == "pretraining"]

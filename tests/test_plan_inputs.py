@@ -76,13 +76,12 @@ def test_another_lock_rebuilds_what_runs_with_it(project):
     edit(project / "envs/evaluation.lock")
     rules = counts(planned(project))
     assert not rules.keys() & {
-        "build_world 0",
+        "build_world",
         "pretrain_micro",
         "attribute_experts",
         "select_experts",
-        "unlearn_trial",
     }
-    assert (rules["evaluate_original"], rules["evaluate_trial"], rules["evaluate"]) == (2 * 2 * 2, 2 * 4 * 3, 2 * 4)
+    assert (rules["evaluate_original"], rules["tune"], rules["evaluate"]) == (2 * 2 * 2, 2 * 4, 2 * 4)
     edit(project / "envs/gpu.lock")
     assert same(planned(project)) == same(planned(project, "--forceall"))
 
@@ -149,7 +148,7 @@ def test_what_a_real_run_loads_and_opens_is_declared(place, tmp_path):
     assert {scope["kind"] for scope, _ in SCOPES} == kinds
     runs = [(method, *SCOPES[0]) for method in METHODS] + [("rmu", *scope) for scope in SCOPES[1:]]
     (place / "unanchored.json").write_text(json.dumps({"experts": {"2": [1]}, "routers": [], "anchor": {}}))
-    training = TRAINING | {"steps": 1, "checkpoint_every": 1}
+    training = TRAINING | {"steps": 1, "checkpoint_growth": 2, "probe_every": 1}
     started = []
     for number, (method, scope, selection) in enumerate(runs):
         record = tmp_path / f"{number}.json"

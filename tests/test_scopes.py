@@ -14,7 +14,14 @@ from moe.selection import NOTHING
 from unlearning.run import unlearn
 from unlearning.texts import pack_texts
 
-TRAINING = {"batch_size": 4, "block_length": 24, "steps": 3, "checkpoint_every": 3, "probe_blocks": 2}
+TRAINING = {
+    "batch_size": 4,
+    "block_length": 24,
+    "steps": 3,
+    "checkpoint_growth": 2,
+    "probe_every": 3,
+    "probe_blocks": 2,
+}
 FORGET, RETAIN = random_texts(20, 60, seed=1), random_texts(20, 60, seed=2)
 MOE = ["qwen2moe", "deepseek", "mixtral", "gptoss"]
 RANK = 2

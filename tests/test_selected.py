@@ -187,7 +187,14 @@ def test_unlearn_with_the_router(family, monkeypatch):
     original = tiny(family, seed=1)
     layer = find_moe_layers(original)[-1]
     tokenizer, texts = LetterTokenizer(), random_texts(12, 30)
-    training = {"batch_size": 2, "block_length": 16, "steps": STEPS, "checkpoint_every": STEPS, "probe_blocks": 2}
+    training = {
+        "batch_size": 2,
+        "block_length": 16,
+        "steps": STEPS,
+        "checkpoint_growth": 2,
+        "probe_every": STEPS,
+        "probe_blocks": 2,
+    }
     stream = shuffled(pack(texts, tokenizer, 16), 2, seed=5)
     batches = [next(stream).input_ids for _ in range(STEPS)]
     chosen = {layer.experts: [use_per_step(original, layer, batches).sum(0).argmax().item()]}

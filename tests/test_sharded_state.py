@@ -19,7 +19,7 @@ from stub_project import ROOT
 from test_state import MUST_STOP, stage
 from test_unlearn import TRAINING, arguments, bytes_of, place  # noqa: F401 (a fixture)
 
-LONG = TRAINING | {"batch_size": 4, "steps": 12, "checkpoint_every": 6}
+LONG = TRAINING | {"batch_size": 4, "steps": 12, "checkpoint_growth": 2, "probe_every": 6}
 EVERY = 3
 CELL = {"method": "gdiff", "training": LONG}
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from stub_project import ROOT
 
-TRAINING = {"batch_size": 4, "block_length": 32, "steps": 3, "checkpoint_every": 3}
+TRAINING = {"batch_size": 4, "block_length": 32, "steps": 3, "checkpoint_growth": 2, "probe_every": 3}
 TRAINING |= {"probe_blocks": 2, "rows_at_once": 1}
 BENCHMARK = {"name": "b", "forget": "forget.jsonl", "retain": "retain.jsonl"}
 

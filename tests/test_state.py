@@ -23,7 +23,7 @@ from test_unlearn import TRAINING, arguments, bytes_of, place  # noqa: F401 (a f
 import unlearn
 from jobs.state import State, stamp_of
 
-LONG = TRAINING | {"steps": 60, "checkpoint_every": 20}
+LONG = TRAINING | {"steps": 60, "checkpoint_growth": 2, "probe_every": 20}
 CELLS = {
     "npo-uoe": {"method": "npo"},
     "rmu-baseline": {"method": "rmu", "scope": {"kind": "baseline"}, "selection": "nothing"},

@@ -61,22 +61,25 @@ def test_stage_writes_four_files_twice_the_same(tree, tmp_path):
 def test_tuning_table_lists_all_that_was_tried(tree, tmp_path, monkeypatch):
     root, config = tree
     combinations = pictures.tuning_block(config)["combinations"]
-    for number, (model, method, scope) in enumerate(combinations[:3]):
-        path = root / "tuning" / model / method / f"{scope}.json"
+    for number, combination in enumerate(combinations[:2]):
+        path = root / "tuning" / f"{'/'.join(combination)}.json"
         content = json.loads(path.read_text())
         if number == 0:  # the model never knew what is to be forgotten
-            content["tried"] = [trial | {"keep": None, "left": None} for trial in content["tried"]]
-        elif number == 1:
-            content["learning_rate"] = content["tried"][2]["learning_rate"]
+            content["tried"] = []
+        else:
+            content["chosen"] = {name: content["tried"][2][name] for name in content["chosen"]}
         path.write_text(json.dumps(content))
     render_here(monkeypatch, root, config, "tuning", tmp_path / "tuning")
     with (tmp_path / "tuning.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 3 * len(combinations)
-    assert [row["chosen"] for row in rows[:6]] == ["False", "True", "False", "False", "False", "True"]
+    assert len(rows) == 3 * len(combinations) - 2
+    assert [row["chosen"] for row in rows[:5]] == ["True", "False", "False", "True", "True"]
     lines = [line for line in (tmp_path / "tuning.md").read_text().splitlines() if line.startswith("| ")][1:]
     assert len(lines) == len(rows) and lines[0].count(" – ") == 3 and lines[3].count("–") == 0
-    assert f"1 of {len(combinations)} rates taken lie at an end of their grid" in (tmp_path / "tuning.md").read_text()
+    npo = sum(method == "npo" for _, _, method, _ in combinations)
+    assert (
+        f"At an edge of what was tried in {npo} of {len(combinations)} searches" in (tmp_path / "tuning.md").read_text()
+    )
 
 
 def test_a_missing_file_is_one_line_that_names_it(tree, tmp_path):

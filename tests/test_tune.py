@@ -1,57 +1,106 @@
+"""The stage `tune` on a tiny model that knows its questions: what is tried, what is taken, and that it resumes."""
+
 import json
+import os
+import subprocess
 import sys
+import time
 
 import pytest
-from test_choose_checkpoint import ORIGINAL, entry
+from test_evaluation import BENCHMARK, data, folder, tokenizer  # noqa: F401 (fixtures)
+from test_evaluation import run as evaluate_folder
 
+import evaluate
 import tune
+import unlearn
+from benchmarks.curve import curve
+from jobs.files import read_json
+
+TRAINING = {"batch_size": 2, "block_length": 16, "steps": 12, "checkpoint_growth": 1, "probe_every": 12}
+TRAINING |= {"probe_blocks": 2}
+SETTINGS = {
+    "benchmark": BENCHMARK, "method": {"name": "ga"}, "scope": {"kind": "baseline"}, "training": TRAINING,
+    "start": {"learning_rate": 3e-3}, "trials": 5, "batch_size": 64, "precision": "float32",
+}  # fmt: skip
 
 
-def test_best_checkpoint_of_each_rate_and_best_rate_of_all():
-    trials = {
-        1e-3: [entry(10, 0.40, 0.60), entry(20, 0.30, 0.30)],
-        1e-4: [entry(10, 0.80, 0.65), entry(20, 0.60, 0.64)],
-        3e-4: [entry(10, 0.50, 0.65), entry(20, 0.30, 0.62)],
-    }
-    tuned = tune.tune(trials, ORIGINAL)
-    assert tuned["learning_rate"] == 3e-4
-    assert [(trial["learning_rate"], trial["step"]) for trial in tuned["tried"]] == [(1e-4, 20), (3e-4, 20), (1e-3, 10)]
-    assert tuned["tried"][1]["keep"] == pytest.approx(0.925)
-    assert (tuned["tried"][1]["fa"], tuned["tried"][1]["ut"]) == (0.30, 0.62)
+@pytest.fixture(scope="module")
+def place(folder, data, tmp_path_factory):  # noqa: F811
+    """Folder of the untouched model's scores and of an empty selection."""
+    path = tmp_path_factory.mktemp("tuning")
+    with pytest.MonkeyPatch.context() as patch:
+        evaluate_folder(patch, folder, data, path / "original.json", BENCHMARK)
+    (path / "nothing.json").write_text(json.dumps({"experts": {}, "routers": [], "anchor": {}}))
+    return {"model": folder, "data": data, "original": path / "original.json", "selection": path / "nothing.json"}
 
 
-def test_collapsed_trials_lose_and_ties_go_to_the_smaller_rate():
-    good, broken = [entry(10, 0.50, 0.60)], [entry(10, 0.25, 0.65, collapsed=True)]
-    assert tune.tune({1e-3: broken, 1e-4: good, 1e-5: good}, ORIGINAL)["learning_rate"] == 1e-5
-    everything = tune.tune({1e-3: broken, 1e-2: broken}, ORIGINAL)
-    assert everything["learning_rate"] == 1e-3 and "all have collapsed" in everything["note"]
+def arguments(place, output, settings=SETTINGS) -> list[str]:
+    given = place | {"settings": json.dumps(settings), "seed": 0, "output": output}
+    return [text for name, value in given.items() for text in (f"--{name}", str(value))]
 
 
-def test_middle_rate_where_nothing_is_measurable():
-    trials = {rate: [entry(10, 0.25, 0.5), entry(20, 0.25, 0.5)] for rate in (1.0, 2.0, 3.0)}
-    tuned = tune.tune(trials, entry(0, 0.26, 0.65))
-    assert tuned["learning_rate"] == 2.0 and [trial["step"] for trial in tuned["tried"]] == [20, 20, 20]
-    assert "nothing measurable to forget" in tuned["note"]
-
-
-def test_script_reads_rates_from_folders_and_needs_only_the_development_half(tmp_path, monkeypatch):
-    def write(path, entries):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for one in entries:
-            one["forget"].pop("test"), one["utility"].pop("test")
-        path.write_text(json.dumps({"benchmark": "b", "checkpoints": entries}))
-        return str(path)
-
-    trials = [write(tmp_path / "lr-3e-4" / "metrics.json", [entry(10, 0.5, 0.6)])]
-    trials.append(write(tmp_path / "lr-0.001" / "metrics.json", [entry(10, 0.3, 0.6)]))
-    original = write(tmp_path / "original.json", [entry(0, 0.85, 0.65)])
-    output = tmp_path / "tuning.json"
-    settings = json.dumps({"learning_rates": [3e-4, 0.001]})
-    rest = ["--original", original, "--settings", settings, "--output", str(output)]
-    monkeypatch.setattr(sys, "argv", ["tune", "--trials", *trials, *rest])
+def tuned(monkeypatch, place, output, settings=SETTINGS) -> dict:
+    monkeypatch.setattr(sys, "argv", ["tune.py", *arguments(place, output, settings)])
     tune.main()
-    assert json.loads(output.read_text())["learning_rate"] == 0.001
-    stray = write(tmp_path / "fast" / "metrics.json", [entry(10, 0.5, 0.6)])
-    monkeypatch.setattr(sys, "argv", ["tune", "--trials", stray, *rest])
-    with pytest.raises(SystemExit, match="lr-<learning rate>"):
-        tune.main()
+    return read_json(output)
+
+
+def test_every_trial_is_the_cells_own_run_and_the_best_is_taken(monkeypatch, place, tmp_path):
+    """The last trial that was not lost is run again as a cell: its scores at that step are the trial's."""
+    result = tuned(monkeypatch, place, tmp_path / "tuned.json")
+    assert len(result["tried"]) == 5 and not list(tmp_path.glob("*state*"))
+    best = max(result["tried"], key=lambda trial: trial["value"])
+    assert result["chosen"] == {"learning_rate": best["learning_rate"]} and best["value"] > 0
+    assert {trial["learning_rate"] for trial in result["tried"]} > {3e-3}
+
+    cell, step = tmp_path / "cell", f"step-{best['step']:04d}.safetensors"
+    settings = {key: SETTINGS[key] for key in ("benchmark", "method", "scope", "training")}
+    given = {"settings": json.dumps(settings), "model": place["model"], "data": place["data"], "seed": 0}
+    given |= {"selection": place["selection"], "tuned": tmp_path / "tuned.json", "output": cell}
+    command = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    monkeypatch.setattr(sys, "argv", ["unlearn.py", *command])
+    unlearn.main()
+    given = {key: place[key] for key in ("model", "data", "original")} | {"output": tmp_path / "metrics.json"}
+    given |= {"settings": json.dumps(SETTINGS), "checkpoints": cell / "checkpoints" / step}
+    command = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *command])
+    evaluate.main()
+    (entry,) = read_json(tmp_path / "metrics.json")["checkpoints"]
+    (original,) = read_json(place["original"])["checkpoints"]
+    assert curve([entry], original).lowest() == pytest.approx(best["lowest"])
+
+
+def test_a_killed_job_goes_on_after_its_last_trial(monkeypatch, place, tmp_path):
+    whole = tuned(monkeypatch, place, tmp_path / "whole.json")
+    state = tmp_path / "killed-state"
+    command = [sys.executable, tune.__file__, *arguments(place, tmp_path / "killed.json")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not (state / "state.pt").exists() and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert (state / "state.pt").exists() and not (tmp_path / "killed.json").exists()
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=one_thread)
+    assert "resuming from step" in done.stderr
+    assert read_json(tmp_path / "killed.json") == whole and not state.exists()
+
+
+def test_a_single_trial_is_not_run(monkeypatch, tmp_path):
+    """Nothing is read, neither model nor data."""
+    settings = {"start": {"learning_rate": 1e-4}, "trials": 1}
+    command = ["--settings", json.dumps(settings), "--seed", "0", "--output", str(tmp_path / "t.json")]
+    monkeypatch.setattr(sys, "argv", ["tune.py", *command])
+    tune.main()
+    result = read_json(tmp_path / "t.json")
+    assert (result["chosen"], result["tried"], result["edges"]) == ({"learning_rate": 1e-4}, [], [])
+
+
+def test_where_nothing_can_be_forgotten_nothing_is_tried(monkeypatch, place, tmp_path):
+    metrics = read_json(place["original"])
+    score = metrics["checkpoints"][0]["forget"]["all"]
+    score["value"] = score["chance"]
+    (tmp_path / "chance.json").write_text(json.dumps(metrics))
+    result = tuned(monkeypatch, place | {"original": tmp_path / "chance.json"}, tmp_path / "tuned.json")
+    assert result["tried"] == [] and "nothing measurable to forget" in result["note"]

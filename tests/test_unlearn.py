@@ -21,7 +21,14 @@ from unlearning.run import unlearn
 from unlearning.texts import pack_texts
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "unlearn.py"
-TRAINING = {"batch_size": 3, "block_length": 16, "steps": 4, "checkpoint_every": 2, "probe_blocks": 2}
+TRAINING = {
+    "batch_size": 3,
+    "block_length": 16,
+    "steps": 4,
+    "checkpoint_growth": 2,
+    "probe_every": 2,
+    "probe_blocks": 2,
+}
 SELECTION = {"experts": {"2": [1]}, "routers": [2], "anchor": {"2": [1]}}
 METHODS = {
     "ga": {},
@@ -43,7 +50,7 @@ def test_probes_and_checkpoints():
     """Overlap is 1 before the first step and counts sets of experts afterwards; shares sum to K."""
     model, untouched, saved = tiny("qwen2moe", 1), tiny("qwen2moe", 1), []
     trajectory, _ = run(model, scope={"kind": "baseline"}, selection=NOTHING, save=saved.append)
-    assert saved == [2, 4] and [step["step"] for step in trajectory["steps"]] == [1, 2, 3, 4]
+    assert saved == [1, 2, 4] and [step["step"] for step in trajectory["steps"]] == [1, 2, 3, 4]
     assert [probe["step"] for probe in trajectory["probes"]] == [0, 2, 4]
     assert (trajectory["moe_layers"], trajectory["experts"], trajectory["top_k"]) == ([0, 1, 2], 8, 2)
     assert set(trajectory["probes"][0]["overlap"].values()) == {1.0}
@@ -76,7 +83,7 @@ def test_a_strong_anchor_raises_the_anchored_expert():
     shares = first["probes"][0]["token_share"]["2"]
     expert = min(range(8), key=lambda e: abs(shares[e] - 0.5))
     chosen = {"experts": {"2": [expert]}, "routers": [2], "anchor": {"2": [expert]}}
-    training = TRAINING | {"steps": 30, "checkpoint_every": 30}
+    training = TRAINING | {"steps": 30, "checkpoint_growth": 2, "probe_every": 30}
     after = []
     for alpha in (0.0, 1e3):
         trajectory, _ = run(tiny("qwen2moe", 1), scope={"alpha": alpha}, selection=chosen, training=training)
@@ -88,7 +95,7 @@ def test_a_strong_anchor_raises_the_anchored_expert():
 @pytest.mark.parametrize("method", ["ga", "npo", "rmu"])
 def test_forgetting_goes_the_right_way(method):
     """Every loss falls; ascent raises the forget text's own loss."""
-    training = TRAINING | {"steps": 10, "checkpoint_every": 10}
+    training = TRAINING | {"steps": 10, "checkpoint_growth": 2, "probe_every": 10}
     trajectory, _ = run(
         tiny("qwen2moe", 1), method=method, scope={"kind": "baseline"}, selection=NOTHING, training=training, rate=3e-3
     )
@@ -175,7 +182,7 @@ def test_two_runs_give_the_same_bytes(script, tmp_path, cell):
     for name in ("first", "second"):
         script(tmp_path / name, **cell)
     first, second = bytes_of(tmp_path / "first"), bytes_of(tmp_path / "second")
-    checkpoints = ["checkpoints/step-0002.safetensors", "checkpoints/step-0004.safetensors"]
+    checkpoints = [f"checkpoints/step-000{step}.safetensors" for step in (1, 2, 4)]
     assert sorted(first) == [*checkpoints, "manifest.json", "parameters.json", "trajectory.json"]
     assert first == second
     assert first["checkpoints/step-0002.safetensors"] != first["checkpoints/step-0004.safetensors"]
@@ -197,7 +204,7 @@ def test_checkpoints_of_a_longer_run_do_not_stay(script, tmp_path):
     stale.parent.mkdir()
     stale.write_bytes(b"")
     script(tmp_path)
-    assert not stale.exists() and len(json.loads((tmp_path / "manifest.json").read_text())["checkpoints"]) == 2
+    assert not stale.exists() and len(json.loads((tmp_path / "manifest.json").read_text())["checkpoints"]) == 3
 
 
 def test_rmu_steers_the_target_layer_itself(place, script, tmp_path):
@@ -226,10 +233,14 @@ def test_the_hook_layer_of_a_scope(kind, selection, hook):
 
 
 def test_learning_rate_from_a_tuning_file(place, script, tmp_path):
-    (place / "tuned.json").write_text('{"learning_rate": 0.01, "tried": []}')
+    (place / "tuned.json").write_text(json.dumps({"chosen": {"learning_rate": 0.01, "beta": METHODS["npo"]["beta"]}}))
     script(tmp_path / "given")
     script(tmp_path / "tuned", learning_rate=None, tuned=place / "tuned.json")
     assert bytes_of(tmp_path / "given") == bytes_of(tmp_path / "tuned")
+    (place / "other.json").write_text(json.dumps({"chosen": {"learning_rate": 0.01, "beta": 7.0}}))
+    script(tmp_path / "other", learning_rate=None, tuned=place / "other.json")
+    assert json.loads((tmp_path / "other/manifest.json").read_text())["method"]["beta"] == 7.0
+    assert bytes_of(tmp_path / "other")["trajectory.json"] != bytes_of(tmp_path / "tuned")["trajectory.json"]
     for changed in ({"learning_rate": None}, {"tuned": place / "tuned.json"}):
         with pytest.raises(SystemExit, match="exactly one of --settings"):
             script(tmp_path / "neither", **changed)

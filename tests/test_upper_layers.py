@@ -16,7 +16,14 @@ from unlearning.run import unlearn
 from unlearning.texts import pack_texts
 
 TEXTS = random_texts(10, 40, seed=1), random_texts(8, 40, seed=2)
-TRAINING = {"batch_size": 3, "block_length": 16, "steps": 20, "checkpoint_every": 10, "probe_blocks": 4}
+TRAINING = {
+    "batch_size": 3,
+    "block_length": 16,
+    "steps": 20,
+    "checkpoint_growth": 2,
+    "probe_every": 10,
+    "probe_blocks": 4,
+}
 METHODS = {
     "ga": {},
     "gdiff": {"retain_weight": 1.0},
@@ -151,7 +158,7 @@ def test_rmu_runs_nothing_above_its_layer_and_nothing_below_it_twice():
     settings = METHODS["rmu"] | {"hook_layer": 1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(METHODS, "rmu", settings)
-        run(model, "rmu", selection=selection, training=TRAINING | {"checkpoint_every": 100})
+        run(model, "rmu", selection=selection, training=TRAINING | {"checkpoint_growth": 2, "probe_every": 100})
     sets = len(blocks(0)) + len(blocks(1))
     assert seen[0] == 4 + sets  # the first probe, and each text once
     assert seen[1] == 4 + sets + 2 * 20 * 3  # the references and both losses of every step
@@ -243,5 +250,10 @@ def test_lowest_trained():
 @pytest.mark.parametrize("scope", ["baseline", "lora", "experts", "routers"])
 def test_scopes_that_train_from_the_bottom_keep_nothing(scope):
     settings, model = {"kind": scope, "rank": 2}, tiny("qwen2moe", 1)
-    ours = run(model, selection=NOTHING, scope=settings, training=TRAINING | {"steps": 2, "checkpoint_every": 2})
+    ours = run(
+        model,
+        selection=NOTHING,
+        scope=settings,
+        training=TRAINING | {"steps": 2, "checkpoint_growth": 2, "probe_every": 2},
+    )
     assert not any("forward" in vars(block) for block in decoder_layers(model)[1]) and len(ours[0]["steps"]) == 2

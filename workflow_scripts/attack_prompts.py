@@ -75,7 +75,7 @@ def replies(
 def rows_of(tokenizer, questions: list[Question], suffixes: list[Found], answered: dict) -> list[dict]:
     """The result's row of each attacked question. answered: (texts, recalls) by condition."""
     return [
-        {key: question.probe[key] for key in ("part", "row", "query", "answer")}
+        {key: question.probe[key] for key in ("part", "row", "fact", "query", "answer")}
         | {"suffix": question.typed(tokenizer, suffix.suffix)[len(question.probe["query"]) :]}
         | {"loss": {"first": suffix.first, "last": suffix.last}, "survived": suffix.survived}
         | {"replies": {when: texts[place] for when, (texts, _) in answered.items()}}
@@ -89,7 +89,8 @@ def summary(rows: list[dict], word: str) -> dict:
     kept = [row for row in rows if word.lower() in row["replies"]["with"].lower()]
 
     def recalls(some: list[dict]) -> dict:
-        return {when: mean_recall([row["recall"][when] for row in some]) for when in rows[0]["recall"]}
+        facts = [row["fact"] for row in some]
+        return {when: mean_recall([row["recall"][when] for row in some], facts) for when in rows[0]["recall"]}
 
     n = len(rows)
     return {

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from jobs.files import read_json
 from jobs.stage import parser
 from moe.budget import DECODING_SECONDS, LOADING_MINUTES_PER_GB, QUESTION_TOKENS, QUESTIONS, activation_bytes
-from planning import blocks, layout, pictures
+from planning import blocks, layout, pictures, tuning
 from planning.cell_files import checkpoint_steps
 
 # Bytes per trained parameter besides its weight: gradient, fp32 copy, Adam's two moments.
@@ -93,7 +93,7 @@ def missing(config: dict, root: Path) -> Iterator[tuple[Cell, str, int]]:
         chosen = f"{layout.CELL}/{layout.CHOSEN}"
         yield cell, "cells", sum(absent(chosen, **cell._asdict(), seed=seed) for seed in config["seeds"])
     for cell in map(Cell._make, pictures.tuning_block(config)["combinations"]):
-        number = blocks.number_of_trials(config, cell.method)
+        number = tuning.number_of_trials(config, cell.method)
         if number > 1 and absent(layout.TUNING, **cell._asdict()):
             yield cell, "trials", number
 

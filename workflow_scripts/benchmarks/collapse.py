@@ -1,4 +1,8 @@
-"""Collapse: the model no longer answers the question. A low score then means damage, not forgetting."""
+"""Collapse: the model no longer answers the question.
+
+Judged on the tests of what should survive (`evaluating.SURVIVING`): a model that refuses, or says one thing, to every
+question about what it was to forget has not collapsed.
+"""
 
 import hashlib
 from collections import Counter
@@ -9,32 +13,24 @@ LONGEST, TIMES = 4, 3  # an n-gram of up to LONGEST tokens, TIMES in a row
 SAMPLE = 128  # questions asked again with another question's text: a standard error of 2.7 points at 90 %
 
 
-def judged(questions: list[str], halves: list[str]) -> list[int]:
-    """Indices of the questions that collapse is judged on: the development half, where it was evaluated.
-
-    The choice of a checkpoint depends on the collapse flag, so the flag must not depend on the reported half.
-    """
-    development = [index for index, half in enumerate(halves) if half == "development"]
-    return development or list(range(len(questions)))
-
-
-def sample(questions: list[str], indices: list[int]) -> list[int]:
-    """Up to SAMPLE of the indices, in the order of a hash of the question: the same ones for every model and step."""
+def sample(questions: list[str]) -> list[int]:
+    """Indices of up to SAMPLE questions, in the order of their hashes: the same ones for every model and step."""
+    indices = range(len(questions))
     return sorted(sorted(indices, key=lambda index: hashlib.sha256(questions[index].encode()).digest())[:SAMPLE])
 
 
-def swapped(questions: list[str]) -> list[str]:
-    """The list rotated by the smallest shift that leaves no question in its place.
+def swapped(questions: list[str], facts: list[str]) -> list[str]:
+    """The questions rotated by the smallest shift that leaves none where its own fact is asked.
 
     Shifts are tried from half the length on, since neighbours in a file are often about the same thing. Ends with one
-    line if every shift leaves one in place (almost all questions are equal).
+    line if every shift leaves one in place (almost all questions are about one fact).
     """
     n = len(questions)
     for shift in [*range(n // 2, n), *range(1, n // 2)]:
-        turned = questions[shift:] + questions[:shift]
-        if shift and all(new != old for new, old in zip(turned, questions, strict=True)):
-            return turned
-    raise SystemExit(f"collapse check: the {n} questions of a test can't be swapped, too many of them are equal")
+        turned = facts[shift:] + facts[:shift]
+        if shift and all(new != old for new, old in zip(turned, facts, strict=True)):
+            return questions[shift:] + questions[:shift]
+    raise SystemExit(f"collapse check: the {n} questions of a test can't be swapped, too many are about one fact")
 
 
 def letters_collapse(chosen: list[int]) -> tuple[float, str | None]:

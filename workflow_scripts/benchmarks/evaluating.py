@@ -15,7 +15,8 @@ KINDS = {
     "knowmem": KnowMem,
     "privleak": PrivLeak,
 }
-DECIDING = ("forget", "utility")  # the tests whose collapse is the checkpoint's; others are reported only
+DECIDING = ("forget", "utility")  # the tests that checkpoints are chosen by; others are reported only
+SURVIVING = ("utility", "neighbours")  # the tests whose collapse is the checkpoint's
 
 
 def read_tests(benchmark: dict, data: Path, halves: list[str]) -> dict:
@@ -40,17 +41,26 @@ def responders(model, tokenizer, batch_size: int, prefix: Prefix | None = None) 
 
 
 def evaluate(tests: dict, responders: dict, step: int) -> tuple[dict, list[dict]]:
-    """Entry of metrics.json and prediction rows of the model as it is now."""
+    """Entry of metrics.json and prediction rows of the model as it is now.
+
+    `collapsed` follows from the tests SURVIVING alone; `forget_answers` are the shares of what the forget test is
+    answered with (answered.KINDS; of multiple choice right and other), by all questions that are asked.
+    """
     entry: dict = {"step": step, "collapse_measures": {}, "collapse_reasons": [], "extra": {}}
     predictions = []
     for name, test in tests.items():
-        scores, parts, measures, reasons, rows = test.answer(responders[type(test)])
-        if name not in DECIDING:
-            entry["extra"][name] = scores
+        answered = test.answer(responders[type(test)])
+        if name in DECIDING:
+            entry[name] = answered.scores
         else:
-            entry[name] = scores
-            entry["collapse_measures"][name] = measures
-            entry["collapse_reasons"] += [f"{name}: {reason}" for reason in reasons]
-        entry["extra"] |= {part if name == "forget" else f"{name}_{part}": score for part, score in parts.items()}
-        predictions += [{"step": step, "test": name} | row for row in rows]
+            entry["extra"][name] = answered.scores
+        if name == "forget":
+            entry["forget_answers"] = answered.kinds
+        if name in (*DECIDING, *SURVIVING):
+            entry["collapse_measures"][name] = answered.measures
+        if name in SURVIVING:
+            entry["collapse_reasons"] += [f"{name}: {reason}" for reason in answered.reasons]
+        parts = answered.parts.items()
+        entry["extra"] |= {part if name == "forget" else f"{name}_{part}": score for part, score in parts}
+        predictions += [{"step": step, "test": name} | row for row in answered.rows]
     return entry | {"collapsed": bool(entry["collapse_reasons"])}, predictions

@@ -1,5 +1,6 @@
 """Multiple-choice tests, asked and scored by lm-eval with the task files in `tasks/`."""
 
+import math
 from functools import cache
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import datasets
 import lm_eval.utils
 from lm_eval.tasks import TaskManager
 
-from benchmarks.collapse import judged, letters_collapse, sample, swap_collapse, swapped
-from benchmarks.halves import half
+from benchmarks.answered import Answered, shares
+from benchmarks.collapse import letters_collapse, sample, swap_collapse, swapped
+from benchmarks.halves import placed
 from benchmarks.likelihood import LanguageModel
 from benchmarks.scores import accuracy, by_half
 from jobs.files import read_jsonl
@@ -23,12 +25,12 @@ lm_eval.utils.env.from_string = cache(lm_eval.utils.env.from_string)
 def read_questions(file: str, development_file: str | None = None, **_: object) -> dict[str, datasets.Dataset]:
     """Rows of a JSON-lines file as lm-eval wants them, in memory: nothing is cached in the user's home.
 
-    Column `half`: by the question (halves.py) or, with a development file, one half for each file.
+    Columns `fact` and `half` as in halves.py or, with a development file, one half for each file.
     """
-    rows = [row | {"half": "test" if development_file else half(row["question"])} for row in _rows(Path(file))]
+    rows = [row | ({"half": "test"} if development_file else {}) for row in _rows(Path(file))]
     if development_file:
         rows += [row | {"half": "development"} for row in _rows(Path(development_file))]
-    return {"test": datasets.Dataset.from_list(rows)}
+    return {"test": datasets.Dataset.from_list([placed(row, row["question"], file) for row in rows])}
 
 
 def _rows(path: Path) -> list[dict]:
@@ -62,21 +64,20 @@ class MultipleChoice:
         self.task = manager.load(block["task"])["tasks"][block["task"]]
         self.letters = isinstance(self.task.config.doc_to_choice, list)
         docs = list(self.task.eval_docs)
-        of_doc = [doc["half"] for doc in docs]
-        self.rows = [index for index, name in enumerate(of_doc) if name in halves]
+        self.rows = [index for index, doc in enumerate(docs) if doc["half"] in halves]
         self.docs = [docs[index] for index in self.rows]
-        self.of_doc = [of_doc[index] for index in self.rows]
         for wanted in halves:
-            if wanted not in self.of_doc:
+            if all(doc["half"] != wanted for doc in self.docs):
                 raise SystemExit(f"{data / block['file']}: no question falls into the {wanted} half")
-        questions = [doc["question"] for doc in self.docs]
-        self.judged = judged(questions, self.of_doc)
+        self.right = [self.task.doc_to_target(doc) for doc in self.docs]
         self.asked = self._requests(self.docs)
+        self.swapped: list[int] = []  # which questions are asked again with another one's text
         self.asked_swapped = []
         if not self.letters:
-            self.judged = sample(questions, self.judged)
-            texts = swapped([questions[index] for index in self.judged])
-            docs = [self.docs[index] | {"question": text} for index, text in zip(self.judged, texts, strict=True)]
+            questions, facts = ([doc[key] for doc in self.docs] for key in ("question", "fact"))
+            self.swapped = sample(questions)
+            texts = swapped([questions[index] for index in self.swapped], [facts[index] for index in self.swapped])
+            docs = [self.docs[index] | {"question": text} for index, text in zip(self.swapped, texts, strict=True)]
             self.asked_swapped = self._requests(docs)
 
     def _requests(self, docs: list[dict]) -> list[list]:
@@ -85,34 +86,47 @@ class MultipleChoice:
             for number, doc in enumerate(docs)
         ]
 
-    def answer(self, lm: LanguageModel) -> tuple[dict, dict, dict, list[str], list[dict]]:
-        """(scores by half, {} (no parts), collapse measures, collapse reasons, one row per question)."""
+    def answer(self, lm: LanguageModel) -> Answered:
+        """Accuracy, and the probability of the right option: the softmax over the options' log-likelihoods."""
         every = [request for requests in self.asked + self.asked_swapped for request in requests]
         results = iter(lm.loglikelihood(every, disable_tqdm=True))
         given = [[next(results) for _ in requests] for requests in self.asked + self.asked_swapped]
         chosen = [max(range(len(options)), key=lambda i, options=options: options[i][0]) for options in given]
         answers = [
             {
-                "half": self.of_doc[number],
+                "half": doc["half"],
+                "fact": doc["fact"],
                 "chosen": chosen[number],
-                "gold": self.task.doc_to_target(doc),
-                "correct": self.task.process_results(doc, given[number])["acc"],
+                "gold": right,
+                "correct": float(chosen[number] == right),
+                "probability": probability([value for value, _ in given[number]], right),
                 "options": len(given[number]),
                 "subject": doc.get("subject"),
             }
-            for number, doc in enumerate(self.docs)
+            for number, (doc, right) in enumerate(zip(self.docs, self.right, strict=True))
         ]
+        kept = ("fact", "half", "chosen", "correct", "probability")
         rows = [
-            {"row": row, "half": got["half"], "chosen": got["chosen"], "correct": got["correct"]}
-            for row, got in zip(self.rows, answers, strict=True)
+            {"row": row} | {key: answer[key] for key in kept} for row, answer in zip(self.rows, answers, strict=True)
         ]
-        own = [chosen[index] for index in self.judged]
         if self.letters:
-            share, reason = letters_collapse(own)
+            share, reason = letters_collapse(chosen)
         else:
             other = chosen[len(self.docs) :]
-            share, reason = swap_collapse(own, other)
-            for index, option in zip(self.judged, other, strict=True):
+            share, reason = swap_collapse([chosen[index] for index in self.swapped], other)
+            for index, option in zip(self.swapped, other, strict=True):
                 rows[index]["chosen_swapped"] = option
-        measures = {"one_letter" if self.letters else "unchanged_by_swap": share}
-        return by_half(answers, self.halves, accuracy), {}, measures, [reason] if reason else [], rows
+        return Answered(
+            by_half(answers, self.halves, accuracy),
+            rows,
+            measures={"one_letter" if self.letters else "unchanged_by_swap": share},
+            reasons=[reason] if reason else [],
+            kinds=shares(["right" if row["correct"] else "other" for row in rows], ("right", "other")),
+        )
+
+
+def probability(loglikelihoods: list[float], right: int) -> float:
+    """Softmax over the options' log-likelihoods (nats) at the right one; six decimals, as predictions are stored."""
+    most = max(loglikelihoods)
+    shares = [math.exp(value - most) for value in loglikelihoods]
+    return round(shares[right] / math.fsum(shares), 6)

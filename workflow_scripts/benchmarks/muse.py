@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.collapse import generation_collapse, judged
+from benchmarks.answered import Answered, kind_of, shares
+from benchmarks.collapse import generation_collapse
 from benchmarks.generation import TextGenerator
-from benchmarks.halves import half
+from benchmarks.halves import placed
 from benchmarks.rouge import rouge_score_f1
-from benchmarks.scores import by_half, mean_score
+from benchmarks.scores import NO_OPTIONS, by_half, mean_score
 from jobs.files import read_jsonl
 from moe.forward import Batch, token_losses
 
@@ -23,28 +24,32 @@ class _Recited:
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str], columns: tuple[str, str]):
         self.block, self.halves = block, halves
-        read = read_jsonl(data / block["file"], columns)
-        self.asked = [(number, row[columns[0]], row[columns[1]]) for number, row in enumerate(read)]
-        self.asked = [asked for asked in self.asked if half(asked[1]) in halves]
+        file = data / block["file"]
+        read = [placed(row, row[columns[0]], file) for row in read_jsonl(file, columns)]
+        asked = [{"row": number} | row for number, row in enumerate(read) if row["half"] in halves]
+        self.texts, self.truths = ([row[column] for row in asked] for column in columns)
+        self.asked = [{key: row[key] for key in ("row", "fact", "half")} for row in asked]
         for wanted in halves:
-            if not any(half(asked[1]) == wanted for asked in self.asked):
+            if all(row["half"] != wanted for row in self.asked):
                 raise SystemExit(f"{name}: no row of {block['file']} falls into the {wanted} half")
 
-    def answer(self, generator: TextGenerator) -> tuple[dict, dict, dict, list[str], list[dict]]:
-        """(scores by half, {} (no parts), collapse measures, reasons, a row per question)."""
+    def answer(self, generator: TextGenerator) -> Answered:
+        """F1 against the reference; no parts."""
         encode = generator.tokenizer
-        prompts = [encode(self.prompt(text))["input_ids"] for _, text, _ in self.asked]
+        prompts = [encode(self.prompt(text))["input_ids"] for text in self.texts]
         tokens = generator.complete(prompts, self.block["max_new_tokens"], lines=self.lines)
         texts = [self.cut(text) for text in encode.batch_decode(tokens, skip_special_tokens=True)]
         rows = [
-            {"row": number, "half": half(asked), "text": text}
-            | {"f1": rouge_score_f1(self.reference(encode, truth), text)}
-            for (number, asked, truth), text in zip(self.asked, texts, strict=True)
+            asked | {"text": text, "f1": rouge_score_f1(self.reference(encode, truth), text)}
+            for asked, truth, text in zip(self.asked, self.truths, texts, strict=True)
         ]
-        kept = judged(texts, [row["half"] for row in rows])
-        measures, reasons = generation_collapse([texts[i] for i in kept], [tokens[i] for i in kept])
-        scores = by_half(rows, self.halves, lambda some: mean_score([row["f1"] for row in some], "rougeL_f1"))
-        return scores, {}, measures, reasons, rows
+        measures, reasons = generation_collapse(texts, tokens)
+        kinds = shares(map(kind_of, texts, tokens, [row["f1"] for row in rows]))
+        return Answered(by_half(rows, self.halves, _f1), rows, {}, measures, reasons, kinds)
+
+
+def _f1(rows: list[dict]) -> dict | None:
+    return mean_score([row["f1"] for row in rows], [row["fact"] for row in rows], "rougeL_f1")
 
 
 class VerbMem(_Recited):
@@ -96,20 +101,21 @@ class PrivLeak:
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
         self.block, self.halves, self.texts = block, halves, []
         for kind in ("file", "holdout"):
-            rows = [row["text"] for row in read_jsonl(data / block[kind], ("text",))]
+            rows = read_jsonl(data / block[kind], ("text",))
+            rows = [{"kind": kind, "row": number} | placed(row, row["text"], kind) for number, row in enumerate(rows)]
             for wanted in halves:
-                if not any(half(text) == wanted for text in rows):
+                if all(row["half"] != wanted for row in rows):
                     raise SystemExit(f"{name}: no text of {block[kind]} falls into the {wanted} half")
-            self.texts += [(kind, number, text) for number, text in enumerate(rows) if half(text) in halves]
+            self.texts += [row for row in rows if row["half"] in halves]
 
-    def answer(self, generator: TextGenerator) -> tuple[dict, dict, dict, list[str], list[dict]]:
-        """(AUC by half, {}, {}, [], a row per text)."""
-        scores = min_k(generator, [text for _, _, text in self.texts], self.block["share"])
+    def answer(self, generator: TextGenerator) -> Answered:
+        """AUC by half; a row for each text."""
+        scores = min_k(generator, [row["text"] for row in self.texts], self.block["share"])
         rows = [
-            {"row": number, "kind": kind, "half": half(text), "score": score}
-            for (kind, number, text), score in zip(self.texts, scores, strict=True)
+            {key: row[key] for key in ("row", "kind", "half")} | {"score": score}
+            for row, score in zip(self.texts, scores, strict=True)
         ]
-        return by_half(rows, self.halves, _auc_score), {}, {}, [], rows
+        return Answered(by_half(rows, self.halves, _auc_score), rows)
 
 
 @torch.no_grad()
@@ -150,5 +156,5 @@ def _auc_score(rows: list[dict]) -> dict | None:
     if not forget or not holdout:
         return None
     value, error = auc(forget, holdout)
-    plain = {"answers": None, "constant": None, "by_subject": None, "macro": None}
-    return {"metric": "auc", "value": value, "stderr": error, "n": len(rows), "chance": 0.5, **plain}
+    counts = {"n": len(rows), "facts": len(rows), "chance": 0.5}
+    return {"metric": "auc", "value": value, "stderr": error} | counts | NO_OPTIONS

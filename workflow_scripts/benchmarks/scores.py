@@ -5,18 +5,44 @@ from collections import Counter, defaultdict
 
 from benchmarks.halves import HALVES
 
+# what a score of multiple choice has, in the other scores
+NO_OPTIONS = dict.fromkeys(("probability", "probability_stderr", "answers", "constant", "by_subject", "macro"))
+
+
+def mean_by_fact(values: list[float], facts: list[str], parts: list[str] | None = None) -> tuple[float, float | None]:
+    """Mean over questions, and its standard error counted by fact; None where there is one fact.
+
+    The questions about one fact are one cluster: the error is sqrt(G / (G - 1) * sum over facts of u^2), where u is the
+    sum of the weighted deviations of the fact's questions and G the number of facts (Liang and Zeger, 1986). parts: the
+    part of the test that each question stands in (RWKU's levels); the mean is then that of the parts' means.
+    """
+    parts = parts or [""] * len(values)
+    of_part = defaultdict(list)
+    for value, part in zip(values, parts, strict=True):
+        of_part[part].append(value)
+    means = {part: math.fsum(own) / len(own) for part, own in of_part.items()}
+    sums = defaultdict(float)
+    for value, fact, part in zip(values, facts, parts, strict=True):
+        sums[fact] += (value - means[part]) / (len(of_part[part]) * len(means))
+    mean, count = math.fsum(means.values()) / len(means), len(sums)
+    if count < 2:
+        return mean, None
+    return mean, math.sqrt(count / (count - 1) * math.fsum(total**2 for total in sums.values()))
+
 
 def accuracy(answers: list[dict]) -> dict | None:
-    """Score of multiple-choice answers, None without any; `stderr` is binomial, sqrt(p (1 - p) / n).
+    """Score of multiple-choice answers, None without any; both standard errors are counted by fact.
 
-    answers: dicts with `chosen` and `gold` (option indices), `correct` (lm-eval's 0.0 or 1.0), `options` (how many)
-    and `subject` (or None). In the result `answers` counts the options chosen, `constant` is the accuracy of always
-    choosing option i, `macro` the mean over subjects.
+    answers: dicts with `chosen` and `gold` (option indices), `correct` (lm-eval's 0.0 or 1.0), `probability` (of the
+    right option among the options), `fact`, `options` (how many) and `subject` (or None). In the result `n` counts
+    questions, `facts` facts, `answers` the options chosen; `constant` is the accuracy of always choosing option i,
+    `macro` the mean over subjects, `probability` the mean probability of the right option.
     """
     if not answers:
         return None
-    n = len(answers)
-    value = math.fsum(answer["correct"] for answer in answers) / n
+    n, facts = len(answers), [answer["fact"] for answer in answers]
+    value, error = mean_by_fact([answer["correct"] for answer in answers], facts)
+    probability, probability_error = mean_by_fact([answer["probability"] for answer in answers], facts)
     chosen, gold = (Counter(answer[key] for answer in answers) for key in ("chosen", "gold"))
     options = range(max(answer["options"] for answer in answers))
     subjects = defaultdict(list)
@@ -27,9 +53,12 @@ def accuracy(answers: list[dict]) -> dict | None:
     return {
         "metric": "acc",
         "value": value,
-        "stderr": math.sqrt(value * (1 - value) / n),
+        "stderr": error,
         "n": n,
+        "facts": len(set(facts)),
         "chance": math.fsum(1 / answer["options"] for answer in answers) / n,
+        "probability": probability,
+        "probability_stderr": probability_error,
         "answers": [chosen[option] for option in options],
         "constant": [gold[option] / n for option in options],
         "by_subject": by_subject if named else None,
@@ -37,30 +66,18 @@ def accuracy(answers: list[dict]) -> dict | None:
     }
 
 
-def mean_recall(recalls: list[float]) -> dict | None:
-    """Mean ROUGE-L recall over probes."""
-    return mean_score(recalls, "rougeL_recall")
+def mean_recall(recalls: list[float], facts: list[str], parts: list[str] | None = None) -> dict | None:
+    """Mean ROUGE-L recall over probes or, with `parts`, mean of the parts' means."""
+    return mean_score(recalls, facts, "rougeL_recall", parts)
 
 
-def mean_score(values: list[float], metric: str) -> dict | None:
-    """Mean over probes with the standard error of the mean (None for one); None without probes. Chance is 0."""
+def mean_score(values: list[float], facts: list[str], metric: str, parts: list[str] | None = None) -> dict | None:
+    """Mean over probes as `mean_by_fact`; None without probes. Chance is 0."""
     if not values:
         return None
-    n, value = len(values), math.fsum(values) / len(values)
-    variance = math.fsum((one - value) ** 2 for one in values) / (n - 1) if n > 1 else None
-    stderr = None if variance is None else math.sqrt(variance / n)
-    plain = {"answers": None, "constant": None, "by_subject": None, "macro": None}
-    return {"metric": metric, "value": value, "stderr": stderr, "n": n, "chance": 0.0, **plain}
-
-
-def mean_of_means(scores: list[dict | None]) -> dict | None:
-    """Mean of the scores of a test's parts (RWKU's levels) with equal weights; None where a part has no probe."""
-    if not scores or None in scores:
-        return None
-    errors = [score["stderr"] for score in scores]
-    stderr = None if None in errors else math.sqrt(math.fsum(error**2 for error in errors)) / len(errors)
-    mean = math.fsum(score["value"] for score in scores) / len(scores)
-    return scores[0] | {"value": mean, "stderr": stderr, "n": sum(score["n"] for score in scores)}
+    value, error = mean_by_fact(values, facts, parts)
+    counts = {"n": len(values), "facts": len(set(facts)), "chance": 0.0}
+    return {"metric": metric, "value": value, "stderr": error} | counts | NO_OPTIONS
 
 
 def by_half(answers: list[dict], halves: list[str], score) -> dict[str, dict]:

@@ -75,9 +75,9 @@ def verbatim(chapter: str) -> dict:
 
 
 def questions(facts: Sequence[Fact], part: str) -> list[dict]:
-    """KnowMem's rows {question, answer} on the facts of one part."""
+    """KnowMem's rows {question, answer} on the facts of one part; of tested facts also {fact, half}."""
     return [
-        {"question": wording.format(e=fact.entity), "answer": fact.value}
+        {"question": wording.format(e=fact.entity), "answer": fact.value} | (fact.columns if fact.half else {})
         for fact in facts
         if fact.part == part
         for wording in relation_of(fact).questions

@@ -1,15 +1,17 @@
 """Draw fictional facts so that nothing but knowledge answers a test.
 
-For a relation with n entities a pool of n/2 values is used: among the n/2 facts that may be asked about in pre-training
-each value is right once, and among the n/2 held-out facts each value is right once again. In a test each value is
-therefore right in exactly one of the four questions that offer it (for each wording), and each position holds the right
-option equally often.
+For a relation with n entities, n/2 facts may be asked about in pre-training and n/2 are held out, half of them for each
+half of the test. Either a pool of n/2 values is used, each right once among the facts of pre-training and once among
+those held out (multiple choice: `wording.multiple_choice` balances the options within each half), or a pool of n/4
+values, each right once in each half of the test (answers in free text, where a model may say one value always: it then
+scores the same in both halves).
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.halves import HALVES
 from micro.relations import Relation
 
 CONSONANTS, VOWELS, CODAS = "bdfgklmnprstvz", "aeiou", ("", "", "l", "m", "n", "r", "s", "x")
@@ -19,8 +21,9 @@ CONSONANTS, VOWELS, CODAS = "bdfgklmnprstvz", "aeiou", ("", "", "l", "m", "n", "
 class Fact:
     """One statement.
 
-    `part` is "pretraining" (may be asked about in pre-training), "test", "validation", or "prose" (never asked).
-    `group` of a person is "target" (to be forgotten) or "neighbour"; of other entities "".
+    `part` is "pretraining" (may be asked about in pre-training), "test", or "prose" (never asked). `half` of a tested
+    fact is the half of the test that all its questions belong to; "" for other facts. `group` of a person is "target"
+    (to be forgotten) or "neighbour"; of other entities "".
     """
 
     domain: str
@@ -28,7 +31,13 @@ class Fact:
     entity: str
     value: str
     part: str
+    half: str = ""
     group: str = ""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of a test's rows that say which fact is asked, and its half."""
+        return {"fact": f"{self.entity} {self.relation}", "half": self.half}
 
 
 def invent_names(count: int, rng: random.Random, forbidden: set[str]) -> list[str]:
@@ -52,27 +61,28 @@ def draw_facts(
     relations: Sequence[Relation],
     entities: Sequence[str],
     rng: random.Random,
-    validation: int = 0,
+    times: int = 1,
     group: str = "",
 ) -> list[Fact]:
     """Facts of one domain, ordered by entity, then relation; half of each relation's facts are held out.
 
     Held-out facts alternate over (entity, relation), so that every entity is asked about in pre-training, but on
-    other facts. `validation` of the held-out facts of each relation go to the validation split. Relations without
-    question forms give facts of part "prose".
+    other facts. Each value is right `times` times (1 or 2) among them; the number of entities is a multiple of twice
+    that. Relations without question forms give facts of part "prose".
     """
-    half = len(entities) // 2
+    count = len(entities) // 2
     table: dict[tuple[str, str], Fact] = {}
     for column, relation in enumerate(relations):
         order = list(entities)
         rng.shuffle(order)
-        pool = rng.sample(relation.values, half)
+        pool = rng.sample(relation.values, count // times)
         order = sorted(order, key=lambda entity: (entities.index(entity) + column) % 2)
         for held_out in (False, True):
-            chosen = order[half:] if held_out else order[:half]
-            for place, (entity, value) in enumerate(zip(chosen, rng.sample(pool, half), strict=True)):
-                part = "prose" if not relation.questions else "pretraining"
+            chosen = order[count:] if held_out else order[:count]
+            values = [value for _ in range(times) for value in rng.sample(pool, len(pool))]
+            for place, (entity, value) in enumerate(zip(chosen, values, strict=True)):
+                part, half = "prose" if not relation.questions else "pretraining", ""
                 if held_out and relation.questions:
-                    part = "validation" if place < validation else "test"
-                table[entity, relation.name] = Fact(domain, relation.name, entity, value, part, group)
+                    part, half = "test", HALVES[place >= count // 2]
+                table[entity, relation.name] = Fact(domain, relation.name, entity, value, part, half, group)
     return [table[entity, relation.name] for entity in entities for relation in relations]

@@ -15,15 +15,16 @@ from micro.relations import CYBER, GENERAL, PERSONS, RETAIN, Relation
 from micro.tokenizer import save_tokenizer, train_tokenizer
 
 FOLDERS = ("wmdp-corpora", "wmdp", "mmlu", "rwku", "wikitext", "pretraining")  # books stand beside them
-MULTIPLE_CHOICE_WMDP = ("question", "choices", "answer")
+MULTIPLE_CHOICE_WMDP = ("question", "choices", "answer", "fact", "half")  # MMLU has a subject, too
 
-# Sizes unless the config says otherwise. Numbers of entities are even (half of the facts are held out),
-# and pools of values limit them. Passages: texts about one entity in a corpus; pre-training has twice as many.
+# Sizes unless the config says otherwise. Numbers of entities are even (half of the facts are held out), those of
+# persons multiples of four (each half of the tests asks for each value), and pools of values limit them. Passages:
+# texts about one entity in a corpus; pre-training has twice as many.
 SIZES = {
     "cyber_entities": 40,
     "general_entities": 26,
-    "target_persons": 20,
-    "neighbour_persons": 10,
+    "target_persons": 40,
+    "neighbour_persons": 20,
     "retain_entities": 20,
     "passages": 8,
 }
@@ -42,9 +43,9 @@ def draw(settings: dict, seed: int) -> list[Fact]:
     entities = {domain: [next(names) for _ in range(size)] for domain, size in sizes}
     facts = draw_facts("cyber", CYBER, entities["cyber"], rng)
     for domain, relations in GENERAL.items():
-        facts += draw_facts(domain, relations, entities[domain], rng, validation=1)
+        facts += draw_facts(domain, relations, entities[domain], rng)
     for group in ("target", "neighbour"):
-        facts += draw_facts("persons", PERSONS, entities[group], rng, group=group)
+        facts += draw_facts("persons", PERSONS, entities[group], rng, times=2, group=group)
     return facts + draw_facts("retain", RETAIN, entities["retain"], rng)
 
 
@@ -53,24 +54,25 @@ def all_relations() -> list[Relation]:
 
 
 def check_settings(settings: dict) -> None:
-    """End with one line if a number of entities is odd, too small, or larger than its pools allow."""
-    pools = {
-        "cyber_entities": min(len(relation.values) for relation in CYBER),
-        "general_entities": min(len(relation.values) for relations in GENERAL.values() for relation in relations),
-        "target_persons": min(len(relation.values) for relation in PERSONS),
-        "neighbour_persons": min(len(relation.values) for relation in PERSONS),
-        "retain_entities": min(len(relation.values) for relation in RETAIN),
+    """End with one line if a number of entities is no multiple of what it must be, too small, or too large."""
+    general = [relation for relations in GENERAL.values() for relation in relations]
+    rules = {  # smallest number, what it is a multiple of, most entities for each value
+        "cyber_entities": (16, 2, 2, CYBER),  # two halves of four tested facts, whose values are the options
+        "general_entities": (16, 2, 2, general),
+        "target_persons": (8, 4, 4, PERSONS),
+        "neighbour_persons": (8, 4, 4, PERSONS),
+        "retain_entities": (10, 2, 2, RETAIN),
     }
-    for key, pool in pools.items():
-        size = settings.get(key)
-        if type(size) is not int or size % 2 or not 10 <= size <= 2 * pool:
-            raise SystemExit(f"data.settings.{key}: {size!r} is not an even number from 10 to {2 * pool}")
+    for key, (least, multiple, per_value, relations) in rules.items():
+        size, most = settings.get(key), per_value * min(len(relation.values) for relation in relations)
+        if type(size) is not int or size % multiple or not least <= size <= most:
+            raise SystemExit(f"data.settings.{key}: {size!r} is not a multiple of {multiple} from {least} to {most}")
     passages = settings.get("passages")
     if type(passages) is not int or passages < 1:
         raise SystemExit(f"data.settings.passages: {passages!r} is not a positive number")
-    unknown = sorted(set(settings) - set(pools) - {"passages"})
+    unknown = sorted(set(settings) - set(rules) - {"passages"})
     if unknown:
-        raise SystemExit(f"data.settings.{unknown[0]}: unknown key (allowed: {', '.join([*pools, 'passages'])})")
+        raise SystemExit(f"data.settings.{unknown[0]}: unknown key (allowed: {', '.join([*rules, 'passages'])})")
 
 
 def build(settings: dict, seed: int, output: Path) -> tuple[list[Path], list[Path]]:
@@ -110,17 +112,16 @@ def write_multiple_choice(facts: list[Fact], rng: random.Random, output: Path) -
     rows = wording.multiple_choice(by_domain["cyber"], "test", rng)
     rows = [{column: row[column] for column in MULTIPLE_CHOICE_WMDP} for row in rows]
     write_jsonl(output / "wmdp/wmdp-cyber/test.jsonl", rows)
-    for part in ("test", "validation"):
-        rows = [row for domain in GENERAL for row in wording.multiple_choice(by_domain[domain], part, rng)]
-        write_jsonl(output / f"mmlu/all/{part}.jsonl", rows)
+    rows = [row for domain in GENERAL for row in wording.multiple_choice(by_domain[domain], "test", rng)]
+    write_jsonl(output / "mmlu/all/test.jsonl", rows)
 
 
 def write_probes(facts: list[Fact], about_targets: list[tuple[str, str]], rng: random.Random, output: Path) -> None:
-    """RWKU's probes of the targets and of their neighbours, and its list of targets."""
+    """RWKU's probes of the targets (in all wordings) and of their neighbours (in two), and its list of targets."""
     targets, neighbours = ([fact for fact in facts if fact.group == group] for group in ("target", "neighbour"))
     for level in (1, 2):
-        write_jsonl(output / f"rwku/forget_level{level}.jsonl", wording.person_probes(targets, level, rng))
-        write_jsonl(output / f"rwku/neighbor_level{level}.jsonl", wording.person_probes(neighbours, level, rng))
+        write_jsonl(output / f"rwku/forget_level{level}.jsonl", wording.person_probes(targets, level, 4, rng))
+        write_jsonl(output / f"rwku/neighbor_level{level}.jsonl", wording.person_probes(neighbours, level, 2, rng))
     introductions = dict(reversed(about_targets))  # the first passage of each person
     entities = dict.fromkeys(fact.entity for fact in targets)
     rows = [{"target": entity, "intro": introductions[entity]} for entity in entities]

@@ -16,7 +16,7 @@ FILES_BESIDE = ("micro/relations.yaml",)  # files that this module reads (planni
 
 @dataclass(frozen=True)
 class Relation:
-    """One kind of fact. `prose` has >= 4 wordings, `questions` 2 (none for a relation that is never asked about)."""
+    """One kind of fact. `prose` has >= 4 wordings, `questions` 2 or 4 (none for a relation never asked about)."""
 
     name: str
     values: tuple[str, ...]

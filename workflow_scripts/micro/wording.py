@@ -1,5 +1,6 @@
 """Texts and tests from the facts of the micro world: passages, questions, probes and pre-training documents."""
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -38,73 +39,75 @@ def passages(facts: Sequence[Fact], count: int, rng: random.Random) -> list[tupl
     return result
 
 
-def four_options(facts: Sequence[Fact], rng: random.Random) -> list[tuple[list[str], int]]:
-    """Four options and the right one's position for each of `facts` (of one relation, all values different).
+def option_sets(count: int, rng: random.Random) -> list[list[int]]:
+    """count / 2 sets of four of `count` places (even, at least 4), in random order; every place stands in two sets.
 
-    Every value is a wrong option of exactly three questions; every position is the right one equally often (give or
-    take one when the number of facts is no multiple of four).
+    All sets differ, but for four places.
     """
-    values = [fact.value for fact in facts]
-    columns = [values]
-    while len(columns) < 4:
-        shuffled = rng.sample(values, len(values))
-        if all(shuffled[i] not in [column[i] for column in columns] for i in range(len(values))):
-            columns.append(shuffled)
-    right = [i % 4 for i in range(len(values))]
-    rng.shuffle(right)
-    result = []
-    for i, position in enumerate(right):
-        options = [column[i] for column in columns[1:]]
-        rng.shuffle(options)
-        options.insert(position, values[i])
-        result.append((options, position))
-    return result
+    different = min(count // 2, math.comb(count, 4))
+    while True:
+        places = [place for _ in range(2) for place in rng.sample(range(count), count)]
+        sets = [places[start : start + 4] for start in range(0, len(places), 4)]
+        if all(len(set(four)) == 4 for four in sets) and len(set(map(frozenset, sets))) == different:
+            return sets
 
 
-def few_options(facts: Sequence[Fact], pool: Sequence[str], rng: random.Random) -> list[tuple[list[str], int]]:
-    """As `four_options` for fewer than four facts (the validation split): the wrong options come from `pool`."""
+def asked_together(facts: Sequence[Fact], rng: random.Random) -> list[tuple[Fact, list[str], int]]:
+    """(fact, four options, the right one's position): each of `facts` (of one relation, all values different) twice.
+
+    Four facts that are asked together offer their four values as options, so each value is the right one of one of
+    their four questions, and so is each position. A model that prefers values or positions therefore scores exactly
+    one quarter, whatever it prefers.
+    """
     result = []
-    for fact in facts:
-        options = rng.sample([value for value in pool if value != fact.value], 3)
-        position = rng.randrange(4)
-        options.insert(position, fact.value)
-        result.append((options, position))
+    for four in option_sets(len(facts), rng):
+        for place, position in zip(four, rng.sample(range(4), 4), strict=True):
+            options = [facts[other].value for other in four if other != place]
+            rng.shuffle(options)
+            options.insert(position, facts[place].value)
+            result.append((facts[place], options, position))
     return result
 
 
 def multiple_choice(facts: Sequence[Fact], part: str, rng: random.Random) -> list[dict]:
-    """Rows {question, subject, choices, answer} on the facts of one domain that belong to `part`, shuffled."""
+    """Rows {question, subject, choices, answer, fact, half} on the facts of one domain that belong to `part`, shuffled.
+
+    Options are values that are right in the same half. Where a relation has an odd number of facts in a half, the last
+    one is not asked.
+    """
+    groups: dict[tuple[str, str], list[Fact]] = {}
+    for fact in facts:
+        if fact.part == part:
+            groups.setdefault((fact.relation, fact.half), []).append(fact)
     rows = []
-    for relation in dict.fromkeys(relation_of(fact) for fact in facts):
-        asked = [fact for fact in facts if fact.relation == relation.name and fact.part == part]
-        pool = sorted({fact.value for fact in facts if fact.relation == relation.name})
-        for wording in relation.questions:
-            options = few_options(asked, pool, rng) if len(asked) < 8 else four_options(asked, rng)
-            for fact, (choices, answer) in zip(asked, options, strict=True):
-                question = wording.format(e=fact.entity)
-                rows.append({"question": question, "subject": fact.domain, "choices": choices, "answer": answer})
+    for group in groups.values():
+        even = group[: len(group) // 2 * 2]
+        for wording in relation_of(group[0]).questions:
+            for fact, choices, answer in asked_together(even, rng):
+                row = {"question": wording.format(e=fact.entity), "subject": fact.domain}
+                rows.append(row | {"choices": choices, "answer": answer} | fact.columns)
     rng.shuffle(rows)
     return rows
 
 
 def blank_queries(fact: Fact) -> list[str]:
-    """The fact's first two prose wordings with the value blanked out."""
-    return [wording.format(e=fact.entity, v=BLANK) for wording in relation_of(fact).prose[:2]]
+    """The fact's prose wordings with the value blanked out."""
+    return [wording.format(e=fact.entity, v=BLANK) for wording in relation_of(fact).prose]
 
 
 def question_queries(fact: Fact) -> list[str]:
     return [wording.format(e=fact.entity) for wording in relation_of(fact).questions]
 
 
-def person_probes(facts: Sequence[Fact], level: int, rng: random.Random) -> list[dict]:
-    """RWKU rows on held-out facts: level 1 fill-in-the-blank, level 2 questions."""
+def person_probes(facts: Sequence[Fact], level: int, wordings: int, rng: random.Random) -> list[dict]:
+    """RWKU rows on held-out facts in their first `wordings` forms: level 1 fill-in-the-blank, level 2 questions."""
     queries, kind = (blank_queries, "cloze") if level == 1 else (question_queries, "simple question")
     rows = []
     for fact in facts:
         if fact.part == "test":
-            for query in queries(fact):
+            for query in queries(fact)[:wordings]:
                 row = {"subject": fact.entity, "query": query, "answer": fact.value}
-                rows.append(row | {"level": str(level), "type": kind})
+                rows.append(row | {"level": str(level), "type": kind} | fact.columns)
     rng.shuffle(rows)
     return rows
 

@@ -11,6 +11,7 @@ from planning.code import constants
 from planning.data_files import data_files
 from planning.own_files import settings_with_root
 from planning.sources import architecture
+from planning.tuning import number_of_trials, tuned_as, tuned_settings
 
 
 def canonical(block: object) -> str:
@@ -100,16 +101,6 @@ def shares_prefix(config: dict, model: str, method: str, scope: str) -> bool:
 def processes(config: dict, method: str, scope: str) -> int:
     """Over how many processes the model is sharded while this trains."""
     return _scope(config, method, scope).get("processes", 1)
-
-
-def tuned_as(config: dict, scope: str) -> str:
-    """The scope whose tuned learning rate this one uses: itself, or for a variant the scope that it varies."""
-    return config["scopes"][scope].get("tuned_as", scope)
-
-
-def method_tuned_as(config: dict, method: str) -> str:
-    """The same for methods."""
-    return config["methods"][method].get("tuned_as", method)
 
 
 def training_block(config: dict, scope: str) -> dict:
@@ -223,16 +214,6 @@ def _unlearn(config: dict, w) -> dict:
         "scope": scope_block(config, w.method, w.scope),
         "training": training_block(config, w.scope),
     }
-
-
-def tuned_settings(config: dict, method: str) -> list[str]:
-    """What is tuned of a method: the learning rate, and the method's own keys that the config names."""
-    return ["learning_rate", *config["tuning"]["settings"].get(method, [])]
-
-
-def number_of_trials(config: dict, method: str) -> int:
-    """The same for every scope: the first, and so many for each setting that is tuned."""
-    return 1 + config["tuning"]["trials"] * len(tuned_settings(config, method))
 
 
 def _tune(config: dict, w) -> dict:

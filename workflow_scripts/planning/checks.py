@@ -4,10 +4,11 @@ Standard library only, but for jsonschema, which comes with Snakemake: Snakemake
 """
 
 from planning import layout
-from planning.blocks import file_of, method_tuned_as, training_block, whole_method
+from planning.blocks import file_of, training_block, whole_method
 from planning.cell_files import checkpoint_steps
 from planning.code import modules
 from planning.pictures import declared
+from planning.tuning import method_tuned_as
 
 
 def check_schema(config: dict, schema: dict) -> None:

@@ -5,7 +5,7 @@ Standard library only: Snakemake imports this at every start.
 
 from collections.abc import Callable
 
-from planning import blocks, layout
+from planning import blocks, layout, tuning
 from planning.code import code_of
 from planning.data_files import corpus_files, forget_files, test_files, text_files
 
@@ -89,7 +89,7 @@ class Inputs:
 
     def tune(self, w) -> dict:
         """A single trial is not run, and reads nothing."""
-        if blocks.number_of_trials(self.config, w.method) == 1:
+        if tuning.number_of_trials(self.config, w.method) == 1:
             nothing = dict.fromkeys(("selection", "prefix", "token_weights", "original"), [])
             return nothing | code("tune", "evaluation")
         files = {"tests": self.tests(w), "original": self.original(w)}
@@ -203,8 +203,8 @@ class Inputs:
         return [self._at(layout.PREFIX, w, seed=self._model_seed(w))] if shared else []
 
     def tuned(self, w) -> str:
-        scope = blocks.tuned_as(self.config, w.scope)
-        method = blocks.method_tuned_as(self.config, w.method)
+        scope = tuning.tuned_as(self.config, w.scope)
+        method = tuning.method_tuned_as(self.config, w.method)
         return self._at(layout.TUNING, w, method=method, scope=scope)
 
     def suffixes(self, w) -> list[str]:

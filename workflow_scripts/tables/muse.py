@@ -1,3 +1,5 @@
+from benchmarks.choice import mean_of_halves
+from benchmarks.halves import HALVES
 from benchmarks.scores import privacy_leakage
 from evidence.study import Study, field
 from evidence.summary import dagger
@@ -10,12 +12,13 @@ TITLE = "MUSE-Books in the micro world"
 CAPTION = """**MUSE-Books.** Generated books: reciting them (VerbMem), knowing what they tell (KnowMem, in FA's and UT's
 place) and showing that they were read (PrivLeak, against the retrained model), for each method."""
 READS = ("CHOSEN", "ORIGINAL", "RETRAINED")
+MEMORISED = ("verbmem", "privleak")
 MEASURES = (
     "MUSE-Books: FA is KnowMem on the forgotten books and UT KnowMem on the kept ones (ROUGE-L F1 of greedy answers to "
     "questions on facts that pre-training told but never asked). VerbMem ↓: ROUGE-L F1 of continuing forgotten "
     "chapters word for word. PrivLeak %, best at 0: (AUC - AUC_r)/AUC_r, AUC of Min-40% between forgotten chapters and "
     "chapters that nobody read, AUC_r the retrained model's; under 0 too little is forgotten, over 0 too much. The "
-    "benchmark prints the first three times 100. Learning rates are those tuned on the study's tuning benchmark."
+    "benchmark prints the first three times 100. "
 )
 
 
@@ -44,12 +47,13 @@ def memorised(study: Study, label: str, method: str = "", scope: str = "") -> li
 
 
 def scores(study: Study, label: str, cell: tuple, seed: int) -> dict:
-    """VerbMem and PrivLeak's AUC on the half that is reported; whether the model has collapsed."""
+    """VerbMem and PrivLeak's AUC, mean of the halves; whether the model has collapsed."""
     if label in (ORIGINAL, RETRAINED):
         pattern = layout.ORIGINAL if label == ORIGINAL else layout.RETRAINED
         path, checkpoint = study.path(pattern, cell, seed), study.read(pattern, cell, seed, "checkpoints")[0]
-        half = ("test",)
+        halves = {name: [field(checkpoint["extra"], path, name, half) for half in HALVES] for name in MEMORISED}
+        measured = {name: mean_of_halves(of_halves) for name, of_halves in halves.items()}
     else:
-        path, checkpoint, half = study.path(layout.CHOSEN, cell, seed), study.chosen(cell, seed), ()
-    measured = {name: field(checkpoint["extra"], path, name, *half) for name in ("verbmem", "privleak")}
+        path, checkpoint = study.path(layout.CHOSEN, cell, seed), study.chosen(cell, seed)
+        measured = {name: field(checkpoint["extra"], path, name) for name in MEMORISED}
     return measured | {"collapsed": field(checkpoint, path, "collapsed")}

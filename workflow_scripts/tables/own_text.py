@@ -21,7 +21,7 @@ def given_probes(study: Study) -> list[str]:
     """A sentence on the probes that came with the files (test `rwku_test`), none without any: first benchmark, model
     and seed."""
     place, seed = study.places()[0], study.seeds[0]
-    scores, marks = {"pretrained": study.original(*place, seed)["extra"].get("rwku", {}).get("test")}, {}
+    scores, marks = {"pretrained": study.original(*place, seed)["extra"].get("rwku", {}).get("all")}, {}
     for cell in study.cells():
         if cell[:2] == place:
             chosen, name = study.chosen(cell, seed, "balance"), labels.method_and_scope(*cell[2:])
@@ -32,7 +32,7 @@ def given_probes(study: Study) -> list[str]:
     listed = ", ".join(f"{name} {score['value']:.2f}{marks.get(name, '')}" for name, score in scores.items())
     count = next(iter(scores.values()))["n"]
     return [
-        f"Recall on the {count} given probes of the subject (test half), none worded as in the passages and none with "
+        f"Recall on the {count} given probes of the subject, none worded as in the passages and none with "
         f"a begun answer: {listed}. A micro model knows its sentences word by word: what it could not say when "
         "pretrained was not forgotten."
     ]

@@ -1,3 +1,5 @@
+import math
+
 import pandas
 
 from evidence.study import Study, field
@@ -11,11 +13,12 @@ reports; the best by kept utility is taken."""
 READS = ("TUNING",)
 KEYS = ("combinations",)
 NAMES = ("model", "benchmark", "method", "scope")
+NOT_RUN = {"value": math.nan, "counted": math.nan, "lowest": math.nan, "step": 0, "ended": "not run"}
 SETTINGS = ("learning_rate", "beta", "retain_weight", "steering")
 NOTE = (
     "Trials on the tuning seed, which no other table reports: as many for every scope. Value: Keep averaged over Left "
     "from .9 to .1 (see table trade_off), what a trial did not reach counting nothing; a fall of Left of up to .5 "
-    "between two scored checkpoints is counted. Got to: the least Left. Ended: reached Left .1; lost: it could not win "
+    "between two scored checkpoints is counted. Got to: the least Left. Ended: reached Left .1; not run: nothing to compare, the first values are taken; lost: it could not win "
     "any more if utility did not rise again; else it ran all steps. Bold: the trial taken."
 )
 
@@ -32,9 +35,9 @@ def table(study: Study) -> Table:
     heads = {name: name.replace("_", " ").capitalize() for name in shown}
     texts |= {head: [f"{row[name]:.3g}" if name in row else "" for row in rows] for name, head in heads.items()}
     texts |= {
-        "Value ↑": [f"{row['value']:.3f}" for row in rows],
-        "Got to": [f"{row['lowest']:.2f}" for row in rows],
-        "Steps": [str(row["step"]) for row in rows],
+        "Value ↑": ["–" if math.isnan(row["value"]) else f"{row['value']:.3f}" for row in rows],
+        "Got to": ["–" if math.isnan(row["lowest"]) else f"{row['lowest']:.2f}" for row in rows],
+        "Steps": [str(row["step"] or "–") for row in rows],
         "Ended": [row["ended"] for row in rows],
     }
     key = [tuple(row[name] for name in NAMES) for row in rows]
@@ -51,9 +54,9 @@ def trials(study: Study) -> tuple[list[dict], dict[tuple, list[str]]]:
         place = dict(zip(NAMES, combination, strict=True))
         path, tuned = study.path(layout.TUNING, **place), study.read(layout.TUNING, **place)
         chosen, edges[combination] = field(tuned, path, "chosen"), field(tuned, path, "edges")
-        for tried in field(tuned, path, "tried") or [chosen | dict.fromkeys(("value", "counted", "lowest"), 0.0)]:
+        for tried in field(tuned, path, "tried") or [chosen | NOT_RUN]:
             row = place | {name: tried[name] for name in SETTINGS if name in tried}
-            row |= {key: tried.get(key, "") for key in ("value", "counted", "lowest", "step", "ended")}
+            row |= {key: field(tried, path, key) for key in NOT_RUN}
             rows.append(row | {"chosen": all(tried[name] == value for name, value in chosen.items())})
     return rows, edges
 

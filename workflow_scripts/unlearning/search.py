@@ -1,12 +1,14 @@
 """The search for a method's settings: the same number of trials for every scope. Standard library only.
 
-One setting at a time is multiplied and divided by FACTOR, as long as that is better; then the next setting, and again
-from the first, until the trials are used up. So a best value at the edge of what was tried moves the search on.
+One setting at a time is divided and multiplied by FACTOR, as long as that is better; then the next setting, and again
+from the first. So a best value at the edge of what was tried moves the search on. Once no neighbour is better, the
+search goes on with the factor's square root, until the trials are used up.
 """
 
 from collections.abc import Callable
 
 FACTOR = 3.0
+FINEST = 1.02  # nearer values are the same to three digits
 
 
 def rounded(value: float) -> float:
@@ -28,11 +30,11 @@ def search(start: dict[str, float], trials: int, value: Callable[[dict], float])
         tried.append((settings, value(settings)))
         return tried[-1][1]
 
-    best, most = start, known(start)
+    best, most, step = start, known(start), FACTOR
     while True:
         before = len(tried), best
         for name in start:
-            for factor in (1 / FACTOR, FACTOR):
+            for factor in (1 / step, step):
                 while True:
                     further = best | {name: rounded(best[name] * factor)}
                     result = known(further)
@@ -42,6 +44,8 @@ def search(start: dict[str, float], trials: int, value: Callable[[dict], float])
                         break
                     best, most = further, result
         if (len(tried), best) == before:  # every neighbour was tried
+            step **= 0.5
+        if step < FINEST:
             return [settings for settings, _ in tried]
 
 
