@@ -7,10 +7,22 @@ from evidence.study import Study
 from planning import layout
 
 
+def of_block(study: Study) -> str:
+    """The attack that a table or figure shows; one line if its block names several."""
+    if len(study.block["attacks"]) > 1:
+        raise SystemExit(f"config: {study.settings['name']}: attacks: {study.block['attacks']}; one can be shown")
+    return study.block["attacks"][0]
+
+
 def results(study: Study, cell: tuple, attack: str) -> list[dict]:
     """Each seed's; of a cell (model, benchmark, method, scope), or of the retrained model of (model, benchmark)."""
     pattern = layout.ATTACK if len(cell) > 2 else layout.RETRAINED_ATTACK
     return study.of_seeds(pattern, cell, attack=attack)
+
+
+def collapsed(records: list[dict]) -> bool:
+    """Whether the model has collapsed before or after the attack, in any seed."""
+    return any(record[part].get("collapsed") for record in records for part in ("before", "after"))
 
 
 def left(result: dict) -> float:

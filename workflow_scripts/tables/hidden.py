@@ -18,7 +18,8 @@ NOTE = (
     "From the checkpoint that the other tables show, on the half of the tests that it was not chosen on. Sent past: "
     "the router can't choose the experts that were trained, its next choices take over. Back: (FA sent past - FA) / "
     "(untouched FA - FA), the share of what was forgotten that is back; none where less than half had been forgotten. "
-    "Control: FA of the untouched model when that expert adds nothing. Bold: the interval lies above 50 %."
+    "Control: FA of the untouched model when that expert adds nothing. Bold: the interval lies above 50 %. † "
+    "collapsed, before or after."
 )
 HEADS = ("Model", "Trained", "FA untouched", "FA ↓", "FA sent past", "Back", "UT ↑", "UT sent past", "FA control")
 FORGOTTEN = 0.5  # Left, at most
@@ -53,7 +54,7 @@ def row_of(study: Study, cell: tuple) -> tuple[dict, PerSeed | None]:
         "ut_past": (past, "after", "ut"),
         "fa_control": (control, "after", "fa"),
     }
-    row = dict(zip(CELL, cell, strict=True))
+    row = dict(zip(CELL, cell, strict=True)) | {"collapsed": attacks.collapsed(past)}
     for name, (records, part, score) in places.items():
         row[name] = sum(record[part][score]["value"] for record in records) / len(records)
     forgotten = max(map(attacks.left, past)) <= FORGOTTEN
@@ -66,7 +67,7 @@ def row_of(study: Study, cell: tuple) -> tuple[dict, PerSeed | None]:
 
 def text_of(study: Study, row: dict, back: PerSeed | None) -> list[str]:
     names = [labels.group(study.settings, row["model"], row["benchmark"])]
-    names.append(labels.method_and_scope(row["method"], row["scope"]))
+    names.append(labels.method_and_scope(row["method"], row["scope"]) + "†" * row["collapsed"])
     forget, others = ("fa_untouched", "fa", "fa_past"), ("ut", "ut_past", "fa_control")
     before, after = ([f"{row[name]:.3f}" for name in part] for part in (forget, others))
     return [*names, *before, bracketed(back) if back else "–", *after]
