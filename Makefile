@@ -5,6 +5,7 @@
 # make claims          the papers' claims judged by the results of tables and extras, and the audit
 # make audit           what does not fit together in the papers' printed numbers (no model needed)
 # make plan            GPUs, memory, disk and time that the study of the papers still needs (STUDY=config/paper.yaml)
+# make cost            what the jobs of a study took: core-minutes and peak memory by rule (RESULTS=results/paper)
 # make bench           what one expert costs, in time and memory, against naive runs (about 6 minutes, wants a quiet machine)
 # make report          one HTML file with all tables and figures, extras and claims among them
 # make docs            a searchable site of the documentation, in site/
@@ -19,6 +20,7 @@ PYTHON ?= python3.11
 CORES ?= 2
 SEEDS ?= 1
 STUDY ?= config/paper.yaml
+RESULTS ?= results/micro
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS := 1
@@ -27,7 +29,7 @@ BUILD := python workflow_scripts/launch/build.py --cores $(CORES)
 LAYERED := --config-file config/config.yaml config/extras.yaml
 EVERYTHING := all_tables all_figures all_extras all_claims
 
-.PHONY: tables quick extras claims audit own-text plan bench docs docs-results docs-timers report test lint format lock verify
+.PHONY: tables quick extras claims audit own-text plan cost bench docs docs-results docs-timers report test lint format lock verify
 
 tables: $(VENV)/installed
 	$(BUILD) --seeds $(SEED_LIST) all_tables all_figures
@@ -50,6 +52,9 @@ own-text: $(VENV)/installed
 
 plan: $(VENV)/installed
 	snakemake plan --configfile $(STUDY) --cores 1 --quiet all
+
+cost: $(VENV)/installed
+	python workflow_scripts/launch/cost.py $(RESULTS)
 
 bench: $(VENV)/installed
 	python workflow_scripts/bench/measure.py --output-prefix results/bench/one_expert

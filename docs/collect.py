@@ -1,6 +1,6 @@
 """Write docs/results/ from a study's results, and renew the parts of the pages that show it.
 
-Reads results/<study>/{tables,figures,benchmarks}, results/bench and, where given, the output of `make plan`; without
+Reads results/<study>/{tables,figures,logs}, results/bench and, where given, the output of `make plan`; without
 a study only the pages are renewed. A page shows a file between <!-- docs/results/NAME --> and <!-- end -->.
     python docs/collect.py --study results/micro --plan results/plan.txt
 """
@@ -9,9 +9,12 @@ import argparse
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
-import pandas as pd
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow_scripts"))
+
+from launch import cost
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("docs/results")
@@ -78,20 +81,8 @@ def write_tables(study: Path) -> None:
 
 
 def write_times(study: Path) -> None:
-    """Seconds of the jobs that Snakemake times, summed by stage."""
-    files = sorted((study / "benchmarks").rglob("*.tsv"))
-    jobs = pd.DataFrame(
-        {"stage": path.relative_to(study / "benchmarks").parts[0], "seconds": pd.read_csv(path, sep="\t")["s"].sum()}
-        for path in files
-    )
-    times = jobs.groupby("stage")["seconds"].agg(jobs="count", minutes="sum", longest="max").reset_index()
-    times["minutes"] = (times["minutes"] / 60).round(1)
-    times["longest"] = times["longest"].round().astype(int)
-    total = {"stage": "together", "jobs": len(jobs), "minutes": round(jobs["seconds"].sum() / 60, 1)}
-    times = pd.concat([times, pd.DataFrame([total | {"longest": int(times["longest"].max())}])])
-    times.to_csv(ROOT / RESULTS / "times.csv", index=False)
-    rows = times.astype(str).to_numpy().tolist()
-    write("times.md", markdown(["Stage", "Jobs", "Minutes in all", "Longest, s"], rows, "--:"))
+    """What the jobs cost, by rule."""
+    write("times.md", cost.markdown(cost.rows(cost.records(study))))
 
 
 def write_run(study: Path) -> None:

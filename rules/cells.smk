@@ -80,8 +80,6 @@ rule unlearn:
         records=expand(f"{CELL}/{{file}}", file=layout.RECORDS, allow_missing=True),
     log:
         log_of("unlearn", layout.CELL),
-    benchmark:
-        f"{R}/benchmarks/{layout.CELL}/unlearn.tsv"
     conda:
         "../envs/gpu.yaml"
     threads: config["threads"]
@@ -108,8 +106,6 @@ rule evaluate:
         predictions=f"{CELL}/{layout.PREDICTIONS}",
     log:
         log_of("evaluate", layout.CELL),
-    benchmark:
-        f"{R}/benchmarks/{layout.CELL}/evaluate.tsv"
     priority: 3
     conda:
         "../envs/evaluation.yaml"
@@ -156,8 +152,6 @@ rule tune:
         f"{R}/{layout.TUNING}",
     log:
         log_of("tune", layout.TUNING),
-    benchmark:
-        f"{R}/benchmarks/{layout.TUNING}.tsv"
     priority: 2
     localrule: not config["tuning"]["trials"]  # nothing is run
     conda:

@@ -18,9 +18,9 @@ def job(rule, **others):
 
 
 def stage(name, options, launcher="python workflow_scripts/launch/start.py"):
-    """Shell command of a stage: its settings, its paths, and a log that also reaches the terminal."""
+    """Shell command of a stage: its settings, its paths, a log that also reaches the terminal, and its cost beside it."""
     return (
-        f"{launcher} workflow_scripts/{name}.py --settings {{params.settings:q}}"
+        f"MOE_COST={{log}}.cost {launcher} workflow_scripts/{name}.py --settings {{params.settings:q}}"
         f" {options} 2>&1 | tee {{log}}"
     )
 

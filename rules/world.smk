@@ -54,8 +54,6 @@ rule pretrain_micro:
         multiext(f"{MODEL}/", *layout.MODEL_FILES),
     log:
         log_of("pretrain_micro", layout.MODEL),
-    benchmark:
-        f"{R}/benchmarks/{layout.MODEL}.tsv"
     priority: 10
     conda:
         "../envs/gpu.yaml"
@@ -75,6 +73,4 @@ use rule pretrain_micro as retrain_micro with:  # the same recipe without a benc
         multiext(f"{RETRAINED}/", *layout.MODEL_FILES),
     log:
         log_of("retrain_micro", layout.RETRAINED_MODEL),
-    benchmark:
-        f"{R}/benchmarks/{layout.RETRAINED_MODEL}.tsv"
     priority: 0

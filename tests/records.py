@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jobs.files import read_json
 
-NO_RESULTS = ("logs", "benchmarks", "state")  # of Snakemake and of unfinished jobs
+NO_RESULTS = ("logs", "state")  # with what jobs cost, and of unfinished ones
 MARK = ".snakemake_timestamp"  # Snakemake's own, in an output that is a folder
 
 

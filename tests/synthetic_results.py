@@ -41,7 +41,8 @@ def books(benchmark: str, auc: float) -> dict:
     if benchmark != "muse-books":
         return {}
     verbatim, leakage = score(0.5, 40, 0.0, "rougeL_f1"), score(auc, 80, 0.5, "auc")
-    return {"verbmem": {"test": verbatim}, "privleak": {"test": leakage}}
+    halves = ("test", "development", "all")
+    return {"verbmem": dict.fromkeys(halves, verbatim), "privleak": dict.fromkeys(halves, leakage)}
 
 
 def original(benchmark: str, seed: int) -> tuple[dict, dict]:

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+import torch
+import yaml
 
-from bench import start_up
+from bench import arithmetic, start_up
 from bench.parts import ratio_row, shared_questions
 from bench.real import operations, step_row
 from bench.report import draw, excerpt, markdown
@@ -51,6 +53,8 @@ def rows() -> list[dict]:
     made.append({"part": "c", "what": "ga step, layer 8", "against": "ours", "megabytes": 12.0})
     real = {"tokens_per_second": 1e4, "utilisation": 0.4, "gigabytes": 30.0, "gigabytes_bound": 40.0}
     made.append({"part": "real", "what": "ga step, big", "against": "ours"} | real)
+    speeds = {"operations_per_second": 4e10, "product_per_second": 8e10, "utilisation": 0.5}
+    made.append({"part": "f", "what": "pre-training, one", "operations": 4e9, "seconds": 0.1} | speeds)
     made.append({"part": "start", "what": "unlearn", "libraries": "torch", "seconds": 3.0, "seconds_forked": 0.25})
     limits = {f"limit_{name}": 2.0 for name in ("naive", "full", "naive RMU", "HFLM x 8")}
     limits |= {f"gigabytes_{name}": 1.5 for name in ("weights", "trained", "activations")} | {"head_in_layers": 1.0}
@@ -64,6 +68,7 @@ def test_tables_show_medians_spread_and_growth():
     assert "| ga step, layer 8 of 12 | 1.000 | naive | 3.000 | 3.00 (2.00 to 3.00) | 2.00 | 150% |" in text
     assert "| experts 16 | 3.00 | 2.00 |" in text and "| checkpoints 8 | 3.00 | 2.00 |" in text
     assert "| one, WMDP and MMLU | 25% | 12% | cell 3 | 10.8 |" in text
+    assert "| pre-training, one | 4.00 | 100 | 40 | 80 | 0.50 |" in text
     assert "| unlearn | torch | 3.00 | 0.25 |" in text
     assert "| ga step, big | ours | 10,000 | 40% | 30.0 | 40.0 |" in text
     shown = excerpt(rows(), MACHINE)
@@ -83,6 +88,26 @@ def test_shared_questions_by_hand():
     below, above, loading, reading = asked * 1.5, answered * 3.0, 1.8 * 6, 1.8 * gigabytes  # 150 tokens, 1e14 a second
     assert row["shared_saved"] == pytest.approx((below - reading) / (loading + below + above))
     assert row["shared_cells"] == pytest.approx((loading + below + reading) / (below - reading))
+
+
+@pytest.mark.parametrize("name", ["micro-qwen", "micro-llama"])
+def test_operations_of_a_whole_step_as_counted_by_hand(name):
+    """GA of everything against the count from the configuration: experts' grouped products and attention among them.
+    The head sees one token less a row; the router and a shared expert's gate, some thousandths, are counted there too
+    or not at all."""
+    config = yaml.safe_load(arithmetic.CONFIG.read_text())
+    step = arithmetic.unlearning_step(config, name, "baseline")
+    cost = cost_of(arithmetic.model_for(config, name)[1].config, 128)
+    expected = 3 * (512 * sum(cost.layers) + 508 * cost.head)
+    assert arithmetic.operations(step) == pytest.approx(expected, rel=5e-3)
+
+
+def test_share_of_the_yardstick_itself():
+    """The product alone comes to its own speed; twice the work in one call is counted twice."""
+    left, right = torch.randn(2, arithmetic.SIDE, arithmetic.SIDE)
+    row = arithmetic.row("product", lambda: (left @ right, left @ right), 9)
+    assert row["operations"] == 4 * arithmetic.SIDE**3
+    assert 0.7 < row["utilisation"] < 1.4  # others may share the core in some rounds
 
 
 def test_small_stages_load_nothing_heavy():

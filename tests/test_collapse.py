@@ -52,7 +52,8 @@ def collapsed(folder, data, tmp_path, monkeypatch):  # noqa: F811
     main(monkeypatch, unlearn, "--model", folder, "--data", data, "--selection", selection, *rest)
     original = run(monkeypatch, folder, data, tmp_path / "original.json", BENCHMARK)
     checkpoints = sorted((cell / "checkpoints").glob("*.safetensors"))
-    run(monkeypatch, folder, data, cell / "metrics.json", BENCHMARK, "--checkpoints", *checkpoints)
+    scored = ("--original", tmp_path / "original.json", "--checkpoints", *checkpoints)
+    run(monkeypatch, folder, data, cell / "metrics.json", BENCHMARK, *scored)
     files = ("--metrics", cell / "metrics.json", "--original", tmp_path / "original.json")
     threshold = ("--settings", '{"threshold": 0.27}')
     main(monkeypatch, choose_checkpoint, *files, *threshold, "--output", cell / "chosen.json")
@@ -64,13 +65,13 @@ def test_collapse_is_flagged_named_and_never_bold(collapsed):
     assert original["forget"]["all"]["value"] == original["utility"]["all"]["value"] == 1.0
     assert not original["collapsed"]
     chosen = json.loads((root / CELL / "chosen.json").read_text())["balance"]
-    assert (chosen["collapsed"], chosen["status"]) == (True, "all collapsed")
+    assert (chosen["collapsed"], chosen["status"]) == (True, "chosen")
     assert "of the answers stay when the question is swapped" in chosen["note"]
     table = make(root, config, "quick")
     shown = table.frame[table.frame["method"] == "ga"].set_index("quantity")
     assert "†" in shown.loc["FA", "marks"] and "†" in shown.loc["UT", "marks"]
     assert not shown["best"].any() and shown.loc["FA", "collapsed"] == "1/1"
-    assert notes.DAGGER in table.notes and any("checkpoints have collapsed" in note for note in table.notes)
+    assert notes.DAGGER in table.notes and any("; collapsed (utility: " in note for note in table.notes)
     for name in ("figure1a", "figure3a", "figure3b"):
         figure = figure_of(study_of(root, config, "figures", name))
         written = [text.get_text() for legend in figure.legends for text in legend.get_texts()]

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from tiny_models import LetterTokenizer
+from tiny_models import LetterTokenizer, letter_tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from moe.packing import batches, pack, shuffled
 
@@ -51,3 +52,13 @@ class TestShuffled:
 
     def test_in_order(self):
         assert [batch.rows.tolist() for batch in batches(self.blocks, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_with_bos_each_text_begins_as_the_tokenizer_begins_a_prompt():
+    """Only where it adds one by default; the micro models' tokenizers add none."""
+    plain, begun = letter_tokenizer(), letter_tokenizer({"<bos>": 40})
+    begun.add_special_tokens({"bos_token": "<bos>"})
+    begun.backend_tokenizer.post_processor = TemplateProcessing("<bos> $0", special_tokens=[("<bos>", 40)])
+    assert begun("ab")["input_ids"] == [40, 2, 3]
+    assert pack(["ab", "c"], begun, 7, bos=True).tolist() == [[40, 2, 3, 1, 40, 4, 1]]
+    assert pack(["ab", "c"], begun, 5).tolist() == pack(["ab", "c"], plain, 5, bos=True).tolist() == [[2, 3, 1, 4, 1]]

@@ -102,7 +102,9 @@ def test_saved_folder_is_an_ordinary_one(data, tmp_path, terminate):
     texts = [row["text"] for row in read_jsonl(data / "pretraining/documents.jsonl")]
     assert tokenizer(texts)["input_ids"] == original(texts)["input_ids"]
     assert model.config.eos_token_id == tokenizer.eos_token_id == original.eos_token_id
-    assert model.dtype == torch.float32 and model.config.vocab_size == len(tokenizer)
+    assert model.dtype == torch.float32
+    # rows of the head come in sixteens
+    assert model.config.vocab_size % 16 == 0 and 0 <= model.config.vocab_size - len(tokenizer) < 16
 
 
 @pytest.mark.parametrize(("change", "message"), [

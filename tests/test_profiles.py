@@ -46,7 +46,7 @@ def test_slurm_profile_as_typed_asks_for_partitions_memory_time_and_gpus():
     found = jobs("--profile", "slurm", *MICRO, env={"SITE_PARTITION": "short", "SITE_ACCOUNT": "me"})
     assert "slurm_partition=short" in found["build_world"] and "slurm_account=me" in found["build_world"]
     assert "mem_mb=4000" in found["pretrain_micro"] and "runtime=60" in found["pretrain_micro"]
-    for rule in ("attribute_experts", "evaluate_original", "unlearn_trial", "evaluate_trial", "unlearn", "evaluate"):
+    for rule in ("attribute_experts", "evaluate_original", "unlearn", "evaluate"):
         assert "slurm_partition=gpu" in found[rule] and "gpu_model=h100" in found[rule], found[rule]
 
 

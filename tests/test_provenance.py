@@ -63,7 +63,7 @@ def test_a_cells_record_says_what_made_it(made, place):  # noqa: F811
 
 
 def test_nothing_changed_is_nothing_found(made):
-    assert verified(made) == (0, ["5 files compared, 0 not as they were made"])
+    assert verified(made) == (0, ["6 files compared, 0 not as they were made"])
 
 
 @pytest.mark.parametrize("name", ["trajectory.json", "parameters.json", "checkpoints/step-0004.safetensors"])
@@ -73,7 +73,7 @@ def test_a_change_by_hand_is_named(made, tmp_path, name):
     path.write_bytes(path.read_bytes()[:-1] + b" ")
     assert verified(tmp_path / "copy") == (
         1,
-        [f"{path}: changed since it was made", "5 files compared, 1 not as they were made"],
+        [f"{path}: changed since it was made", "6 files compared, 1 not as they were made"],
     )
     path.unlink()
     assert verified(tmp_path / "copy")[1][0] == f"{path}: missing"
@@ -117,7 +117,7 @@ OTHERWISE = {
 def test_every_rule_that_writes_a_result_records_what_made_it():
     """Read from the rules, so that a new one is not forgotten; that the records say the truth other tests show."""
     scripts = {name: f"{rule['stage']}.py" for name, rule in rules().items() if rule["outputs"]}
-    assert len(scripts) > 25 and {"export", "attack", "build_books", "unlearn_trial", "audit"} <= set(scripts)
+    assert len(scripts) > 25 and {"export", "attack", "build_books", "tune", "audit"} <= set(scripts)
     for rule, name in scripts.items():
         text = (ROOT / "workflow_scripts" / name).read_text()
         if rule in OTHERWISE:
@@ -132,7 +132,8 @@ def study(made, place, tmp_path_factory) -> Path:  # noqa: F811
     """The cell above, and beside it what the smaller stages make of it and of its model."""
     folder = tmp_path_factory.mktemp("study")
     shutil.copytree(made / "cell", folder / "cell")
-    probes = [{"subject": "x", "query": f"abc{n}", "answer": "de", "level": "1", "type": "simple"} for n in range(12)]
+    letters = "abcdefghijkl"
+    probes = [{"subject": x, "query": f"abc{x}", "answer": "de", "level": "1", "type": "simple"} for x in letters]
     (place / "probes.jsonl").write_text("".join(json.dumps(probe) + "\n" for probe in probes))
     test = {"kind": "generation", "files": {"level1": "probes.jsonl"}, "score": "rouge", "max_new_tokens": 2}
     test |= {"chat_template": False}

@@ -1,6 +1,7 @@
 """Stages started from the warm server behave as if run by `python script.py`, and end with who started them."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -118,6 +119,32 @@ def test_same_output_and_status_as_without(server, tmp_path, ending):
         assert warm.stderr.splitlines()[-1] == cold.stderr.splitlines()[-1] == "ValueError: broken"
     else:
         assert warm.stderr == cold.stderr
+
+
+BURN = """
+import os, subprocess, sys, time
+block = bytearray(os.urandom(1 << 20) * 150)
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end: pass
+burn(0.4)
+subprocess.run([sys.executable, "-c", "import time\\nwhile time.process_time() < 0.3: pass"], check=True)
+time.sleep(0.3)
+sys.exit(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_cost_is_that_of_the_process_that_did_the_work(server, tmp_path, warm):
+    """0.4 s of CPU here and 0.3 in a child, 0.3 s asleep, 150 MB; a job that fails leaves none."""
+    script, place = write_script(tmp_path, BURN), tmp_path / "job.log.cost"
+    address = server.address if warm else None
+    assert run(address, script, 1, variables={"MOE_COST": str(place)}).returncode == 1 and not place.exists()
+    assert run(address, script, 0, variables={"MOE_COST": str(place)}).returncode == 0
+    cost = json.loads(place.read_text())
+    assert 0.7 <= cost["cpu_seconds"] < 1.3 and 1.0 <= cost["seconds"] < 6.0  # others may share the core
+    assert 150 <= cost["peak_mb"] < 400
+    assert [path.name for path in tmp_path.glob("job*")] == ["job.log.cost"]
 
 
 def test_runs_in_a_fork_of_the_server_with_the_libraries_there(server, tmp_path):

@@ -67,7 +67,7 @@ def test_every_trial_is_the_cells_own_run_and_the_best_is_taken(monkeypatch, pla
     evaluate.main()
     (entry,) = read_json(tmp_path / "metrics.json")["checkpoints"]
     (original,) = read_json(place["original"])["checkpoints"]
-    assert curve([entry], original).lowest() == pytest.approx(best["lowest"])
+    assert curve([entry], original, "development").lowest() == pytest.approx(best["lowest"])
 
 
 def test_a_killed_job_goes_on_after_its_last_trial(monkeypatch, place, tmp_path):
@@ -99,7 +99,7 @@ def test_a_single_trial_is_not_run(monkeypatch, tmp_path):
 
 def test_where_nothing_can_be_forgotten_nothing_is_tried(monkeypatch, place, tmp_path):
     metrics = read_json(place["original"])
-    score = metrics["checkpoints"][0]["forget"]["all"]
+    score = metrics["checkpoints"][0]["forget"]["development"]
     score["value"] = score["chance"]
     (tmp_path / "chance.json").write_text(json.dumps(metrics))
     result = tuned(monkeypatch, place | {"original": tmp_path / "chance.json"}, tmp_path / "tuned.json")

@@ -161,8 +161,9 @@ def test_rmu_runs_nothing_above_its_layer_and_nothing_below_it_twice():
         run(model, "rmu", selection=selection, training=TRAINING | {"checkpoint_growth": 2, "probe_every": 100})
     sets = len(blocks(0)) + len(blocks(1))
     assert seen[0] == 4 + sets  # the first probe, and each text once
-    assert seen[1] == 4 + sets + 2 * 20 * 3  # the references and both losses of every step
-    assert seen[2] == 4  # the first probe alone
+    # the references, both losses of every step, and at the end a probe and both terms' gradients on its blocks
+    assert seen[1] == 4 + sets + 2 * 20 * 3 + 4 + 2 * 4
+    assert seen[2] == 4 + 4  # the two probes alone
 
 
 def test_npo_starts_at_ratio_zero():
@@ -194,7 +195,8 @@ def test_over_the_limit_one_line_and_the_same_numbers(capfd):
     tokens = 16 * (len(blocks(0)) + len(blocks(1)))
     size = f"{tokens} tokens x 32 in torch.float32 are {tokens * 32 * 4 / 1e9:.3g} GB"
     assert lines == [f"below layer 2: {size}, over the limit of 1e-06 GB; computed on the fly"]
-    assert seen[0] == 4 + 20 * 6 + 2 * 4  # first probe, 20 steps of forget and retain text, two probes
+    # first probe, 20 steps of forget and retain text, two probes, each with both terms' gradients
+    assert seen[0] == 4 + 20 * 6 + 2 * (4 + 2 * 4)
     assert_same_run(ours, run(tiny("mixtral", 1), "gdiff", selection=selection, whole=True), start)
 
 

@@ -36,7 +36,10 @@ def main() -> None:
     base = base_hash(args.model)
     model = load_model(args.model, settings["precision"])
     tokenizer = AutoTokenizer.from_pretrained(args.model)
-    sets = {name: pack(text, tokenizer, settings["block_length"]) for name, text in texts.items()}
+    sets = {
+        name: pack(text, tokenizer, settings["block_length"], settings.get("bos", False))
+        for name, text in texts.items()
+    }
     prefix = reuse_prefix_(model, layer, Reuse(1e9 * args.limit_gb), list(sets.values()), settings["batch_size"])
     if prefix:
         prefix.save(args.output, sets, base)

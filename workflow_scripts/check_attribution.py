@@ -118,7 +118,7 @@ def main() -> None:
     settings = args.settings
     texts = forget_texts(settings["benchmark"], args.data)
     model, layers = load_moe_model(args.model, settings["precision"])
-    [blocks] = pack_for(model, args.model, settings["block_length"], texts)
+    [blocks] = pack_for(model, args.model, settings, texts)
     write_json(args.output, check(model, layers, blocks, settings["batch_size"], settings["share"], args.seed))
     inputs = [args.model, *provenance.files_named(settings["benchmark"], args.data)]
     provenance.record(args.output, vars(args), inputs, [args.output])

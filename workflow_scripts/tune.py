@@ -22,7 +22,6 @@ from benchmarks.checkpoints import load
 from benchmarks.choice import checked
 from benchmarks.curve import unmeasurable
 from benchmarks.evaluating import DECIDING, evaluate, read_tests, responders
-from benchmarks.halves import HALVES
 from benchmarks.texts import forget_texts, retain_texts
 from jobs import provenance, stage
 from jobs.files import read_json, sha256, write_json
@@ -37,6 +36,8 @@ from unlearning.search import edges, search
 from unlearning.texts import Texts, pack_texts
 from unlearning.trial import run_trial
 
+HALF = "development"  # of the tuning seed's questions: enough to compare trials
+
 
 class Tuning:
     """One model, benchmark, method and scope: what all trials share."""
@@ -45,7 +46,7 @@ class Tuning:
         self.args, self.original, self.settings = args, original, args.settings
         self.selection = read_json(args.selection)
         block = self.settings["benchmark"]
-        self.tests = read_tests(block, args.data, list(HALVES))
+        self.tests = read_tests(block, args.data, [HALF])
         self.tests = {name: test for name, test in self.tests.items() if name in DECIDING}
         self.base = base_hash(args.model)
         self.blocks = self._blocks(forget_texts(block, args.data), retain_texts(block, args.data))
@@ -62,12 +63,12 @@ class Tuning:
         model, tokenizer = load(self.args.model, settings["training"].get("precision", "float32"))
         run = Run(model, self.blocks, settings, self.selection, self.args.seed, Group())
         run.prepare(Reuse(1e9 * self.args.limit_gb, self.args.prefix, self.base))
-        answering = responders(model, tokenizer, settings["batch_size"])
+        answering = responders(model, tokenizer, settings["batch_size"], run.prefix)
 
         def score(step: int) -> dict:
             return evaluate(self.tests, answering, step)[0]
 
-        return tried | asdict(run_trial(run, score, self.original, best))
+        return tried | asdict(run_trial(run, score, self.original, HALF, best))
 
 
 def with_tuned(settings: dict, tuned: dict[str, float]) -> dict:
@@ -78,7 +79,7 @@ def with_tuned(settings: dict, tuned: dict[str, float]) -> dict:
 
 def tune(args: argparse.Namespace, original: dict) -> tuple[list[dict], str]:
     """All trials, in order; why there are none, or ""."""
-    if reason := unmeasurable(original, "all"):
+    if reason := unmeasurable(original, HALF):
         return [], f"{reason}; nothing was tried"
     settings = args.settings
     stage.load("methods", settings["method"]["name"])  # their code is part of the stamp

@@ -106,7 +106,7 @@ def main() -> None:
     settings = args.settings
     texts = [read(settings["benchmark"], args.data) for read in (forget_texts, retain_texts)]
     model, layers = load_moe_model(args.model, settings["precision"])
-    blocks = pack_for(model, args.model, settings["block_length"], *texts)
+    blocks = pack_for(model, args.model, settings, *texts)
     limits = {key: settings[key] for key in ("experts", "over", "clip")}
     weights, record = weigh(model, layers, *blocks, settings["batch_size"], limits)
     file = args.output.with_suffix(".safetensors")

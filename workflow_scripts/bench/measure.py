@@ -21,18 +21,21 @@ import torch
 import transformers
 
 from bench import parts
+from bench.arithmetic import arithmetic
 from bench.real import real_steps
 from bench.report import draw, excerpt, markdown
 from jobs.files import write_json, write_text
+from moe.libraries import keep_freed_memory
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5, help="rounds of part (a); the longer parts take fewer")
-    parser.add_argument("--parts", default="abcde", help="which parts to measure")
+    parser.add_argument("--parts", default="abcdef", help="which parts to measure")
     parser.add_argument("--output-prefix", required=True, type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as every stage does
     transformers.utils.logging.disable_progress_bar()
     logging.disable(logging.WARNING)  # lm-eval's
     few = max(1, args.repeats // 2)
@@ -47,6 +50,7 @@ def main() -> None:
             "c": lambda: parts.memory(folder),
             "d": lambda: parts.whole_cells(folder, few),
             "e": lambda: parts.growth(folder, few),
+            "f": arithmetic,
         }
         for letter in args.parts:
             rows += measures[letter]()

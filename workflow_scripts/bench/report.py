@@ -13,9 +13,10 @@ SHORT = {"evaluating 8 checkpoints, layer": "answers", ", model calls alone": ",
 SHORT |= {"whole GA x UOE cell, layer": "cell", " of 12": "", " step, layer": ""}
 NAMES = {"naive": "naive one-expert training", "full": "full fine-tuning", "HFLM": "8 runs of lm-eval's HFLM"}
 COLOURS = {"naive": "C0", "full": "C1", "HFLM": "C2"}
-PARTS = ("c", "e", "limits", "real", "shared", "start")
+PARTS = ("c", "e", "f", "limits", "real", "shared", "start")
 PLANNED = "UOE step as planned there, bf16, 4 x 1,024 tokens a pass, GB"
 ON_GPU = "On the GPU, random weights, bf16"
+ARITHMETIC = "Steps of the micro study"
 SHARED = "If cells shared hidden states of questions"
 START = "A process pays before its first line of work"
 STYLE = Path(__file__).parents[1] / "figures" / "figures.mplstyle"
@@ -53,6 +54,11 @@ def markdown(rows: list[dict], machine: dict) -> str:
         bound = f"{row['gigabytes_bound']:.1f}" if row["against"] == "ours" else ""
         used = f"{row['tokens_per_second']:,.0f} | {row['utilisation']:.0%} | {row['gigabytes']:.1f}"
         real.append(f"| {row['what']} | {row['against']} | {used} | {bound} |")
+    near = [
+        f"| {row['what']} | {row['operations'] / 1e9:.2f} | {1e3 * row['seconds']:.0f} | "
+        f"{row['operations_per_second'] / 1e9:.0f} | {row['product_per_second'] / 1e9:.0f} | {row['utilisation']:.2f} |"
+        for row in of["f"]
+    ]
     starts = [
         f"| {r['what']} | {r['libraries']} | {r['seconds']:.2f} | {r['seconds_forked']:.2f} |" for r in of["start"]
     ]
@@ -63,6 +69,7 @@ def markdown(rows: list[dict], machine: dict) -> str:
         *_table("lrr", "| Grown, two thirds up | Times faster | Counted limit |", grown),
         *_table("llr", "| Peak memory beside what was there before | | MB |", memory),
         *_table("lrrrrr", f"| Counted limits at 1,024 tokens | Head, in layers | {' | '.join(names)} |", limits),
+        *_table("lrrrrr", f"| {ARITHMETIC} | GFLOP | ms | GFLOP/s | Plain product, GFLOP/s | Share of it |", near),
         *_table("lrrr", f"| {PLANNED} | Weights | Trained | Activations |", plans),
         *_table("llrrrr", f"| {ON_GPU} | | Tokens/s | Of a product's speed | Peak, GB | Bound, GB |", real),
         *_table(

@@ -69,4 +69,4 @@ def on_grid(run: Curve) -> numpy.ndarray:
     """Keep at every value of GRID, NaN below the least Left: the running minimum of Left, straight in between."""
     points = [(1.0, 1.0), *((run.left[b], run.keep[b]) for _, b in run.falls())]
     left, keep = map(numpy.array, zip(*reversed(points), strict=True))
-    return numpy.where(GRID >= left[0] - 1e-9, numpy.interp(GRID, left, keep), numpy.nan)
+    return numpy.where(left[0] - 1e-9 <= GRID, numpy.interp(GRID, left, keep), numpy.nan)

@@ -8,10 +8,16 @@ When one dies the others are ended.
 import logging
 import signal
 import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from torch.distributed import run
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+from launch.start import write_cost
 
 SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
 SAVING = "300"  # s that processes get to save their state before they are killed; torchrun's own is 30
@@ -21,6 +27,7 @@ def main(words: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGUSR1):  # which the shell around us ignores (rules/common.smk)
         signal.signal(number, signal.SIG_DFL)
     logging.disable(logging.ERROR)  # torchrun's: the processes print their own messages
+    started = time.monotonic()
     options = ["--standalone", "--nproc-per-node", words[0]]
     options += ["--signals-to-handle", SIGNALS, "--shutdown-timeout", SAVING]
     try:
@@ -33,6 +40,7 @@ def main(words: list[str]) -> int:
                 name = signal.Signals(-failure.exitcode).name
                 print(f"process {rank} of {words[0]} was ended by {name}; the others were stopped", file=sys.stderr)
         return 1
+    write_cost(started)
     return 0
 
 

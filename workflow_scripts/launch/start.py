@@ -3,7 +3,10 @@
 torch, transformers and lm-eval take about 7 s to import, more than most steps of a micro cell. So `--warm` starts a
 server that imports them once and then becomes the given command (Snakemake); each stage script started below that
 command runs in a fork of the server. The server imports libraries only, never this project's modules, so a stage sees
-the code as it is on disk. Without a server (batch systems, by hand) the script is simply run.
+the code as it is on disk. Without a server (batch systems, by hand) the script runs in this process.
+
+Where the environment names a file (MOE_COST; the rules do, beside the job's log), it gets what the script cost:
+seconds, CPU seconds and peak memory of the process that ran it. Snakemake's own `benchmark:` would see only the client.
 
     python workflow_scripts/launch/start.py workflow_scripts/unlearn.py ARGUMENTS…
     python workflow_scripts/launch/start.py --warm snakemake --cores 2 all_tables
@@ -14,16 +17,18 @@ import ctypes
 import importlib
 import json
 import os
+import resource
 import runpy
 import select
 import signal
 import socket
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
-ADDRESS = "MOE_WARM_SOCKET"
+ADDRESS, COST = "MOE_WARM_SOCKET", "MOE_COST"
 LIBRARIES = (
     "torch",
     "transformers.models.auto.modeling_auto",
@@ -59,6 +64,31 @@ def run_script(argv: list[str]) -> int:
     return 0
 
 
+def write_cost(started: float) -> None:
+    """Write what this process and its children took since `started` (time.monotonic) to the file that COST names.
+
+    The peak is the largest of one process, in MB, shared pages of libraries included.
+    """
+    if COST not in os.environ:
+        return
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    used = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    peak = max(usage.ru_maxrss for usage in usages) / 1024  # ru_maxrss: KiB
+    cost = {"seconds": time.monotonic() - started, "cpu_seconds": used, "peak_mb": peak}
+    part = Path(f"{os.environ[COST]}.part")
+    part.write_text(json.dumps({key: round(value, 2) for key, value in cost.items()}) + "\n")
+    part.replace(os.environ[COST])
+
+
+def run_job(argv: list[str]) -> int:
+    """`run_script`, and what it cost if it succeeds: a resumed job's record is that of the run that completed it."""
+    started = time.monotonic()
+    status = run_script(argv)
+    if status == 0:
+        write_cost(started)
+    return status
+
+
 def client(argv: list[str]) -> int:
     """Have the server run the script with our standard streams, folder and environment; forward signals."""
     connection = socket.socket(socket.AF_UNIX)
@@ -67,7 +97,7 @@ def client(argv: list[str]) -> int:
     except (KeyError, OSError):
         for number in (signal.SIGTERM, signal.SIGUSR1):  # which the shell around us ignores (rules/common.smk)
             signal.signal(number, signal.SIG_DFL)
-        os.execv(sys.executable, [sys.executable, *argv])
+        return run_job(argv)
     request = json.dumps({"argv": argv, "directory": os.getcwd(), "environment": dict(os.environ)}).encode()
     socket.send_fds(connection, [len(request).to_bytes(8)], [0, 1, 2])
     connection.sendall(request)
@@ -99,7 +129,7 @@ def handle(connection: socket.socket) -> None:
         for number in (*FORWARDED, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        status = run_script(job["argv"])
+        status = run_job(job["argv"])
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()

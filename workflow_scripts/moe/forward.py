@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_outputs import MoeModelOutputWithPast
 
 from moe.budget import CHUNK
 from moe.layers import base_model, decoder_layers
+
+IGNORED = -100  # a label without a loss, as torch's cross_entropy has it
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,35 @@ def head(model: nn.Module, hidden: Tensor) -> Tensor:
         return model(inputs_embeds=hidden.unsqueeze(0), use_cache=False).logits.squeeze(0)
 
 
+class _NLL(torch.autograd.Function):
+    """Cross-entropy of each row that exponentiates once: log-softmax does so for the value and again for the gradient,
+    and at a vocabulary of some thousands that is most of the loss's time."""
+
+    @staticmethod
+    def forward(ctx, logits: Tensor, labels: Tensor) -> Tensor:
+        ignored, labels = labels == IGNORED, labels.clamp_min(0).unsqueeze(-1)
+        probabilities = logits.softmax(-1)
+        highest, where = logits.max(-1, keepdim=True)
+        # log sum exp by way of the largest probability, which is never near 0
+        total = highest - probabilities.gather(-1, where).log()
+        ctx.save_for_backward(probabilities, labels, ignored)
+        return (total - logits.gather(-1, labels)).squeeze(-1).masked_fill(ignored, 0.0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, outer: Tensor) -> tuple[Tensor, None]:
+        probabilities, labels, ignored = ctx.saved_tensors
+        outer = outer.masked_fill(ignored, 0.0).unsqueeze(-1)
+        return (probabilities * outer).scatter_add_(-1, labels, -outer), None
+
+
+def nll(logits: Tensor, labels: Tensor) -> Tensor:
+    """Negative log-likelihood of each label, `[N]` in nats and 0 at -100, under logits `[N, V]`, taken in fp32."""
+    return _NLL.apply(logits.float(), labels)
+
+
 def _nll(model: nn.Module, hidden: Tensor, labels: Tensor) -> Tensor:
-    return cross_entropy(head(model, hidden).float(), labels, reduction="none")
+    return nll(head(model, hidden), labels)
 
 
 class _FrozenHeadNLL(torch.autograd.Function):
@@ -109,10 +138,10 @@ class _FrozenHeadNLL(torch.autograd.Function):
         for part, target in zip(hidden.split(CHUNK), labels.split(CHUNK), strict=True):
             with torch.set_grad_enabled(ctx.needs_input_grad[0]):
                 part = part.detach().requires_grad_(ctx.needs_input_grad[0])
-                nll = _nll(model, part, target)
+                losses = _nll(model, part, target)
                 if ctx.needs_input_grad[0]:
-                    gradients += torch.autograd.grad(nll.sum(), part)
-            values.append(nll.detach())
+                    gradients += torch.autograd.grad(losses.sum(), part)
+            values.append(losses.detach())
         if gradients:
             ctx.save_for_backward(torch.cat(gradients))
         return torch.cat(values)
@@ -144,8 +173,8 @@ def token_losses(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """
     hidden = final_hidden(model, batch.input_ids, batch.attention_mask())[:, :-1]
     labels = batch.input_ids[:, 1:]
-    nll = label_losses(model, hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1))
-    return nll.view(labels.shape), (batch.mask[:, 1:] & batch.mask[:, :-1]).float()
+    losses = label_losses(model, hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1))
+    return losses.view(labels.shape), (batch.mask[:, 1:] & batch.mask[:, :-1]).float()
 
 
 def sequence_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -153,10 +182,10 @@ def sequence_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
     With weights, a prediction's loss is multiplied by the weight of the token at which it is made; the count is not.
     """
-    nll, counted = token_losses(model, batch)
+    losses, counted = token_losses(model, batch)
     if batch.weights is not None:
-        nll = nll * batch.weights[:, :-1]
-    return (nll * counted).sum(-1), counted.sum(-1)
+        losses = losses * batch.weights[:, :-1]
+    return (losses * counted).sum(-1), counted.sum(-1)
 
 
 def token_nll(model: nn.Module, batch: Batch) -> Tensor:
@@ -165,5 +194,5 @@ def token_nll(model: nn.Module, batch: Batch) -> Tensor:
     With weights, the sum is divided by the number of tokens, not by the batch's sum of weights: the weights' mean is
     one over the set, so batches of equal size average to the weighted mean over the set.
     """
-    nll, counted = sequence_nll(model, batch)
-    return nll.sum() / counted.sum()
+    summed, counted = sequence_nll(model, batch)
+    return summed.sum() / counted.sum()

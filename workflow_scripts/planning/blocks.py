@@ -186,7 +186,7 @@ def job_resources(config: dict, rule: str, wildcards: object) -> dict:
 
 
 def _packing(config: dict) -> dict:
-    return {key: config["training"][key] for key in ("batch_size", "block_length")}
+    return {key: config["training"][key] for key in ("batch_size", "block_length", "bos") if key in config["training"]}
 
 
 def _reading(config: dict, w) -> dict:

@@ -109,6 +109,8 @@ def settings(kind: str, name: str, config: dict) -> dict:
         rendered["tests"] = tests_block(config, benchmarks)
     if any(what.startswith("RETRAINED") for what in picture["READS"]):
         rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in benchmarks]
+    if len(set((read := forget_tokens(config, scopes)).values())) > 1:
+        rendered["forget_tokens"] = read
     if "attacks" in block:
         rendered["attacks"] = {scope: _attacks_on(config, block, scope) for scope in scopes}
     tests = (config["benchmarks"][benchmark]["forget_test"] for benchmark in benchmarks)
@@ -119,6 +121,12 @@ def settings(kind: str, name: str, config: dict) -> dict:
     if expected := _part(config.get("expected_to_know", {}), benchmarks):
         rendered["expected_to_know"] = expected
     return rendered
+
+
+def forget_tokens(config: dict, scopes: list[str]) -> dict[str, int]:
+    """Tokens of forget text that a run of each scope reads up to its last step."""
+    runs = {scope: config["training"] | config["scopes"][scope].get("training", {}) for scope in scopes}
+    return {scope: run["steps"] * run["batch_size"] * run["block_length"] for scope, run in runs.items()}
 
 
 def _part(block: dict, keys: tuple[str, ...] | list[str]) -> dict:

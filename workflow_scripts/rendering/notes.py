@@ -149,6 +149,13 @@ def cell_notes(settings: dict, summary: pandas.DataFrame) -> list[str]:
     return sentences
 
 
+def forget_text(settings: dict) -> str:
+    """That scopes read different amounts of forget text, as where the papers give them different batches."""
+    read = settings["forget_tokens"].items()
+    parts = ", ".join(f"{labels.scope(scope)} {tokens:,}" for scope, tokens in read)
+    return f"Not equal: tokens of forget text read up to the last step, by what trains: {parts}."
+
+
 def random_draws(settings: dict, summary: pandas.DataFrame) -> str:
     """The single random draws behind a row that shows their mean."""
     parts = []

@@ -142,6 +142,7 @@ def _notes(settings: dict, summary: pandas.DataFrame, every_cell: pandas.DataFra
     bold = notes.BOLD_AT_FORGET_ACCURACY if at_forget_accuracy else notes.BOLD
     measures = notes.OWN_MEASURES if settings["world"] == "own_text" else notes.MEASURES
     texts = [measures, notes.world(settings), notes.rule(settings)]
+    texts += [notes.forget_text(settings)] if "forget_tokens" in settings else []
     texts += [notes.errors(settings), notes.question_counts(settings, summary), bold, notes.RED]
     texts += [notes.RETRAINED] * (RETRAINED in set(frame["row"]))
     marks = "".join(frame["marks"])

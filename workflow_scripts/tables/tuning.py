@@ -18,8 +18,9 @@ SETTINGS = ("learning_rate", "beta", "retain_weight", "steering")
 NOTE = (
     "Trials on the tuning seed, which no other table reports: as many for every scope. Value: Keep averaged over Left "
     "from .9 to .1 (see table trade_off), what a trial did not reach counting nothing; a fall of Left of up to .5 "
-    "between two scored checkpoints is counted. Got to: the least Left. Ended: reached Left .1; not run: nothing to compare, the first values are taken; lost: it could not win "
-    "any more if utility did not rise again; else it ran all steps. Bold: the trial taken."
+    "between two scored checkpoints is counted. Got to: the least Left. Ended: reached Left .1; lost: it could not win "
+    "any more if utility did not rise again; not run: nothing can be compared, the first values are taken; else it ran "
+    "all steps. Bold: the trial taken."
 )
 
 

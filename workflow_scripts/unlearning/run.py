@@ -19,7 +19,7 @@ from moe.packing import batch_of, batches, shuffled
 from moe.precision import copy_gradients_to_masters, make_masters, master, write_back
 from moe.routing import record_routing
 from moe.sharding import load_optimizer_slices, optimizer_slices, own_rows, own_slice, reshard_, shard_, whole
-from moe.upper_layers import Reuse, lowest_trained, reuse_prefix_
+from moe.upper_layers import Prefix, Reuse, lowest_trained, reuse_prefix_
 from planning.cell_files import checkpoint_steps
 from unlearning.anchor import anchor_loss
 from unlearning.probe import probe
@@ -76,6 +76,7 @@ class Run:
         self.rows_at_once = self.training.get("rows_at_once") or self.training["batch_size"]
         self.layers = find_moe_layers(model)
         self.total = sum(parameter.numel() for parameter in model.parameters())
+        self.prefix: Prefix | None = None
 
     def prepare(self, reuse: Reuse) -> None:
         """Everything before the first step. The first probe and the references see the untouched model."""
@@ -89,10 +90,10 @@ class Run:
         # From here on the layers below the trained ones run once per text. The first probe, above, ran all layers.
         every_layer = hasattr(self.losses, "reads_every_layer") and self.losses.reads_every_layer(self.method)
         if self.group.size == 1 and not every_layer:
-            reuse_prefix_(self.model, lowest_trained(self.model), reuse, known, self.rows_at_once)
+            self.prefix = reuse_prefix_(self.model, lowest_trained(self.model), reuse, known, self.rows_at_once)
         self.forget_reference = self._reference("forget_reference", self.texts.forget)
         self.retain_reference = self._reference("retain_reference", self.texts.retain)
-        self._make_optimizer(device)
+        self._make_optimizer()
         size = self.training["batch_size"]
         self.forget_batches = shuffled(self.texts.forget, size, self.seed)
         self.retain_batches = None
@@ -133,12 +134,11 @@ class Run:
         compute = getattr(self.losses, name, None)
         return compute and compute(self.model, batches(blocks, self.rows_at_once), self.method)
 
-    def _make_optimizer(self, device: torch.device) -> None:
+    def _make_optimizer(self) -> None:
         self.trained = list(self.named.values())
         self.masters = make_masters(self.trained)
-        # The fused kernel, on a GPU, holds no further copies of all that trains.
-        fused = device.type == "cuda" or None
-        options = {"lr": self.learning_rate, "betas": BETAS, "weight_decay": 0.0, "fused": fused}
+        # The fused kernel passes over memory once and holds no further copies of all that trains.
+        options = {"lr": self.learning_rate, "betas": BETAS, "weight_decay": 0.0, "fused": True}
         self.optimizer = torch.optim.AdamW(self.masters, **options)
         self.weights = {name: own_slice(master(parameter).detach()) for name, parameter in self.named.items()}
 

@@ -24,9 +24,10 @@ class Texts:
 def pack_texts(tokenizer, forget: list[str], retain: list[str], settings: dict, weights: Tensor | None = None) -> Texts:
     """Pack what the method of `settings` reads; ends with one line if the token weights do not fit the retain text."""
     method, length = settings["method"]["name"], settings["training"]["block_length"]
-    forget_blocks, retain_blocks = pack(forget, tokenizer, length), None
+    bos = settings["training"].get("bos", False)
+    forget_blocks, retain_blocks = pack(forget, tokenizer, length, bos), None
     if hasattr(load("methods", method), "retain_loss"):
-        retain_blocks = pack(retain, tokenizer, length)
+        retain_blocks = pack(retain, tokenizer, length, bos)
     if weights is not None and (retain_blocks is None or weights.shape != retain_blocks.shape):
         text = "no retain term" if retain_blocks is None else f"{tuple(retain_blocks.shape)} tokens of retain text"
         raise SystemExit(f"token weights {tuple(weights.shape)}: {method} has {text}")

@@ -37,12 +37,12 @@ def at_most(run: Curve) -> float:
     return value(run) + max(0.0, left - TO) * run.keep[-1] / (FROM - TO)
 
 
-def run_trial(run: Run, score: Callable[[int], dict], original: dict, best: float) -> Trial:
-    """Train a prepared run. score: the entry of metrics.json of the model as it is now; best: value of the best trial
-    before. Ends at Left = .1, or where the run cannot win any more, or where its loss is not finite."""
+def run_trial(run: Run, score: Callable[[int], dict], original: dict, half: str, best: float) -> Trial:
+    """Train a prepared run. score: the entry of metrics.json, of `half`, of the model as it is now; best: value of the
+    best trial before. Ends at Left = .1, or where it cannot win any more, or where its loss is not finite."""
     entries: list[dict] = []
     scored = set(checkpoint_steps(run.training)[EVERY - 1 :: EVERY]) | {run.training["steps"]}
-    line, ended, step = curve([], original), "", 0
+    line, ended, step = curve([], original, half), "", 0
     for step in range(1, run.training["steps"] + 1):
         try:
             run.step(step)
@@ -52,7 +52,7 @@ def run_trial(run: Run, score: Callable[[int], dict], original: dict, best: floa
         if step not in scored:
             continue
         entries.append(score(step))
-        line = curve(entries, original)
+        line = curve(entries, original, half)
         if line.lowest() <= TO:
             ended = "reached"
             break
