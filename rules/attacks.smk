@@ -1,4 +1,4 @@
-# Attacks on a cell's chosen checkpoint: by changing the model, or by its prompts.
+# Attacks on a cell's chosen checkpoint, or on a retrained model: by changing the model, or by its prompts.
 
 
 rule attack:
@@ -9,7 +9,7 @@ rule attack:
     log:
         log_of("attack", layout.ATTACK),
     wildcard_constraints:
-        attack=attacks(prompts=False),
+        attack=attacks("quantize", "relearn", "restore_routers", "bypass", "disable"),
     conda:
         "../envs/evaluation.yaml"
     threads: config["threads"]
@@ -22,6 +22,26 @@ rule attack:
             "attack",
             "--cell $(dirname {input.manifest}) --selection {input.selection} --output {output}",
         )
+
+
+rule attack_retrained:
+    input:
+        unpack(inputs.attack_retrained),
+    output:
+        f"{R}/{layout.RETRAINED_ATTACK}",
+    log:
+        log_of("attack_retrained", layout.RETRAINED_ATTACK),
+    wildcard_constraints:
+        attack=attacks("relearn"),
+    conda:
+        "../envs/evaluation.yaml"
+    threads: config["threads"]
+    resources:
+        **resources_of("attack"),
+    params:
+        **job("attack"),
+    shell:
+        model_stage("attack", "--output {output}")
 
 
 search = model_stage(
@@ -39,7 +59,7 @@ rule search_suffixes:
     log:
         log_of("search_suffixes", layout.SUFFIXES),
     wildcard_constraints:
-        attack=attacks(prompts=True),
+        attack=attacks("gcg"),
     conda:
         "../envs/evaluation.yaml"
     threads: config["threads"]
@@ -60,7 +80,7 @@ rule attack_prompts:
     log:
         log_of("attack_prompts", layout.ATTACK),
     wildcard_constraints:
-        attack=attacks(prompts=True),
+        attack=attacks("gcg"),
     conda:
         "../envs/evaluation.yaml"
     threads: config["threads"]

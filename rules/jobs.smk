@@ -66,14 +66,11 @@ def log_of(rule, pattern):
     return f"{R}/logs/{rule}/{pattern.partition('/')[2]}.log"
 
 
-def attacks(prompts):
-    """Pattern of the names of the attacks by prompts, or of all others."""
-    names = [
-        name
-        for name, block in config["attacks"].items()
-        if (block["kind"] == "gcg") == prompts
-    ]
-    return "|".join(map(re.escape, names)) or "none"
+def attacks(*kinds):
+    """Pattern of the names of the attacks of some kinds."""
+    every = config["attacks"].items()
+    names = [re.escape(name) for name, block in every if block["kind"] in kinds]
+    return "|".join(names) or "none"
 
 
 def launcher(wildcards):

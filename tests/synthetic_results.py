@@ -165,6 +165,11 @@ def tuning(config: dict, method: str, scope: str) -> dict:
     return {"chosen": start, "tried": tried, "note": "", "edges": edges}
 
 
+def relearned(fa: float, rise: float) -> list[dict]:
+    """FA that rises by `rise` a step of fine-tuning."""
+    return [{"step": step, "fa": fa + rise * step} for step in (0, 1, 2, 3, 5, 8, 13, 20)]
+
+
 def attacked_prompts(model: str, scope: str, before: dict) -> dict:
     """What attack_prompts.py writes: three questions, one reply kept, one recall risen."""
     layers, experts, _ = SHAPES[model]
@@ -201,6 +206,8 @@ def content(path: str, config: dict) -> dict:
         expert |= {"residual": 1e-6, "matched": True}
         weights = {"least": 0.5, "largest": 4.0, "clipped": 0.0, "effective": 0.6}
         return {"experts": [expert], "weights": weights}
+    if parts[0] == "retrained" and parts[-2] == "attacks":
+        return {"before": {"overlap": 1.0}, "after": {}, "curve": relearned(0.26, 0.010)}
     if parts[0] == "retrained":
         forget, utility = original(parts[2], int(parts[3].split("-")[1]))
         forget = score(0.26, forget["n"], forget["chance"], forget["metric"])
@@ -210,12 +217,14 @@ def content(path: str, config: dict) -> dict:
     if parts[0] == "models":
         forget, utility = original(Path(path).stem, int(parts[2].split("-")[1]))
         step = {"step": 0, "collapsed": False, "collapse_reasons": [], "extra": books(Path(path).stem, 0.0)}
-        halves = {"forget": {"test": forget}, "utility": {"test": utility}}
+        halves = {"forget": dict.fromkeys(("test", "all"), forget), "utility": dict.fromkeys(("test", "all"), utility)}
         return {"benchmark": Path(path).stem, "checkpoints": [step | halves]}
     if parts[-2] == "attacks":
         before = chosen(*parts[1:5], int(parts[5].split("-")[1]))["balance"] | {"overlap": 0.7}
         after = {key: before[key] | {"value": min(1.0, before[key]["value"] + 0.1)} for key in ("fa", "ut")}
         shown = {"before": before, "after": after | {"collapsed": False, "overlap": 0.8}}
+        if Path(path).stem == "relearn-forget":
+            shown["curve"] = relearned(before["fa"]["value"], 0.012 if parts[4] == "uoe" else 0.008)
         return attacked_prompts(parts[1], parts[4], before) if Path(path).stem == "gcg" else shown
     model, benchmark, method, scope, seed = *parts[1:5], int(parts[5].split("-")[1])
     if parts[-1] == "chosen.json":

@@ -14,22 +14,23 @@ import yaml
 from stub_project import ROOT, snakemake
 from table_helpers import layered_config
 
-from claims.cases import Claim
+from claims.cases import ARITHMETIC, RESULT, Claim
 from claims.collection import CLAIMS, SUBJECTS
 from claims.judging import judged
-from claims.ledger import verdict_text
-from claims.study import Case, ClaimStudy, Undecidable
+from claims.ledger import counts, verdict_text
+from claims.study import Case, ClaimStudy
 from claims.trace import first_places
 from evidence.intervals import PerSeed
-from evidence.matched import matched_steps
-from planning import claims, pictures
+from planning import claims
 from planning.code import constants, modules
 
 VERDICTS = {"holds", "does not hold", "no difference", "undecided"}
 
 
 def study_of(seeds: list[int], tmp_path) -> ClaimStudy:
-    return ClaimStudy(tmp_path, {"models": {}, "seeds": seeds, "tests": {}, "cells": [], "checked_attributions": []})
+    return ClaimStudy(
+        tmp_path, {"models": {}, "seeds": seeds, "tests": {}, "cells": [], "attacks": [], "checked_attributions": []}
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,31 +73,36 @@ def test_what_was_not_run_or_cannot_be_compared_says_so(tmp_path):
     def missing(study: ClaimStudy):
         study.cell("deepseek-v2-lite", "rwku", "ga", "uoe")
 
-    def unmatched(study: ClaimStudy):
-        raise Undecidable("no pair of checkpoints has the same FA")
-
-    rows = [judged(Claim("x", "", "", "", "mean", cases), study_of([0, 1], tmp_path)) for cases in (missing, unmatched)]
-    assert [row["verdict"] for row in rows] == ["not run", "undecided"]
+    values, study = PerSeed(numpy.array([0.2, 0.21])), study_of([0, 1], tmp_path)
+    apart, found = Case("a", None, why="no common span"), Case("b", values, span=0.7)
+    several = (missing, lambda s: [apart, apart, found], lambda s: [apart, found])
+    rows = [judged(Claim("x", "", "", "", "mean", cases), study) for cases in several]
+    assert [row["verdict"] for row in rows] == ["not run", "undecided", "holds"]
     assert "no model stands for deepseek-v2-lite" in rows[0]["note"]
+    assert rows[1]["note"] == "compared 1 of 3; not a: no common span; a: no common span" and rows[1]["effect"] is None
+    # half of the cases are enough; which are missing is said
+    assert rows[2]["note"] == "compared 1 of 2; not a: no common span" and rows[2]["span"] == 0.7
+    assert (rows[2]["cases"], rows[2]["intended"], rows[2]["of"]) == (1, 2, "mean of 1")
 
 
-def test_equal_forgetting_is_matched_where_most_is_forgotten(tmp_path):
-    def checkpoints(scope: str, *values: float, collapsed: int = 0) -> tuple:
-        entries = []
-        for step, value in zip(range(10, 100, 10), values, strict=False):
-            scores = {"forget": {"all": {"value": value}}}
-            entries.append({"step": step, "collapsed": step == collapsed} | scores)
-        path = tmp_path / "cells" / "m" / "b" / "ga" / scope / "seed-0" / "metrics.json"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps({"checkpoints": entries}))
-        return "m", "b", "ga", scope
+def test_what_follows_from_sizes_is_marked_and_counted_apart(tmp_path):
+    case = Case("c", PerSeed(numpy.array([1.0, 1.0])))
+    claim = Claim("x", "", "", "", "every", lambda study: [case], kind=ARITHMETIC)
+    row = judged(claim, study_of([0, 1], tmp_path))
+    assert verdict_text(row) == "holds (arithmetic)"
+    rows = [row, row | {"kind": RESULT}, row | {"kind": RESULT, "verdict": "undecided"}]
+    assert counts(rows, "micro") == (
+        "3 claims, micro. 1 by arithmetic: 1 holds; 2 decided by results: 1 holds, 1 undecided."
+    )
 
-    first = checkpoints("uoe", 0.9, 0.6, 0.42, 0.30)
-    second = checkpoints("baseline", 0.8, 0.45, 0.41, 0.1, 0.28, collapsed=50)
-    study = study_of([0], tmp_path).results
-    # .42 and .41; .30 and .28 would pair with a collapsed one
-    assert matched_steps(study, first, second, 0) == (30, 30)
-    assert matched_steps(study, first, checkpoints("lora", 0.1, 0.05), 0) is None
+
+def test_what_claims_declare():
+    assert {claim.source.split()[0] for claim in CLAIMS} == {"v1", "v2", "TRACE", "ours"}
+    assert [claim.id for claim in CLAIMS if claim.kind == ARITHMETIC] == ["share-006", "fewer-parameters"]
+    # A difference that may be nothing has a bound; trace-9's zero is 9 % more than the best rival, no difference.
+    without = {claim.id for claim in CLAIMS if not claim.margin and claim.equivalence is None}
+    assert {claim.unit for claim in CLAIMS if claim.id in without - {"trace-9"}} == {"nats", "%"}
+    assert {claim.equivalence for claim in CLAIMS} == {None, 0.03, 0.05}
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +110,13 @@ def tree(tmp_path_factory):
     """Results of every cell of config.yaml and extras.yaml for three seeds."""
     config = layered_config() | {"seeds": [0, 1, 2]}
     root = synthetic_results.build(tmp_path_factory.mktemp("claims"), config)
-    synthetic_answers.build(root, claims.files(config), config)
+    synthetic_answers.build(root, files(config), config)
     return root, config
+
+
+def files(config: dict) -> list[str]:
+    """What claims read; with one seed answers, too."""
+    return list(dict.fromkeys([*claims.files(config), *claims.files(config | {"seeds": [0]})]))
 
 
 def test_every_file_of_claims_is_collected():
@@ -115,8 +126,7 @@ def test_every_file_of_claims_is_collected():
 
 def test_every_claim_is_judged(tree):
     root, config = tree
-    assert len(CLAIMS) >= 20 and len({claim.id for claim in CLAIMS}) == len(CLAIMS)
-    assert {claim.source.split()[0] for claim in CLAIMS} == {"v1", "v2", "TRACE"}
+    assert len(CLAIMS) >= 50 and len({claim.id for claim in CLAIMS}) == len(CLAIMS)
     rows = [judged(claim, ClaimStudy(root, claims.settings(config))) for claim in CLAIMS]
     assert {row["verdict"] for row in rows} <= VERDICTS and all(row["effect"] is not None for row in rows)
     alone = claims.settings(config | {"seeds": [0]})
@@ -127,31 +137,9 @@ def test_every_claim_is_judged(tree):
     assert verdicts["utility-always"] in VERDICTS
 
 
-@pytest.mark.parametrize(("kept", "verdict"), [(0.9, "holds"), (0.2, "does not hold")])
-def test_scores_decide(tree, kept, verdict, tmp_path):
-    """UOE keeps much, or little, of UT at all checkpoints, its baselines 70 %; each seed a point less than the last."""
-    root, config = tree
-    other = linked(root, tmp_path / "micro", config)
-    for model, benchmark, method, scope in pictures.cells(config["tables"]["table2"], config["models"]):
-        for seed in config["seeds"]:
-            value = (kept if scope == "uoe" else 0.7) - 0.01 * seed * (scope == "uoe")
-            folder = other / "cells" / model / benchmark / method / scope / f"seed-{seed}"
-            replace(folder / "chosen.json", lambda content, value=value: content["balance"]["ut"].update(value=value))
-            replace(folder / "metrics.json", lambda content, value=value: set_utility(content, value))
-    settings = claims.settings(config)
-    rows = {claim.id: judged(claim, ClaimStudy(other, settings)) for claim in CLAIMS if claim.id.startswith("utility-")}
-    assert rows["utility-on-average"]["verdict"] == rows["utility-at-equal-forgetting"]["verdict"] == verdict
-    assert rows["utility-on-average"]["effect"] == pytest.approx(kept - 0.01 - 0.7)
-
-
-def set_utility(metrics: dict, value: float) -> None:
-    for entry in metrics["checkpoints"]:
-        entry["utility"] = {half: score | {"value": value} for half, score in entry["utility"].items()}
-
-
 def linked(root: Path, folder: Path, config: dict) -> Path:
     """The tree once more, as links, so that single files can be replaced."""
-    for path in claims.files(config):
+    for path in files(config):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).symlink_to(root / path)
     return folder
@@ -185,18 +173,6 @@ def test_a_collapsed_run_has_forgotten_nothing(tree, tmp_path):
     assert row["of"] == "least: GA+UOE, Qwen (WMDP)" and row["collapsed"] == 1
     assert "GA+UOE, Qwen (WMDP)" in row["note"]
     assert rows["selection-shifts"]["collapsed"] == 0  # read off at the last checkpoint, which has not collapsed
-
-
-def test_at_fa_25_only_what_reached_it_is_compared(tree, tmp_path):
-    root, config = tree
-    settings, (claim,) = claims.settings(config), [c for c in CLAIMS if c.id == "more-experts-cost"]
-    assert judged(claim, ClaimStudy(root, settings))["verdict"] in VERDICTS
-    for name, change in (("overshot", {"status": "overshot"}), ("collapsed", {"collapsed": True})):
-        other = linked(root, tmp_path / name, config)
-        path = other / "cells/micro-deepseek/wmdp-cyber/ga/uoe-6-experts/seed-2/chosen.json"
-        replace(path, lambda content, change=change: content["at_forget_accuracy"].update(change))
-        row = judged(claim, ClaimStudy(other, settings))
-        assert (row["verdict"], row["effect"]) == ("undecided", None) and row["note"].endswith(f"FA ≈ 0.25: {name}")
 
 
 def test_first_places_on_muse_books(tree, tmp_path):

@@ -1,8 +1,10 @@
 """Attack one cell's chosen checkpoint, and test how much of the forgotten knowledge comes back.
 
 Reads a model folder, the cell's checkpoints, chosen.json and selection, and the texts and tests of its benchmark.
-Writes the attack's json: FA and UT on the test half, and overlap of expert choice with the untouched model's on forget
-text, before (scores from chosen.json) and after. Kinds of attack:
+Without --cell the model itself is attacked, as one that was pre-trained without the forget set (relearn only).
+Writes the attack's json: FA and UT on the test half, for which the checkpoint was chosen on the other one, and overlap
+of expert choice with the untouched model's on forget text, before (scores from chosen.json) and after; of relearn also
+FA at the steps that it names as `tested`. Kinds of attack:
   quantize        {bits}: every weight matrix rounded (8, 4)
   relearn         {texts: forget | retain, blocks, steps, learning_rate}: fine-tuned on a few blocks of text
   restore_routers {}: the routers of the untouched model, so that tokens are routed as before unlearning
@@ -15,7 +17,9 @@ Attacks by prompts (kind gcg) are in attack_prompts.py.
         --output attack.json
 """
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 import torch
 
@@ -35,8 +39,11 @@ from moe.routing import overlap, record_routing
 from planning import cell_files
 
 
-def attack(model, tokenizer, settings: dict, selection: dict, untouched: dict, texts: dict, training: dict) -> dict:
-    """Change `model` in place; returns further entries of the result. untouched: parameters before unlearning."""
+def attack(
+    model, tokenizer, settings: dict, selection: dict, untouched: dict, texts: dict, training: dict, fa: Callable
+) -> dict:
+    """Change `model` in place; returns further entries of the result. untouched: parameters before unlearning; fa:
+    scores the model's FA as it is."""
     layers, kind = find_moe_layers(model), settings["kind"]
     if kind == "quantize":
         quantize_(model, settings["bits"])
@@ -49,8 +56,14 @@ def attack(model, tokenizer, settings: dict, selection: dict, untouched: dict, t
     else:
         blocks = pack(texts[settings["texts"]], tokenizer, training["block_length"])[: settings["blocks"]]
         few = batches(blocks.to(first_device(model)), training["batch_size"])
-        losses = relearn_(model, few, settings["steps"], settings["learning_rate"])
-        return {"loss": {"first": losses[0], "last": losses[-1]}, "tokens": blocks.numel()}
+        curve: list[dict] = []
+
+        def at(step: int) -> None:
+            if step in settings.get("tested", ()):
+                curve.append({"step": step, "fa": fa()})
+
+        losses = relearn_(model, few, settings["steps"], settings["learning_rate"], at)
+        return {"loss": {"first": losses[0], "last": losses[-1]}, "tokens": blocks.numel(), "curve": curve}
     return {}
 
 
@@ -70,32 +83,52 @@ def mean_overlap(before: dict, now: dict, batch) -> float | None:
     return sum(shares) / len(shares) if shares else None
 
 
+def read_cell(cell: Path | None, path: Path | None, kind: str) -> tuple[dict, Path | None, dict]:
+    """Scores of the chosen checkpoint on the test half, its file, and the scope's selection; nothing of either for a
+    model that is attacked as it is."""
+    if cell is None or path is None:
+        if kind != "relearn":
+            raise SystemExit(
+                f"attack {kind}: --cell and --selection are missing; without them only relearn is possible"
+            )
+        return {}, None, {"experts": {}}
+    choice, delta = chosen_checkpoint(cell)
+    return choice["halves"]["test"] | {"collapsed": choice["collapsed"]}, delta, read_json(path)
+
+
 def main() -> None:
-    args = parser(__doc__, "settings", "model", "data", "cell", "selection", "threads", "output").parse_args()
+    options = parser(__doc__, "settings", "model", "data", "threads", "output")
+    options.add_argument("--cell", type=Path, help="folder of the cell")
+    options.add_argument("--selection", type=Path, help="the scope's selected experts")
+    args = options.parse_args()
     settings, benchmark, training = args.settings, args.settings["benchmark"], args.settings["training"]
+    kind = settings["attack"]["kind"]
     libraries.set_up(args.threads)
-    choice, delta = chosen_checkpoint(args.cell)
+    before, delta, selection = read_cell(args.cell, args.selection, kind)
     tests = read_tests(benchmark, args.data, ["test"])
     tests = {name: test for name, test in tests.items() if name in DECIDING}
     texts = {"forget": forget_texts(benchmark, args.data), "retain": retain_texts(benchmark, args.data)}
-    selection = read_json(args.selection)
     model, tokenizer = load(args.model, settings["precision"])
     blocks = pack(texts["forget"], tokenizer, training["block_length"])[: training["probe_blocks"]]
     (probe,) = batches(blocks.to(first_device(model)), len(blocks))
     routed = choices(model, probe)
     untouched = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    control = settings["attack"]["kind"] == "disable"  # of the untouched model
-    base = base_hash(args.model)
-    with nullcontext() if control else applied(model, delta, base):
+    base, answering = base_hash(args.model), responders(model, tokenizer, settings["batch_size"])
+
+    def fa() -> float:
+        return evaluate({"forget": tests["forget"]}, answering, 0)[0]["forget"]["test"]["value"]
+
+    of_untouched = delta is None or kind == "disable"
+    with nullcontext() if of_untouched else applied(model, delta, base):
         overlaps = [mean_overlap(routed, choices(model, probe), probe)]
-        details = attack(model, tokenizer, settings["attack"], selection, untouched, texts, training)
-        entry, _ = evaluate(tests, responders(model, tokenizer, settings["batch_size"]), choice["step"])
+        details = attack(model, tokenizer, settings["attack"], selection, untouched, texts, training, fa)
+        entry, _ = evaluate(tests, answering, 0)
         overlaps.append(mean_overlap(routed, choices(model, probe), probe))
-    before = {key: choice[key] for key in ("step", "collapsed", "fa", "ut", "fa_original", "ut_original")}
     after = {"fa": entry["forget"]["test"], "ut": entry["utility"]["test"], "collapsed": entry["collapsed"]}
     result = {"before": before | {"overlap": overlaps[0]}, "after": after | {"overlap": overlaps[1]}}
     write_json(args.output, {"attack": settings["attack"]} | result | details)
-    read = [args.model, args.selection, args.cell / cell_files.CHOSEN, *([] if control else [delta])]
+    read = [args.model, *([] if of_untouched else [delta])]
+    read += [] if delta is None else [args.selection, args.cell / cell_files.CHOSEN]
     read += provenance.files_named(benchmark, args.data)
     provenance.record(args.output, vars(args), read, [args.output], base=base)
 

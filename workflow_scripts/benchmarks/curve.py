@@ -125,10 +125,25 @@ def compared(first: Curve, second: Curve) -> tuple[Kept, Kept]:
     return mean_keep([a for a, _ in shared]), mean_keep([b for _, b in shared])
 
 
-def keep_at(run: Curve, left: float) -> float | None:
-    """Keep where Left first falls to `left`; None if the run does not get there or falls too far on its way."""
+def crossing(run: Curve, left: float) -> tuple[int, int, float] | None:
+    """Checkpoints (numbers) between which Left first falls to `left`, and how far along; None if the run does not get
+    there or falls too far on its way."""
     for a, b in run.falls():
         if run.left[b] <= left:
-            span = Span(run.left[a], run.left[b], run.keep[a], run.keep[b])
-            return span.cut(left, left).first if span.top - span.bottom <= COARSE + 1e-9 else None
+            fall = run.left[a] - run.left[b]
+            return (a, b, (run.left[a] - left) / fall) if fall <= COARSE + 1e-9 else None
     return None
+
+
+def keep_at(run: Curve, left: float) -> float | None:
+    """Keep where Left first falls to `left`; None as in `crossing`."""
+    return _between(run.keep, crossing(run, left))
+
+
+def step_at(run: Curve, left: float) -> float | None:
+    """The step, in between two checkpoints, at which Left first falls to `left`; None as in `crossing`."""
+    return _between(run.steps, crossing(run, left))
+
+
+def _between(values: Sequence[float], at: tuple[int, int, float] | None) -> float | None:
+    return None if at is None else values[at[0]] + at[2] * (values[at[1]] - values[at[0]])

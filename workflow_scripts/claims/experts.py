@@ -3,7 +3,8 @@ Table 10), and how evenly forget text uses them (v1 Figure 6)."""
 
 import math
 
-from claims.cases import DEEPSEEK, PLACES, QWEN, RWKU, WMDP, Claim, at_forget_accuracy, signed
+from claims.cases import DEEPSEEK, FORGET, KEEP, PLACES, QWEN, RWKU, WMDP, Claim, signed
+from claims.curves import LEAST_SPAN, kept
 from claims.study import Case, ClaimStudy, NotRun
 from evidence.intervals import average
 from planning import layout
@@ -13,7 +14,8 @@ CELLS = (
     (("rwku",), ("ga",), ("uoe", "uoe-rank-*", "uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000")),
     (("wmdp-cyber",), ("ga",), ("baseline",)),
 )
-COLUMN = (DEEPSEEK, RWKU)
+COLUMN = (DEEPSEEK, RWKU, "ga")
+DRAWS = ("random", "random-draw-2", "random-draw-3")
 
 
 def checks(study: ClaimStudy, part: str) -> list[tuple[str, list[dict]]]:
@@ -44,27 +46,35 @@ def random_less_selected(study: ClaimStudy) -> list[Case]:
     cases = []
     for place in PLACES:
         own = study.cell(*place, "rmu", "uoe")
-        drawn = [study.cell(*place, "rmu", scope) for scope in ("random", "random-draw-2", "random-draw-3")]
+        drawn = [study.cell(*place, "rmu", scope) for scope in DRAWS]
         mean = average([study.answers.shown(cell, "fa") for cell in drawn])
         cases.append(study.case(own, mean - study.answers.shown(own, "fa"), study.collapsed(own, *drawn)))
     return cases
 
 
+def selected_less_random(study: ClaimStudy) -> list[Case]:
+    """Kept utility with the selected expert less that with each random one."""
+    cells = [(*place, "rmu") for place in PLACES]
+    return kept(study, [(study.cell(*cell, "uoe"), study.cell(*cell, drawn)) for cell in cells for drawn in DRAWS])
+
+
+def ranks(study: ClaimStudy, first: str, second: str) -> list[Case]:
+    return kept(study, [(study.cell(*COLUMN, first), study.cell(*COLUMN, second))])
+
+
 def first_less_last_rank(study: ClaimStudy) -> list[Case]:
-    """UT at FA ≈ 0.25 with the layer of rank 1 less that with the lowest rank in the study."""
-    group = (study.model(DEEPSEEK), RWKU, "ga")
+    """Kept utility with the layer of rank 1 less that with the lowest rank in the study."""
+    group = (study.model(DEEPSEEK), *COLUMN[1:])
     scopes = {cell[3] for cell in study.cells if cell[:3] == group and "-rank-" in cell[3]}
     last = max(scopes, key=lambda scope: int(scope.rpartition("-")[2]), default="uoe-rank-26")
-    return at_forget_accuracy(study, COLUMN, "uoe", (last,))
+    return ranks(study, "uoe", last)
 
 
-def alpha_1_less_others(study: ClaimStudy, sign: int) -> list[Case]:
-    """sign x (UT with alpha = 1 less that with another)."""
-    own, cases = study.cell(*COLUMN, "ga", "uoe"), []
-    for other in ("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000"):
-        case = study.difference("ut", own, study.cell(*COLUMN, "ga", other))
-        cases.append(signed(case, sign, f"{case.name} against {other}"))
-    return cases
+def alpha_1_less_others(study: ClaimStudy, sign: int, least: float = LEAST_SPAN) -> list[Case]:
+    """sign x (kept utility with alpha = 1 less that with another)."""
+    own, others = study.cell(*COLUMN, "uoe"), ("uoe-alpha-0", "uoe-alpha-100", "uoe-alpha-1000")
+    cases = kept(study, [(own, study.cell(*COLUMN, other)) for other in others], least)
+    return [signed(case, sign) for case in cases]
 
 
 def entropy(probe: dict) -> float:
@@ -88,18 +98,23 @@ CLAIMS = [
           rank_correlations, 0.95, ""),
     Claim("random-forgets-less", "v1 section 5.2, Table 6",
           "The expert of highest affinity beats a random one at forgetting.",
-          "FA with random experts less that with UOE's (RMU, 4 columns), every one > 0", "every", random_less_selected),
+          "FA with random experts less that with UOE's at the checkpoints of Table 6 (RMU, 4 columns), every one > 0",
+          "every", random_less_selected, equivalence=FORGET),
+    Claim("random-keeps-less", "v1 section 5.2, Table 6", "It beats a random one at equal forgetting.",
+          "kept utility of UOE less that of each of 3 random experts (RMU, 4 columns), mean > 0", "mean",
+          selected_less_random, equivalence=KEEP),
     Claim("layer-does-not-matter", "v1 section 5.2, Table 7", "UOE is robust to the layer as long as affinity is high.",
-          "UT at FA ≈ 0.25, layer rank 2 less rank 1 (DeepSeek, RWKU, GA), > -2 points", "every",
-          lambda study: at_forget_accuracy(study, COLUMN, "uoe-rank-2", ("uoe",)), -0.02),
+          "kept utility, layer rank 2 less rank 1 (DeepSeek, RWKU, GA), > -2 points", "every",
+          lambda study: ranks(study, "uoe-rank-2", "uoe"), -0.02),
     Claim("low-affinity-costs", "v1 section 5.2, Table 7", "Layers of very low affinity cost utility.",
-          "UT at FA ≈ 0.25, layer rank 1 less the last rank (DeepSeek, RWKU, GA) > 0", "every", first_less_last_rank),
+          "kept utility, layer rank 1 less the last rank (DeepSeek, RWKU, GA) > 0", "every", first_less_last_rank,
+          equivalence=KEEP),
     Claim("robust-to-alpha", "v1 appendix D, Table 10", "UOE is robust to the anchor's strength.",
-          "UT with alpha 0, 100, 1000 less that with 1 (DeepSeek, RWKU, GA), every one > -2 points", "every",
-          lambda study: alpha_1_less_others(study, -1), -0.02),
+          "kept utility with alpha 0, 100, 1000 less that with 1 (DeepSeek, RWKU, GA), of runs that reached Left .5, "
+          "every pair compared > -2 points", "every", lambda study: alpha_1_less_others(study, -1, 0.4), -0.02),
     Claim("alpha-1-best", "v1 appendix D, Table 10", "alpha = 1 is best.",
-          "UT with alpha = 1 less that with 0, 100, 1000, every one > 0", "every",
-          lambda study: alpha_1_less_others(study, 1)),
+          "kept utility with alpha = 1 less that with 0, 100, 1000, every pair compared > 0", "every",
+          lambda study: alpha_1_less_others(study, 1), equivalence=KEEP),
     Claim("uncertainty-falls", "v1 appendix C, Figure 6", "GA makes routing on forget text less even.",
           "entropy of the experts' shares, before less after (DeepSeek, WMDP) > 0", "every",
           fall_of_entropy, 0.0, "nats"),

@@ -6,6 +6,7 @@ from statistics import fmean
 
 import numpy
 
+from evidence import attacks
 from evidence.answers import Answers
 from evidence.intervals import PerSeed
 from evidence.study import Study
@@ -17,17 +18,17 @@ class NotRun(Exception):
     """The study has no such cell, or no such model."""
 
 
-class Undecidable(Exception):
-    """The cells are there, but the comparison that the claim needs is not."""
-
-
 @dataclass(frozen=True)
 class Case:
-    """One effect of a claim, a number a seed. collapsed: whether a checkpoint that it comes from has, in any seed."""
+    """One effect of a claim, a number a seed. collapsed: whether a checkpoint that it comes from has, in any seed.
+    span: of two runs compared over what both reached, the length of Left, mean over seeds. values is None where there
+    is nothing to compare; `why` says so."""
 
     name: str
-    values: PerSeed
+    values: PerSeed | None
     collapsed: bool = False
+    span: float | None = None
+    why: str = ""
 
 
 class ClaimStudy:
@@ -64,9 +65,9 @@ class ClaimStudy:
     def cell_name(self, cell: tuple) -> str:
         return f"{labels.method_and_scope(*cell[2:])}, {self.label(cell[0])} ({labels.benchmark(cell[1])})"
 
-    def chosen(self, cell: tuple, choice: str = "balance") -> list[dict]:
-        """Each seed's entry of chosen.json."""
-        return [self.results.chosen(cell, seed, choice) for seed in self.seeds]
+    def chosen(self, cell: tuple) -> list[dict]:
+        """Each seed's checkpoint that the tables show."""
+        return [self.results.chosen(cell, seed, "balance") for seed in self.seeds]
 
     def per_seed(self, values: list[float]) -> PerSeed:
         """Values that are no means over questions."""
@@ -75,17 +76,18 @@ class ClaimStudy:
     def loss(self, cell: tuple) -> PerSeed:
         return self.answers.original(cell, "ut") - self.answers.shown(cell, "ut")
 
-    def collapsed(self, *cells: tuple, choice: str = "balance") -> bool:
+    def collapsed(self, *cells: tuple) -> bool:
         """Whether a chosen checkpoint of one of the cells has collapsed, in any seed."""
-        return any(entry["collapsed"] for cell in cells for entry in self.chosen(cell, choice))
+        return any(entry["collapsed"] for cell in cells for entry in self.chosen(cell))
 
     def checkpoints(self, cell: tuple) -> list[dict[int, dict]]:
         """Of each seed: step -> entry of metrics.json."""
         return [{entry["step"]: entry for entry in self.results.metrics(cell, seed)} for seed in self.seeds]
 
-    def last_steps(self, cell: tuple) -> list[int]:
-        """Each seed's last checkpoint, where routing and losses are read off."""
-        return [max(entries) for entries in self.checkpoints(cell)]
+    def last_common_steps(self, *cells: tuple) -> list[int]:
+        """Each seed's last step that was scored in all of the cells: a run that has forgotten is scored no further."""
+        every = zip(*(self.checkpoints(cell) for cell in cells), strict=True)
+        return [max(set.intersection(*map(set, entries))) for entries in every]
 
     def collapsed_at_the_end(self, *cells: tuple) -> bool:
         return any(entries[max(entries)]["collapsed"] for cell in cells for entries in self.checkpoints(cell))
@@ -108,12 +110,21 @@ class ClaimStudy:
         """A value of each seed that belongs to a model and no cell, such as an attribution's."""
         return Case(f"{self.label(model)}, {detail}", self.per_seed(values))
 
-    def difference(self, quantity: str, first: tuple, second: tuple, choice: str = "balance") -> Case:
-        """Score of the first cell less that of the second."""
-        for cell in (first, second) if choice == "at_forget_accuracy" else ():
-            for entry in self.chosen(cell, choice):
-                status = "collapsed" if entry["collapsed"] else entry["status"]
-                if status != "reached":  # as in the tables: only rows that reached it are compared
-                    raise Undecidable(f"{self.cell_name(cell)}, FA ≈ 0.25: {status}")
-        values = self.answers.shown(first, quantity, choice) - self.answers.shown(second, quantity, choice)
-        return self.case(first, values, self.collapsed(first, second, choice=choice))
+    def difference(self, quantity: str, first: tuple, second: tuple) -> Case:
+        """Score of the first cell less that of the second, at the checkpoints that the tables show."""
+        values = self.answers.shown(first, quantity) - self.answers.shown(second, quantity)
+        return self.case(first, values, self.collapsed(first, second))
+
+    def attacked(self, cell: tuple, attack: str) -> list[dict]:
+        """Each seed's result of an attack on a cell."""
+        self.check_attacked(cell, attack)
+        return attacks.results(self.results, cell, attack)
+
+    def relearned(self, cell: tuple, attack: str) -> list[dict[int, float]]:
+        """Of each seed: steps of an attack by fine-tuning -> FA. cell: or (model, benchmark), the retrained model."""
+        self.check_attacked(cell, attack)
+        return attacks.curves(self.results, cell, attack)
+
+    def check_attacked(self, cell: tuple, attack: str) -> None:
+        if [attack, *cell] not in self.settings["attacks"]:
+            raise NotRun(f"attack {attack} on {self.cell_name(cell) if len(cell) > 2 else 'the retrained model'}")

@@ -3,7 +3,8 @@
 import math
 
 from benchmarks.scores import privacy_leakage
-from claims.cases import DEEPSEEK, QWEN, WMDP, Claim, signed
+from claims.cases import DEEPSEEK, KEEP, QWEN, WMDP, Claim, signed
+from claims.curves import kept
 from claims.study import Case, ClaimStudy, NotRun
 from planning import layout
 
@@ -40,14 +41,13 @@ def gain_over_best(study: ClaimStudy) -> list[Case]:
     return cases
 
 
-def with_less_without(study: ClaimStudy, quantity: str, sign: int) -> list[Case]:
-    """Each method and scope: sign x (score with the token weights less that without)."""
-    cases = []
-    for model in (QWEN, DEEPSEEK):
-        for method, scope in VARIANTS:
-            own, other = (study.cell(model, WMDP, name, scope) for name in (f"{method}-trace", method))
-            cases.append(signed(study.difference(quantity, own, other), sign))
-    return cases
+def with_and_without(study: ClaimStudy) -> list[tuple[tuple, tuple]]:
+    """Each model, method and scope: the cell with the token weights, and that without."""
+    return [
+        tuple(study.cell(model, WMDP, name, scope) for name in (f"{method}-trace", method))
+        for model in (QWEN, DEEPSEEK)
+        for method, scope in VARIANTS
+    ]
 
 
 def first_places(study: ClaimStudy) -> list[Case]:
@@ -88,11 +88,11 @@ CLAIMS = [
           "largest share of forget tokens less share of retain tokens (WMDP), every one > 10 points", "every",
           mismatch, 0.10),
     Claim("trace-improves", "TRACE abstract", "TRACE improves the trade-off: utility.",
-          "UT with the reconstructed token weights less without (GDIFF, NPO, RMU; alone, with UOE; WMDP), mean > 0",
-          "mean", lambda study: with_less_without(study, "ut", 1)),
+          "kept utility with the reconstructed token weights less without (GDIFF, NPO, RMU; alone, with UOE; WMDP), "
+          "mean > 0", "mean", lambda study: kept(study, with_and_without(study)), equivalence=KEEP),
     Claim("trace-forgets", "TRACE abstract", "At comparable forgetting.",
           "FA without the reconstructed token weights less with, mean > -5 points", "mean",
-          lambda study: with_less_without(study, "fa", -1), -0.05),
+          lambda study: [signed(study.difference("fa", *cells), -1) for cells in with_and_without(study)], -0.05),
     Claim("trace-9", "TRACE abstract", "Utility is 9 % above that of the strongest baseline.",
           "UT of the reconstruction on GDIFF less 1.09 x that of GDIFF, NPO, RMU, alone or with UOE, whichever keeps "
           "most (mean over seeds), mean > 0", "mean", gain_over_best),

@@ -1,8 +1,8 @@
 """Claims on UOE against the unmodified methods: utility kept, and what is forgotten meanwhile (v1 Table 2)."""
 
-from claims.cases import METHODS, PLACES, Claim, gains, losses, signed
-from claims.study import Case, ClaimStudy, Undecidable
-from evidence.matched import matched_steps
+from claims.cases import KEEP, METHODS, PLACES, RWKU, WMDP, Claim, gains, losses, pairs, signed
+from claims.curves import kept
+from claims.study import Case, ClaimStudy
 
 CELLS = ((("wmdp-cyber", "rwku"), ("ga", "gdiff", "npo", "rmu"), ("baseline", "uoe")),)
 
@@ -15,21 +15,10 @@ def forgetting(study: ClaimStudy) -> list[Case]:
     return gains(study, "fa", -1)
 
 
-def at_matched_forgetting(study: ClaimStudy) -> list[Case]:
-    """UT of UOE less that of the unmodified method, where checkpoints of equal FA exist in every seed."""
-    cases = []
-    for method in METHODS:
-        for place in PLACES:
-            cells = [study.cell(*place, method, scope) for scope in ("uoe", "baseline")]
-            steps = [matched_steps(study.results, *cells, seed) for seed in study.seeds]
-            if None in steps:
-                continue
-            pairs = zip(cells, zip(*steps, strict=True), strict=True)
-            own, others = (study.answers.at(cell, of_cell, "ut") for cell, of_cell in pairs)
-            cases.append(study.case(cells[0], own - others))  # neither has collapsed
-    if not cases:
-        raise Undecidable("no pair of checkpoints has the same FA")
-    return cases
+def kept_on(*benchmarks: str):
+    """Kept utility of UOE less that of the unmodified method."""
+    places = [place for place in PLACES if place[1] in benchmarks]
+    return lambda study: kept(study, pairs(study, places))
 
 
 def losses_of_uoe(study: ClaimStudy) -> list[Case]:
@@ -39,13 +28,23 @@ def losses_of_uoe(study: ClaimStudy) -> list[Case]:
 
 CLAIMS = [
     Claim("utility-always", "v1 section 5.2, Table 2", "UOE improves utility with every method tested.",
-          "UT of UOE less that of the unmodified method, all 16 pairs, every one > 0", "every", utility),
+          "UT of UOE less that of the unmodified method at the checkpoints of Table 2, every one of 16 pairs > 0",
+          "every", utility, equivalence=KEEP),
     Claim("utility-on-average", "v1 abstract, v2 abstract", "UOE improves utility.",
-          "UT of UOE less that of the unmodified method, mean of 16 pairs > 0", "mean", utility),
+          "the same, mean of 16 pairs > 0", "mean", utility, equivalence=KEEP),
+    Claim("utility-always-at-equal-forgetting", "v1 section 5.2, Table 2", "It does so with every method tested, "
+          "without forgetting less.",
+          "kept utility of UOE less that of the unmodified method, every one of 16 pairs compared > 0", "every",
+          kept_on(WMDP, RWKU), equivalence=KEEP),
     Claim("utility-at-equal-forgetting", "v1 section 5.2", "It does so without forgetting less.",
-          "the same at checkpoints whose FA is equal within 5 points, mean > 0", "mean", at_matched_forgetting),
+          "the same, mean > 0", "mean", kept_on(WMDP, RWKU), equivalence=KEEP),
+    Claim("utility-at-equal-forgetting-cyber", "v1 section 5.2", "It does so on hazardous knowledge.",
+          "the same on WMDP, mean of 8 pairs > 0", "mean", kept_on(WMDP), equivalence=KEEP),
+    Claim("utility-at-equal-forgetting-persons", "v1 section 5.2", "It does so on persons.",
+          "the same on RWKU, mean of 8 pairs > 0", "mean", kept_on(RWKU), equivalence=KEEP),
     Claim("utility-35", "v1 abstract, v2 abstract", "Utility improves by up to 35 points.",
-          "the same, largest of 16 pairs > 35 points", "some", utility, 0.35),
+          "UT at the checkpoints of Table 2, UOE less the unmodified method, largest of 16 pairs > 35 points", "some",
+          utility, 0.35),
     Claim("forget-5", "v1 abstract, v2 abstract", "Forget quality improves by up to 5 points.",
           "FA of the unmodified method less that of UOE, largest of 16 pairs > 5 points", "some", forgetting, 0.05),
     Claim("forget-unaffected", "v1 section 5.2", "Forgetting is unaffected or slightly improved.",

@@ -57,16 +57,14 @@ class Answers:
     def __init__(self, study: Study):
         self.study, self.tests = study, study.settings["tests"]
 
-    def shown(self, cell: tuple, quantity: str, choice: str = "balance") -> PerSeed:
+    def shown(self, cell: tuple, quantity: str) -> PerSeed:
         """Of a cell (model, benchmark, method, scope) at the checkpoints that the tables show. One that has collapsed
         has forgotten nothing: the untouched model's FA stands for its own."""
-        entries = [self.study.chosen(cell, seed, choice) for seed in self.study.seeds]
+        entries = [self.study.chosen(cell, seed, "balance") for seed in self.study.seeds]
         names = [f"{quantity}_original" if e["collapsed"] and quantity == "fa" else quantity for e in entries]
         values = [entry[name]["value"] for entry, name in zip(entries, names, strict=True)]
 
-        def facts(seed: int) -> dict[str, float] | None:
-            if choice != "balance":
-                return None
+        def facts(seed: int) -> dict[str, float]:
             if names[0] != quantity:
                 return self._original(cell, seed, quantity)
             steps = field(entries[0], self.study.path(layout.CHOSEN, cell, seed), "steps")

@@ -1,8 +1,10 @@
 """Runs as curves, from chosen.json: kept utility of a cell, and of two cells over what both reached."""
 
+from statistics import fmean
+
 import numpy
 
-from benchmarks.curve import Curve, compared, keep_at
+from benchmarks.curve import Curve, compared, keep_at, step_at
 from evidence.intervals import PerSeed
 from evidence.study import Study
 from planning import layout
@@ -19,9 +21,9 @@ def of_run(study: Study, cell: tuple, seed: int) -> Curve | None:
     return found and Curve(tuple(found["steps"]), tuple(found["left"]), tuple(found["keep"]))
 
 
-def difference(study: Study, first: tuple, second: tuple) -> tuple[PerSeed, float] | None:
+def difference(study: Study, first: tuple, second: tuple) -> tuple[PerSeed, PerSeed] | None:
     """Kept utility of the first cell less that of the second, over the span that both reached in each seed, and the
-    mean length of that span; None if in some seed there is none."""
+    length of that span; None if in some seed there is none."""
     values, spans = [], []
     for seed in study.seeds:
         runs = [of_run(study, cell, seed) for cell in (first, second)]
@@ -32,7 +34,7 @@ def difference(study: Study, first: tuple, second: tuple) -> tuple[PerSeed, floa
             return None
         values.append(own.value - other.value)
         spans.append(own.counted)
-    return PerSeed(numpy.array(values)), float(numpy.mean(spans))
+    return PerSeed(numpy.array(values)), PerSeed(numpy.array(spans))
 
 
 def keep_at_left(study: Study, cell: tuple, left: float) -> PerSeed | None:
@@ -40,3 +42,17 @@ def keep_at_left(study: Study, cell: tuple, left: float) -> PerSeed | None:
     runs = [of_run(study, cell, seed) for seed in study.seeds]
     values = [run and keep_at(run, left) for run in runs]
     return None if None in values else PerSeed(numpy.array(values))
+
+
+def overlap_at_left(study: Study, cell: tuple, left: float) -> PerSeed | None:
+    """Mean overlap over MoE layers where Left falls to `left`, straight between probes; None as in `keep_at_left`."""
+    values = []
+    for seed in study.seeds:
+        run = of_run(study, cell, seed)
+        step = run and step_at(run, left)
+        if step is None:
+            return None
+        probes = study.trajectory(cell, seed)["probes"]
+        overlaps = [fmean(probe["overlap"].values()) for probe in probes]
+        values.append(numpy.interp(step, [probe["step"] for probe in probes], overlaps))
+    return PerSeed(numpy.array(values))

@@ -1,6 +1,7 @@
 """Attacks that change a model in place: they may bring forgotten knowledge back, or imitate forgetting."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -79,11 +80,16 @@ def restore_routers_(model: nn.Module, layers: list[MoELayer], before: dict[str,
                 parameter.copy_(before[f"{layer.router}.{name}"])
 
 
-def relearn_(model: nn.Module, batches: list[Batch], steps: int, learning_rate: float) -> list[float]:
-    """Fine-tune all parameters on a few texts, batch after batch; returns the loss of each step (nats per token)."""
+def relearn_(
+    model: nn.Module, batches: list[Batch], steps: int, learning_rate: float, at: Callable[[int], None]
+) -> list[float]:
+    """Fine-tune all parameters on a few texts, batch after batch; returns the loss of each step (nats per token).
+
+    at: called with the number of steps taken, before the first one and after each."""
     model.requires_grad_(True)
     trained = list(model.parameters())
     optimizer, losses = torch.optim.AdamW(trained, lr=learning_rate, weight_decay=0.0), []
+    at(0)
     for step in range(steps):
         loss = token_nll(model, batches[step % len(batches)])
         loss.backward()
@@ -91,5 +97,6 @@ def relearn_(model: nn.Module, batches: list[Batch], steps: int, learning_rate: 
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
+        at(step + 1)
     model.requires_grad_(False)
     return losses

@@ -2,6 +2,7 @@
 
 Standard library only: Snakemake imports this at every start. The literals are read without importing claims/:
     CELLS    (benchmarks, methods, scopes) of the cells; a scope may be a pattern as uoe-rank-*
+    ATTACKS  names of attacks on these cells, and on retrained models; those are read that some table or figure shows
     CAPTION  text for the report (ledger.py, audit/audit.py)
 """
 
@@ -10,9 +11,9 @@ from pathlib import Path
 
 from planning import layout
 from planning.code import constants, modules
-from planning.pictures import MODEL_KEYS, declared, grid, pattern, tests_block
+from planning.pictures import KINDS, MODEL_KEYS, attacked, declared, grid, pattern, tests_block
 
-FILES_OF_CELLS = (layout.CHOSEN, layout.METRICS, layout.PREDICTIONS, layout.TRAJECTORY, layout.PARAMETERS)
+FILES_OF_CELLS = (layout.CHOSEN, layout.METRICS, layout.TRAJECTORY, layout.PARAMETERS)
 CAPTIONS = {"claims": "claims/ledger.py", "audit": "claims/audit/audit.py"}
 
 
@@ -23,15 +24,34 @@ def caption(name: str) -> str:
 
 def cells(config: dict) -> list[tuple[str, str, str, str]]:
     """(model, benchmark, method, scope) of the grid that some claim rests on."""
-    claimed = [entry for name in modules("claims") for entry in constants(f"claims/{name}.py").get("CELLS", ())]
+    claimed = [entry for block in _declared() for entry in block.get("CELLS", ())]
+    return [cell for cell in grid(config) if _among(cell, claimed)]
+
+
+def attacks(config: dict) -> list[tuple[str, ...]]:
+    """(attack, model, benchmark, method, scope) that some claim rests on, (attack, model, benchmark) of retrained
+    models."""
+    shown = [entry for kind in KINDS for name in config[kind] for entry in attacked(kind, name, config)]
     return [
-        cell
-        for cell in grid(config)
+        entry
+        for entry in dict.fromkeys(shown)
         if any(
-            cell[1] in benchmarks and cell[2] in methods and any(fnmatch(cell[3], scope) for scope in scopes)
-            for benchmarks, methods, scopes in claimed
+            entry[0] in block.get("ATTACKS", ()) and (len(entry) == 3 or _among(entry[1:], block["CELLS"]))
+            for block in _declared()
         )
     ]
+
+
+def _declared() -> list[dict]:
+    """The literals of each file of claims."""
+    return [constants(f"claims/{name}.py") for name in modules("claims")]
+
+
+def _among(cell: tuple, claimed: list | tuple) -> bool:
+    return any(
+        cell[1] in benchmarks and cell[2] in methods and any(fnmatch(cell[3], scope) for scope in scopes)
+        for benchmarks, methods, scopes in claimed
+    )
 
 
 def models(config: dict) -> list[str]:
@@ -55,6 +75,7 @@ def settings(config: dict) -> dict:
         "models": {name: {key: model.get(key) for key in MODEL_KEYS} for name, model in config["models"].items()},
         "tests": tests_block(config, list(config["benchmarks"])),
         "cells": [list(cell) for cell in cells(config)],
+        "attacks": [list(entry) for entry in attacks(config)],
         "checked_attributions": checked_attributions(config),
     }
 
@@ -73,11 +94,18 @@ def files(config: dict) -> list[str]:
         if name := config["methods"][method].get("token_weights"):
             add(layout.TOKEN_WEIGHTS_RECORD, model, benchmark, name=name)
         add(layout.ORIGINAL, model, benchmark)
-        add(layout.ORIGINAL_PREDICTIONS, model, benchmark)
+        if len(config["seeds"]) == 1:  # intervals over questions
+            add(layout.PREDICTIONS, model, benchmark, method=method, scope=scope)
+            add(layout.ORIGINAL_PREDICTIONS, model, benchmark)
         if scope == "uoe":
             add(layout.AFFINITY, model, benchmark)
         if "privleak_test" in config["benchmarks"][benchmark]:  # measured against the retrained model
             add(layout.RETRAINED, model, benchmark)
+    for attack, model, benchmark, *cell in attacks(config):
+        if cell:
+            add(layout.ATTACK, model, benchmark, method=cell[0], scope=cell[1], attack=attack)
+        else:
+            add(layout.RETRAINED_ATTACK, model, benchmark, attack=attack)
     for pair in checked_attributions(config):
         add(layout.ATTRIBUTION_CHECKS, *pair)
     return list(dict.fromkeys(paths))

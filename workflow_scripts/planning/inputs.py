@@ -33,6 +33,11 @@ class Inputs:
         """The model that a job starts from."""
         return {"model": self.model(w), "weights": self.large(self.weights(w))}
 
+    def retrained(self, w) -> dict:
+        """The model that was pre-trained without the forget set."""
+        folder = self._at(layout.RETRAINED_MODEL, w, seed=w.seed)
+        return {"model": f"{folder}/pretraining.json", "weights": self.large([f"{folder}/model.safetensors"])}
+
     def reading(self, stage: str, lock: str = "gpu") -> Callable:
         """Of a stage that runs the untouched model over forget texts."""
         return lambda w: self.untouched(w) | {"texts": self.forget_texts(w)} | code(stage, lock)
@@ -48,9 +53,7 @@ class Inputs:
         return self.untouched(w) | {"tests": self.tests(w)} | code("evaluate", "evaluation")
 
     def evaluate_retrained(self, w) -> dict:
-        folder = self._at(layout.RETRAINED_MODEL, w, seed=w.seed)
-        model = {"model": f"{folder}/pretraining.json", "weights": self.large([f"{folder}/model.safetensors"])}
-        return model | {"tests": self.tests(w)} | code("evaluate", "evaluation")
+        return self.retrained(w) | {"tests": self.tests(w)} | code("evaluate", "evaluation")
 
     def check_knows_world(self, w) -> dict:
         paths = [self._at(layout.ORIGINAL, w, benchmark=name, seed=w.seed) for name in self.config["must_know"]]
@@ -102,6 +105,9 @@ class Inputs:
     def attack(self, w) -> dict:
         files = {"selection": self.selection(w), "texts": self.texts(w), "tests": self.tests(w)}
         return self.chosen_model(w) | files | code("attack", "evaluation")
+
+    def attack_retrained(self, w) -> dict:
+        return self.retrained(w) | {"texts": self.texts(w), "tests": self.tests(w)} | code("attack", "evaluation")
 
     def search_suffixes(self, w) -> dict:
         return self.chosen_model(w) | {"tests": self.forget_tests(w)} | code("search_suffixes", "evaluation")

@@ -18,6 +18,7 @@ KNOWLEDGE = f"{MODEL}/knows.json"  # that the untouched model scores well enough
 RETRAINED_MODEL = "retrained/{model}/{benchmark}/seed-{seed}"  # pre-trained without the forget set
 RETRAINED = f"{RETRAINED_MODEL}/scores.json"
 RETRAINED_PREDICTIONS = f"{RETRAINED_MODEL}/scores.predictions.jsonl.gz"
+RETRAINED_ATTACK = f"{RETRAINED_MODEL}/attacks/{{attack}}.json"
 
 AFFINITY = "attribution/{model}/{benchmark}/seed-{seed}/affinity.json"
 ATTRIBUTION_CHECKS = "attribution/{model}/{benchmark}/seed-{seed}/checks.json"

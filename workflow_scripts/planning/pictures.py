@@ -61,7 +61,7 @@ def _paths(kind: str, name: str, settings: dict) -> list[str]:
             layout.path(pattern(getattr(layout, what)), **place)
             for place in _places(settings)
             for what in reads
-            if what != "RETRAINED" or place["benchmark"] in settings["retrained"]
+            if not what.startswith("RETRAINED") or place["benchmark"] in settings["retrained"]
         )
     )
 
@@ -107,7 +107,7 @@ def settings(kind: str, name: str, config: dict) -> dict:
     }
     if "PREDICTIONS" in picture["READS"]:
         rendered["tests"] = tests_block(config, benchmarks)
-    if "RETRAINED" in picture["READS"]:
+    if any(what.startswith("RETRAINED") for what in picture["READS"]):
         rendered["retrained"] = [benchmark for benchmark in retrained(config) if benchmark in benchmarks]
     if len(set((read := forget_tokens(config, scopes)).values())) > 1:
         rendered["forget_tokens"] = read
@@ -194,6 +194,19 @@ def tests_block(config: dict, benchmarks: list[str]) -> dict:
         scored = _part(config["benchmarks"][name]["forget_test"], ("score", "average"))
         blocks[name] = scored | {"utility": asked.get("file") or " ".join(asked["files"].values())}
     return blocks
+
+
+def attacked(kind: str, name: str, config: dict) -> list[tuple[str, ...]]:
+    """(attack, model, benchmark, method, scope) whose results a picture reads, and (attack, model, benchmark) of
+    retrained models."""
+    block, reads = config[kind][name], declared(kind, name)["READS"]
+    shown = [
+        (attack, *cell)
+        for cell in (cells(block, config["models"]) if "attacks" in block else ())
+        for attack in _attacks_on(config, block, cell[3])
+    ]
+    of_retrained = [entry[:3] for entry in shown if "RETRAINED_ATTACK" in reads and entry[2] in retrained(config)]
+    return (shown if "ATTACK" in reads else []) + of_retrained
 
 
 def _attacks_on(config: dict, block: dict, scope: str) -> list[str]:

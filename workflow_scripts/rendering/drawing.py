@@ -52,7 +52,7 @@ def overlap_against_steps(study: Study) -> Figure:
     """Mean overlap over MoE layers, a fraction, against steps: one curve a cell."""
     figure, axes = plt.subplots()
     for i, cell in enumerate(study.cells()):
-        name = labels.group(study.settings, *cell[:2])
+        name = labels.scope(cell[3]) if len(study.rows()) > 1 else labels.group(study.settings, *cell[:2])
         curve(axes, study, cell, lambda probe: fmean(probe["overlap"].values()), i, name)
     axes.set_xlabel("Unlearning steps")
     axes.set_ylabel("Expert selection overlap")

@@ -17,8 +17,10 @@ SCOPES = {"experts-routers": "experts & routers", "uoe": "UOE", "lora": "LoRA", 
 SCOPES |= {f"uoe-{n}-experts": f"top {n} experts of the layer" for n in (3, 6)}
 SCOPES |= {f"uoe-{n}-anywhere": f"top {n} experts of the model" for n in (3, 6)}
 SCOPES |= {f"uoe-rank-{rank}": f"UOE, layer of rank {rank}" for rank in (2, 3, 4)}
+SCOPES |= {f"uoe-alpha-{alpha}": f"UOE, α = {alpha}" for alpha in (0, 100, 1000)}
 SCOPES |= {
     "uoe-all-layers": "one expert in every layer",
+    "uoe-all-layers-alpha-0": "one expert in every layer, no anchor",
     "uoe-token-share": "UOE, expert chosen by token share",
     "uoe-frozen-router": "UOE, router frozen",
     "uoe-shared": "UOE and its layer's shared experts",

@@ -66,7 +66,9 @@ def row_of(study: Study, cell: tuple) -> dict:
     row["gradients"] = fmean(ratios) if ratios else math.nan
     if cell[3] != "baseline" and (found := curves.difference(study, cell, (*cell[:3], "baseline"))):
         own, span = found
-        row |= {"difference": own.mean, "both": span / 0.8} | dict(zip(("low", "high"), interval(own), strict=True))
+        row |= {"difference": own.mean, "both": span.mean / 0.8} | dict(
+            zip(("low", "high"), interval(own), strict=True)
+        )
     return row
 
 

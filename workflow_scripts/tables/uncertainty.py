@@ -2,78 +2,66 @@ import math
 
 import pandas
 
-from evidence.answers import Answers
-from evidence.intervals import average, interval
-from evidence.matched import TOLERANCE, matched_steps
-from evidence.study import CELL, TESTS, Study
+from evidence import curves
+from evidence.intervals import PerSeed, average, interval
+from evidence.study import CELL, Study
 from rendering import labels, notes
 from rendering.table import Table, bracketed, flat
 
 TITLE = "Utility with and without UOE at equal forgetting"
-CAPTION = """**At equal forgetting.** Each method without and with UOE at checkpoints whose FA is the same within 5
-points: differences of FA and UT with intervals, paired by seed."""
-READS = ("METRICS", "PREDICTIONS")
-HEADS = ("Model", "Pair", "FA alone", "FA UOE", "FA difference", "UT alone", "UT UOE", "UT difference")
+CAPTION = """**At equal forgetting.** What UOE keeps more than each method alone where both have forgotten equally much:
+differences of Keep at four values of Left, and of kept utility; with intervals, paired by seed."""
+READS = ("CHOSEN",)
+LEFT = (0.75, 0.5, 0.25, 0.1)
+HEADS = ("Model", "Method", *(f"Left {left:g}" for left in LEFT), "Kept utility", "Span of both")
+KEYS_OF = {left: f"keep_{round(100 * left)}" for left in LEFT}
 NOTE = (
-    "Two checkpoints are compared that have forgotten equally much: of all pairs of one seed whose FA differs by at "
-    f"most {100 * TOLERANCE:g} points, none collapsed, the one that has forgotten most. Differences are UOE's less the "
-    "unmodified method's; bold: the interval excludes 0. No common FA: no such pair, in at least one seed."
+    "Keep (share of the utility kept) with UOE less alone, each read off its run where Left (share of the knowledge "
+    "left) falls to the value above; –: one of the runs does not get there in every seed, or falls too far between two "
+    "checkpoints. Kept utility: the same averaged over all of Left from .9 to .1 that both reached, which is the span "
+    "(see table trade_off). Bold: the interval excludes 0."
 )
 
 
 def table(study: Study) -> Table:
     cells = [cell for cell in study.cells() if cell[3] != "baseline"]
-    pairs = {cell: compare(study, cell) for cell in cells}
-    rows = [row(cell, scores) for cell, scores in pairs.items()]
-    if compared := [scores for scores in pairs.values() if scores]:
-        means = {key: average([scores[key] for scores in compared]) for key in compared[0] if key != "steps"}
-        rows.append(row((f"mean of {len(compared)}", "", "", cells[0][3]), means | {"steps": ""}))
+    differences = {cell: compare(study, cell) for cell in cells}
+    rows = [row(cell, found) for cell, found in differences.items()]
+    columns = list(zip(*differences.values(), strict=True))
+    means = [average(found) if (found := [one for one in column if one]) else None for column in columns]
+    rows.append(row(("mean of those compared", "", "", cells[0][3]), means))
     frame = pandas.DataFrame(rows)
-    texts = [NOTE, notes.intervals(study.settings), notes.world(study.settings)]
-    return Table(TITLE, frame.drop(columns=list(HEADS[2:])), wide(frame, study), texts)
+    every = [*differences.values(), means]
+    texts = pandas.DataFrame([text_of(study, *pair) for pair in zip(rows, every, strict=True)], columns=list(HEADS))
+    wide = flat(texts)
+    for head, name in zip(HEADS[2:-1], [*KEYS_OF.values(), "kept"], strict=True):
+        sure = ((frame[f"{name}_low"] > 0) | (frame[f"{name}_high"] < 0)).to_numpy()
+        wide.styles.loc[sure, ("", head)] = "best"
+    return Table(TITLE, frame, wide, [NOTE, notes.intervals(study.settings), notes.world(study.settings)])
 
 
-def compare(study: Study, cell: tuple) -> dict:
-    """FA and UT of a cell and of its baseline where both have forgotten equally much, and the steps; {} if nowhere."""
+def compare(study: Study, cell: tuple) -> list[PerSeed | None]:
+    """Differences from the baseline: Keep at each value of Left, kept utility; and the span of the latter."""
     other = (*cell[:3], "baseline")
-    steps = [matched_steps(study, cell, other, seed) for seed in study.seeds]
-    if None in steps:
-        return {}
-    scores: dict = {"steps": " ".join(f"{own}/{theirs}" for own, theirs in steps)}
-    for quantity in TESTS:
-        for suffix, own, which in (("", cell, 0), ("_baseline", other, 1)):
-            scores[quantity + suffix] = Answers(study).at(own, [pair[which] for pair in steps], quantity)
-    return scores
+    pairs = [[curves.keep_at_left(study, one, left) for one in (cell, other)] for left in LEFT]
+    return [None if None in pair else pair[0] - pair[1] for pair in pairs] + list(
+        curves.difference(study, cell, other) or (None, None)
+    )
 
 
-def row(cell: tuple, scores: dict) -> dict:
-    """Numbers of the csv, and the texts of HEADS."""
-    numbers = dict(zip(CELL, cell, strict=True)) | {"steps": scores.get("steps", "")}
-    texts = {}
-    for quantity in TESTS:
-        own, other = (scores.get(f"{quantity}{suffix}") for suffix in ("", "_baseline"))
-        alone, with_uoe, difference = (f"{quantity.upper()} {word}" for word in ("alone", "UOE", "difference"))
-        if own is None:
-            numbers |= dict.fromkeys((f"{quantity}{end}" for end in ("", "_baseline", "_difference")), math.nan)
-            numbers |= dict.fromkeys((f"{quantity}_low", f"{quantity}_high"), math.nan)
-            texts |= {alone: "", with_uoe: "", difference: "no common FA"}
-            continue
-        less = own - other
-        numbers |= {quantity: own.mean, f"{quantity}_baseline": other.mean, f"{quantity}_difference": less.mean}
-        numbers[f"{quantity}_low"], numbers[f"{quantity}_high"] = interval(less)
-        texts |= {alone: f"{other.mean:.3f}", with_uoe: f"{own.mean:.3f}", difference: bracketed(less)}
-    return numbers | texts
+def row(cell: tuple, found: list[PerSeed | None]) -> dict:
+    """Numbers of the csv."""
+    numbers = dict(zip(CELL, cell, strict=True))
+    for name, one in zip([*KEYS_OF.values(), "kept"], found[:-1], strict=True):
+        numbers[f"{name}_difference"] = one.mean if one else math.nan
+        numbers[f"{name}_low"], numbers[f"{name}_high"] = interval(one) if one else (math.nan, math.nan)
+    return numbers | {"span": found[-1].mean if found[-1] else math.nan}
 
 
-def wide(frame: pandas.DataFrame, study: Study):
-    names = []
-    for row in frame.itertuples():
-        known = row.model in study.models
-        model = labels.group(study.settings, row.model, row.benchmark) if known else row.model
-        names.append((model, labels.method_and_scope(row.method, row.scope) if known else "all compared"))
-    texts = frame.assign(Model=[model for model, _ in names], Pair=[pair for _, pair in names])[list(HEADS)]
-    looked_at = flat(texts)
-    for quantity in TESTS:
-        sure = (frame[f"{quantity}_low"] > 0) | (frame[f"{quantity}_high"] < 0)
-        looked_at.styles.loc[sure, ("", f"{quantity.upper()} difference")] = "best"
-    return looked_at
+def text_of(study: Study, numbers: dict, found: list[PerSeed | None]) -> list[str]:
+    model, method = numbers["model"], "all that can be compared"
+    if numbers["benchmark"]:
+        model = labels.group(study.settings, model, numbers["benchmark"])
+        method = labels.method_and_scope(numbers["method"], numbers["scope"])
+    span = "" if math.isnan(numbers["span"]) else f"{numbers['span'] / 0.8:.0%}"
+    return [model, method, *(bracketed(one) if one else "–" for one in found[:-1]), span]
