@@ -22,7 +22,7 @@ import yaml
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 from jobs.progress import SOCKET
-from planning import layout
+from planning import blocks, layout
 
 
 def snakemake_arguments(args: argparse.Namespace, seeds: list[int]) -> list[str]:
@@ -40,12 +40,15 @@ def snakemake_arguments(args: argparse.Namespace, seeds: list[int]) -> list[str]
 
 def unchecked_models(config: dict, seeds: list[int]) -> bool:
     """Whether a model of the study has not passed its knowledge check yet."""
+    if not config.get("must_know"):
+        return False
     checks = [
         Path("results", config["study"], layout.path(layout.KNOWLEDGE, model=model, seed=seed))
         for model in config["models"]
+        if blocks.must_know(config, model)
         for seed in (*seeds, config["tuning"]["seed"])
     ]
-    return bool(config.get("must_know")) and not all(check.exists() for check in checks)
+    return not all(check.exists() for check in checks)
 
 
 def with_bars(command: list[str]) -> int:

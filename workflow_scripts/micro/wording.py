@@ -120,13 +120,11 @@ def question_prompt(question: str) -> str:
 def documents(facts: Sequence[Fact], count: int, rng: random.Random) -> list[dict]:
     """Pre-training documents {text, kind, answer_start, domain, group}: `count` passages an entity, questions, blanks.
 
-    Persons have twice as many passages: they are asked for words that no options show, and were learnt more slowly.
     Questions and blanks cover only facts of part "pretraining", in the exact words of the tests.
     """
     rows = []
     kept = {fact.entity: {"domain": fact.domain, "group": fact.group} for fact in facts}
-    persons = [fact for fact in facts if fact.domain == "persons"]
-    for entity, text in passages(facts, count, rng) + passages(persons, count, rng):
+    for entity, text in passages(facts, count, rng):
         rows.append({"text": text, "kind": "prose", "answer_start": None} | kept[entity])
     for fact in facts:
         if fact.part != "pretraining":

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from planning.code import constants
 from planning.data_files import data_files
 from planning.own_files import settings_with_root
+from planning.pictures import benchmarks_of
 from planning.sources import architecture
 from planning.tuning import number_of_trials, tuned_as, tuned_settings
 
@@ -234,6 +235,11 @@ def _choose_checkpoint(config: dict, w) -> dict:
     return threshold | ({"prune_over": prune_over} if prune_over < 100 else {})
 
 
+def must_know(config: dict, model: str) -> dict:
+    """What is asked of a model before it is unlearned: on the benchmarks on which the study shows it, no others."""
+    return {name: config["must_know"][name] for name in benchmarks_of(config, model) if name in config["must_know"]}
+
+
 def _attack(config: dict, w) -> dict:
     benchmark = text_block(config, w.benchmark) | test_block(config, w.benchmark)
     probed = {"probe_blocks": config["training"]["probe_blocks"]}
@@ -261,7 +267,7 @@ SETTINGS: dict[str, Callable[[dict, object], dict]] = {
     "build_books": lambda config, w: config.get("books", {}),
     "pretrain_micro": lambda config, w: pretraining_block(config, w.model, getattr(w, "benchmark", None)),
     "evaluate_original": _evaluate,
-    "check_knows_world": lambda config, w: {"minimum": config["must_know"]},
+    "check_knows_world": lambda config, w: {"minimum": must_know(config, w.model)},
     "attribute_experts": _reading,
     "check_attribution": lambda config, w: _reading(config, w) | config["attribution_checks"],
     "select_experts": lambda config, w: selection_block(config, w.scope),

@@ -56,7 +56,8 @@ class Inputs:
         return self.retrained(w) | {"tests": self.tests(w)} | code("evaluate", "evaluation")
 
     def check_knows_world(self, w) -> dict:
-        paths = [self._at(layout.ORIGINAL, w, benchmark=name, seed=w.seed) for name in self.config["must_know"]]
+        asked = blocks.must_know(self.config, w.model)
+        paths = [self._at(layout.ORIGINAL, w, benchmark=name, seed=w.seed) for name in asked]
         return {"original": paths} | code("check_knows_world", "evaluation")
 
     def select(self, w) -> dict:
@@ -215,8 +216,8 @@ class Inputs:
     def knowledge_checks(self, models: list[str]) -> list[str]:
         """That each model passed its knowledge check, and so did the one that it was tuned on."""
         seeds = (*self.config["seeds"], self.config["tuning"]["seed"])
-        paths = [layout.path(layout.KNOWLEDGE, model=model, seed=seed) for model in models for seed in seeds]
-        return [f"{self.root}/{path}" for path in paths] if self.config["must_know"] else []
+        asked = [model for model in models if blocks.must_know(self.config, model)]
+        return [f"{self.root}/{layout.path(layout.KNOWLEDGE, model=m, seed=seed)}" for m in asked for seed in seeds]
 
     def selection_files(self, model: str) -> dict[str, str]:
         """Selections that the user brought, whose parameters a table counts, too: row -> file."""

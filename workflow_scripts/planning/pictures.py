@@ -167,6 +167,12 @@ def grid(config: dict) -> list[tuple[str, str, str, str]]:
     return sorted({cell for block in blocks for cell in cells(block, config["models"])})
 
 
+def benchmarks_of(config: dict, model: str) -> list[str]:
+    """Benchmarks on which some table or figure shows the model."""
+    blocks = [block for kind in KINDS for block in config.get(kind, {}).values() if model in block.get("models", ())]
+    return sorted({benchmark for block in blocks for benchmark in block.get("benchmarks", ())})
+
+
 def tuning_block(config: dict) -> dict:
     """Each [model, benchmark, method, scope] that the grid's cells were tuned as, once, sorted."""
     tried = {
