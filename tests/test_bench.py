@@ -68,10 +68,11 @@ def test_tables_show_medians_spread_and_growth():
     assert "| ga step, layer 8 of 12 | 1.000 | naive | 3.000 | 3.00 (2.00 to 3.00) | 2.00 | 150% |" in text
     assert "| experts 16 | 3.00 | 2.00 |" in text and "| checkpoints 8 | 3.00 | 2.00 |" in text
     assert "| one, WMDP and MMLU | 25% | 12% | cell 3 | 10.8 |" in text
-    assert "| pre-training, one | 4.00 | 100 | 40 | 80 | 0.50 |" in text
     assert "| unlearn | torch | 3.00 | 0.25 |" in text
     assert "| ga step, big | ours | 10,000 | 40% | 30.0 | 40.0 |" in text
     shown = excerpt(rows(), MACHINE)
+    assert "\n\n| Steps of the micro study" in shown
+    assert all("| pre-training, one | 4.00 | 100 | 40 | 80 | 0.50 |" in table for table in (text, shown))
     assert "| ga step, than full fine-tuning | 3.00 (2.00 to 3.00) | 2.00 |" in shown
     assert "| whole GA x UOE cell, than naive one-expert training | 3.00 (2.00 to 3.00) |  |" in shown
     assert "layer 2" not in shown and "2 minutes" in shown and len(draw(rows()).axes) == 3

@@ -54,11 +54,6 @@ def markdown(rows: list[dict], machine: dict) -> str:
         bound = f"{row['gigabytes_bound']:.1f}" if row["against"] == "ours" else ""
         used = f"{row['tokens_per_second']:,.0f} | {row['utilisation']:.0%} | {row['gigabytes']:.1f}"
         real.append(f"| {row['what']} | {row['against']} | {used} | {bound} |")
-    near = [
-        f"| {row['what']} | {row['operations'] / 1e9:.2f} | {1e3 * row['seconds']:.0f} | "
-        f"{row['operations_per_second'] / 1e9:.0f} | {row['product_per_second'] / 1e9:.0f} | {row['utilisation']:.2f} |"
-        for row in of["f"]
-    ]
     starts = [
         f"| {r['what']} | {r['libraries']} | {r['seconds']:.2f} | {r['seconds_forked']:.2f} |" for r in of["start"]
     ]
@@ -69,7 +64,7 @@ def markdown(rows: list[dict], machine: dict) -> str:
         *_table("lrr", "| Grown, two thirds up | Times faster | Counted limit |", grown),
         *_table("llr", "| Peak memory beside what was there before | | MB |", memory),
         *_table("lrrrrr", f"| Counted limits at 1,024 tokens | Head, in layers | {' | '.join(names)} |", limits),
-        *_table("lrrrrr", f"| {ARITHMETIC} | GFLOP | ms | GFLOP/s | Plain product, GFLOP/s | Share of it |", near),
+        *near_limit(of["f"]),
         *_table("lrrr", f"| {PLANNED} | Weights | Trained | Activations |", plans),
         *_table("llrrrr", f"| {ON_GPU} | | Tokens/s | Of a product's speed | Peak, GB | Bound, GB |", real),
         *_table(
@@ -87,6 +82,16 @@ def markdown(rows: list[dict], machine: dict) -> str:
     return "\n".join(lines[1:]) + "\n"
 
 
+def near_limit(rows: list[dict]) -> list[str]:
+    """Lines of the table of part (f): speed of micro steps against that of a plain product."""
+    lines = [
+        f"| {row['what']} | {row['operations'] / 1e9:.2f} | {1e3 * row['seconds']:.0f} | "
+        f"{row['operations_per_second'] / 1e9:.0f} | {row['product_per_second'] / 1e9:.0f} | {row['utilisation']:.2f} |"
+        for row in rows
+    ]
+    return _table("lrrrrr", f"| {ARITHMETIC} | GFLOP | ms | GFLOP/s | Plain product, GFLOP/s | Share of it |", lines)
+
+
 def shared_prefixes(of: dict[str, list[dict]]) -> list[str]:
     """Why what lies below the trained layer is shared by the checkpoints of a cell, and not by cells."""
     lines = []
@@ -99,7 +104,7 @@ def shared_prefixes(of: dict[str, list[dict]]) -> list[str]:
 
 
 def excerpt(rows: list[dict], machine: dict) -> str:
-    """The table of docs/performance.md: what is measured two thirds up, and how quiet the machine was."""
+    """The tables of docs/performance.md: what is measured two thirds up, micro steps, and how quiet the machine was."""
     place = "layer 8 of 12"
     lines = [f"| Two thirds up ({place}) | Times faster (least to most) | Counted limit |", "|:---|---:|---:|"]
     for row in rows:
@@ -107,6 +112,7 @@ def excerpt(rows: list[dict], machine: dict) -> str:
             what = row["what"].replace(f", {place}", "").replace(", layer 8", "")
             limit = f"{row['limit']:.2f}" if row["limit"] else ""
             lines.append(f"| {what}, than {NAMES[row['against']]} | {_spread(row)} | {limit} |")
+    lines += near_limit([row for row in rows if row["part"] == "f"])
     lines += ["", f"Measured in {machine['seconds'] / 60:.0f} minutes on one thread of {machine['cores']} cores; load "]
     lines[-1] += f"average {machine['load_before']:.1f} before, at most {machine['load_busiest']:.1f} (1 is its own)."
     return "\n".join(lines) + "\n"
