@@ -125,7 +125,9 @@ def probes(level: str) -> list[dict]:
     for person in PERSONS:
         for number in range(6):
             query = f"{person} wrote book {number} in ___." if level == "1" else f"Where is {person}'s house {number}?"
-            rows.append({"subject": person, "query": query, "answer": f"town {number}", "level": level, "type": "simple"})
+            rows.append(
+                {"subject": person, "query": query, "answer": f"town {number}", "level": level, "type": "simple"}
+            )
     return rows
 
 

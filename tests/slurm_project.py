@@ -134,7 +134,7 @@ class Project:
             try:
                 words = (path / "cmdline").read_text().split("\0")
                 ours = (path / "cwd").resolve() == self.folder.resolve()
-                if ours and words[1:2] == ["workflow_scripts/unlearn.py"] and cell(scope) in words:
+                if ours and "workflow_scripts/unlearn.py" in words[1:3] and cell(scope) in words:
                     return int(path.name)
             except OSError:
                 continue

@@ -22,6 +22,7 @@ from test_unlearn import TRAINING, arguments, bytes_of, place  # noqa: F401 (a f
 
 import unlearn
 from jobs.state import State, stamp_of
+from planning.cell_files import checkpoint_steps
 
 LONG = TRAINING | {"steps": 60, "checkpoint_growth": 2, "probe_every": 20}
 CELLS = {
@@ -90,7 +91,7 @@ def test_killed_and_stopped_runs_end_in_the_same_bits(place, tmp_path, cell):
     shutil.rmtree(cut, ignore_errors=True)
     assert "resuming from step" in Job(place, cut, state, **cell).words() and bytes_of(cut) == bytes_of(whole)
     assert [name for name in bytes_of(cut) if name.startswith("checkpoints")] == [
-        f"checkpoints/step-00{step}.safetensors" for step in (20, 40, 60)
+        f"checkpoints/step-{step:04d}.safetensors" for step in checkpoint_steps(LONG)
     ]
     assert not state.exists()
 
@@ -142,7 +143,7 @@ def test_a_full_disk_gives_one_line_and_keeps_the_state(place, tmp_path, full):
     assert bytes_of(output) == bytes_of(tmp_path / "fresh")
 
 
-@pytest.mark.parametrize("which", ["state.pt", "checkpoints/step-0020.safetensors"])
+@pytest.mark.parametrize("which", ["state.pt", "checkpoints/step-0016.safetensors"])
 def test_a_truncated_file_gives_one_line_and_stays(place, tmp_path, which):
     output, state = tmp_path / "cell", tmp_path / "state"
     Job(place, output, state, **{"state-every": 21}).signalled(signal.SIGKILL)

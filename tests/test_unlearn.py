@@ -258,3 +258,18 @@ def test_bad_input_gives_one_line(place, script, tmp_path, changed, line):
     with pytest.raises(SystemExit) as stop:
         script(tmp_path / "cell", **changed)
     assert line in stop.value.code and "\n" not in stop.value.code and not (tmp_path / "cell").exists()
+
+
+def test_gradients_are_clipped_at_norm_1_unless_the_method_says_not(monkeypatch):
+    """RMU's gradient is larger than 1; unclipped it is what a limit of infinity gives, from the second step on."""
+    steered = METHODS["rmu"] | {"steering": 50.0, "steering_unit": "norm"}
+    norms = {}
+    for name, settings in (("clipped", steered), ("unclipped", steered | {"clipped": False})):
+        monkeypatch.setitem(METHODS, "rmu", settings)
+        trajectory, _ = run(tiny("qwen2moe", 1), method="rmu")
+        norms[name] = [step["gradient_norm"] for step in trajectory["steps"]]
+    monkeypatch.setitem(METHODS, "rmu", steered)
+    monkeypatch.setattr("unlearning.run.CLIP", float("inf"))
+    trajectory, _ = run(tiny("qwen2moe", 1), method="rmu")
+    assert norms["unclipped"] == [step["gradient_norm"] for step in trajectory["steps"]]
+    assert norms["clipped"][0] == norms["unclipped"][0] > 1 and norms["clipped"][1:] != norms["unclipped"][1:]

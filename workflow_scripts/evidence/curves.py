@@ -44,6 +44,13 @@ def keep_at_left(study: Study, cell: tuple, left: float) -> PerSeed | None:
     return None if None in values else PerSeed(numpy.array(values))
 
 
+def overlap_at(trajectory: dict, step: float) -> float:
+    """Mean overlap over MoE layers at a step, straight between probes."""
+    probes = trajectory["probes"]
+    overlaps = [fmean(probe["overlap"].values()) for probe in probes]
+    return float(numpy.interp(step, [probe["step"] for probe in probes], overlaps))
+
+
 def overlap_at_left(study: Study, cell: tuple, left: float) -> PerSeed | None:
     """Mean overlap over MoE layers where Left falls to `left`, straight between probes; None as in `keep_at_left`."""
     values = []
@@ -52,7 +59,5 @@ def overlap_at_left(study: Study, cell: tuple, left: float) -> PerSeed | None:
         step = run and step_at(run, left)
         if step is None:
             return None
-        probes = study.trajectory(cell, seed)["probes"]
-        overlaps = [fmean(probe["overlap"].values()) for probe in probes]
-        values.append(numpy.interp(step, [probe["step"] for probe in probes], overlaps))
+        values.append(overlap_at(study.trajectory(cell, seed), step))
     return PerSeed(numpy.array(values))

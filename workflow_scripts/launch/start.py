@@ -31,6 +31,7 @@ from pathlib import Path
 ADDRESS, COST = "MOE_WARM_SOCKET", "MOE_COST"
 LIBRARIES = (
     "torch",
+    "transformers.conversion_mapping",
     "transformers.models.auto.modeling_auto",
     "transformers.models.qwen2_moe.modeling_qwen2_moe",
     "transformers.models.deepseek_v2.modeling_deepseek_v2",
@@ -166,6 +167,8 @@ def serve(listener: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for library in LIBRARIES:
         importlib.import_module(library)
+    if names := sys.modules.get("transformers.conversion_mapping"):
+        names.get_checkpoint_conversion_mapping("llama")  # a thousand patterns, compiled when a model is first loaded
     while True:
         connection, _ = listener.accept()
         if os.fork() == 0:

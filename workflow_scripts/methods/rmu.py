@@ -4,7 +4,7 @@ l_f = mean over tokens and hidden dimensions of (h_l(forget) - c u)^2; l_r the s
 untouched model's h_l(retain); h_l is the residual stream after the hook layer l, u one fixed direction, drawn
 uniformly from [0, 1)^H and scaled to length 1. c is `steering` times the mean norm of h_l on forget text, since a
 useful value follows the activations' size (published: 6.5 to 32000, by model); with `steering_unit: absolute` it is
-`steering` itself. Padding does not count.
+`steering` itself. Padding does not count. `clipped: false` follows the published code, which clips no gradient.
 """
 
 import torch

@@ -1,4 +1,5 @@
 from evidence.answers import Answers
+from evidence.curves import overlap_at
 from evidence.study import CELL, Study
 from evidence.summary import dagger
 from rendering import labels, notes
@@ -16,6 +17,7 @@ SWITCHES = {
     "ga-negated-balance": ("ga", "load-balancing loss negated with the CE"),
     "gdiff-scrambled-retain": ("gdiff", "retain labels of another text"),
     "npo-policy-reference": ("npo", "reference is the policy"),
+    "rmu-unclipped": ("rmu", "gradient not clipped"),
     "uoe-anchor-constant": ("uoe", "anchor without gradient"),
     "uoe-anchor-mean": ("uoe", "anchor: mean over experts"),
     "uoe-anchor-unmasked": ("uoe", "anchor: softmax over all experts"),
@@ -56,9 +58,3 @@ def difference(study: Study, switched: tuple, described: tuple) -> str:
     broken = any(study.chosen(cell, seed)["collapsed"] for cell in (switched, described) for seed in study.seeds)
     own, other = (Answers(study).shown(cell, "ut") for cell in (switched, described))
     return bracketed(own - other) + "†" * broken
-
-
-def overlap_at(trajectory: dict, step: int) -> float:
-    """Mean overlap over MoE layers at the probe of a checkpoint's step."""
-    (probe,) = (probe for probe in trajectory["probes"] if probe["step"] == step)
-    return sum(probe["overlap"].values()) / len(probe["overlap"])

@@ -19,8 +19,8 @@ NOTE = (
     "Trials on the tuning seed, which no other table reports: as many for every scope. Value: Keep averaged over Left "
     "from .9 to .1 (see table trade_off), what a trial did not reach counting nothing; a fall of Left of up to .5 "
     "between two scored checkpoints is counted. Got to: the least Left. Ended: reached Left .1; lost: it could not win "
-    "any more if utility did not rise again; not run: nothing can be compared, the first values are taken; else it ran "
-    "all steps. Bold: the trial taken."
+    "any more if utility did not rise again; slow: over .9 is left after half of the steps; not run: nothing can "
+    "be compared, the first values are taken; else it ran all steps. Bold: the trial taken."
 )
 
 

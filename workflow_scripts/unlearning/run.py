@@ -171,7 +171,8 @@ class Run:
         if self.retain_batches:
             self._backward_retain(sums)
         copy_gradients_to_masters(self.trained)
-        norm = whole(torch.nn.utils.clip_grad_norm_(self.masters, CLIP)).item()
+        limit = CLIP if self.method.get("clipped", True) else math.inf
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.masters, limit)).item()
         row = {"step": step} | self.group.mean(sums) | {"gradient_norm": norm}
         for key in ("forget_loss", "retain_loss", "gradient_norm"):
             if row[key] is not None and not math.isfinite(row[key]):

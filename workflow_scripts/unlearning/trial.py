@@ -39,7 +39,8 @@ def at_most(run: Curve) -> float:
 
 def run_trial(run: Run, score: Callable[[int], dict], original: dict, half: str, best: float) -> Trial:
     """Train a prepared run. score: the entry of metrics.json, of `half`, of the model as it is now; best: value of the
-    best trial before. Ends at Left = .1, or where it cannot win any more, or where its loss is not finite."""
+    best trial before. Ends at Left = .1, or where it cannot win any more, or where half of its steps have forgotten
+    next to nothing, or where its loss is not finite."""
     entries: list[dict] = []
     scored = set(checkpoint_steps(run.training)[EVERY - 1 :: EVERY]) | {run.training["steps"]}
     line, ended, step = curve([], original, half), "", 0
@@ -58,6 +59,9 @@ def run_trial(run: Run, score: Callable[[int], dict], original: dict, half: str,
             break
         if at_most(line) <= best:
             ended = "lost"
+            break
+        if best and line.lowest() > FROM and step >= run.training["steps"] / 2:
+            ended = "slow"
             break
     kept = kept_utility(line, COARSE)
     return Trial(value(line), kept.counted, line.lowest(), step, ended)
