@@ -167,7 +167,7 @@ def tuning(config: dict, method: str, scope: str) -> dict:
 
 def relearned(fa: float, rise: float) -> list[dict]:
     """FA that rises by `rise` a step of fine-tuning."""
-    return [{"step": step, "fa": fa + rise * step} for step in (0, 1, 2, 3, 5, 8, 13, 20)]
+    return [{"step": step, "fa": fa + rise * step} for step in (0, 1, 2, 4, 8, 16)]
 
 
 def attacked_prompts(model: str, scope: str, before: dict) -> dict:

@@ -1,6 +1,8 @@
 """Attacks on a model's weights, each against what it is said to do; the table."""
 
 import copy
+import json
+import math
 
 import pytest
 import torch
@@ -144,7 +146,15 @@ def test_relearning_lowers_the_loss_on_its_texts():
     few = batches(random_tokens(4, 16, seed=2), 2)
     with torch.no_grad():
         first = [token_nll(model, batch).item() for batch in few]
-    losses = relearn_(model, few, 20, 3e-3)
+    seen = []
+
+    def at(step: int) -> None:
+        with torch.no_grad():
+            seen.append((step, token_nll(model, few[0]).item()))
+
+    losses = relearn_(model, few, 20, 3e-3, at)
+    assert [step for step, _ in seen] == list(range(21)) and seen[0][1] == pytest.approx(first[0], rel=1e-5)
+    assert seen[20][1] < seen[5][1] < seen[1][1] < seen[0][1]
     assert len(losses) == 20 and losses[:1] == pytest.approx(first[:1], rel=1e-5)
     with torch.no_grad():
         assert all(token_nll(model, batch).item() < old for batch, old in zip(few, first, strict=True))
@@ -154,16 +164,19 @@ def test_kinds_by_their_settings():
     texts = {"forget": random_texts(6, 60, seed=1), "retain": random_texts(6, 60, seed=2)}
     training, nothing = {"block_length": 16, "batch_size": 2}, {"experts": {}}
     settings = {"kind": "relearn", "texts": "retain", "blocks": 3, "steps": 2, "learning_rate": 1e-3}
+    settings["tested"], scores = [0, 2], iter((0.2, 0.3))
     model = tiny("qwen2moe", 1)
     with torch.no_grad():
         start = token_nll(model, batches(pack(texts["retain"], LetterTokenizer(), 16)[:3], 2)[0]).item()
-    record = attack(model, LetterTokenizer(), settings, nothing, {}, texts, training)
+    record = attack(model, LetterTokenizer(), settings, nothing, {}, texts, training, lambda: next(scores))
+    assert record["curve"] == [{"step": 0, "fa": 0.2}, {"step": 2, "fa": 0.3}]
     assert record["tokens"] == 48 and record["loss"]["first"] == pytest.approx(start, rel=1e-5)
     for kind in ("disable", "bypass"):
         with pytest.raises(SystemExit, match=f"attack {kind}: this scope chooses no expert"):
-            attack(model, LetterTokenizer(), {"kind": kind}, nothing, {}, texts, training)
+            attack(model, LetterTokenizer(), {"kind": kind}, nothing, {}, texts, training, None)
     layer = find_moe_layers(model)[-1]
-    attack(model, LetterTokenizer(), {"kind": "bypass"}, {"experts": {str(layer.index): [3]}}, {}, texts, training)
+    chosen = {"experts": {str(layer.index): [3]}}
+    attack(model, LetterTokenizer(), {"kind": "bypass"}, chosen, {}, texts, training, None)
     (probe,) = batches(random_tokens(3, 16, seed=2), 3)
     assert 3 not in choices(model, probe)[layer.index]
 
@@ -198,3 +211,40 @@ def test_the_table(tmp_path):
         rows = ("GA+UOE", "GA+UOE, original routers")
         before, after = (value(table, row, "micro-qwen", "wmdp-cyber", quantity)["value"] for row in rows)
         assert after == pytest.approx(min(1.0, before + 0.1))
+
+
+def test_hidden_or_gone(tmp_path):
+    """Scores before and after are those of the attack's file; the share that is back is of what was forgotten."""
+    config = layered_config() | {"seeds": [0, 1]}
+    root = build(tmp_path, config)
+    cell = "cells/micro-qwen/rwku/ga/uoe"
+    for seed, after in enumerate((0.5, 0.6)):
+        path = root / f"{cell}/seed-{seed}/attacks/bypassed.json"
+        content = json.loads(path.read_text())
+        scores = {"fa": {"value": 0.1, "chance": 0.0}, "fa_original": {"value": 0.9, "chance": 0.0}}
+        content["before"] |= scores
+        content["after"] |= {"fa": {"value": after}}
+        path.write_text(json.dumps(content))
+    table = make(root, config, "hidden")
+    assert len(table.frame) == 16
+    row = table.frame[(table.frame["model"] == "micro-qwen") & (table.frame["benchmark"] == "rwku")].iloc[0]
+    assert (row["fa"], row["fa_past"], row["back"]) == (0.1, 0.55, pytest.approx(0.5625))
+    assert row["low"] < 0.5 < row["high"]
+    path.write_text(path.read_text().replace('"value": 0.1', '"value": 0.5'))  # more than half of it is left
+    row = make(root, config, "hidden").frame.loc[row.name]
+    assert math.isnan(row["back"]) and row["fa"] == pytest.approx(0.3)
+
+
+def test_relearning_beside_the_retrained_model(tmp_path):
+    config = layered_config() | {"seeds": [0, 1]}
+    root = build(tmp_path, config)
+    table = make(root, config, "relearning")
+    frame = table.frame
+    assert len(frame) == 4 * (2 * 2 + 1) and (frame["method"] == "retrained").sum() == 4
+    row = frame[(frame["method"] == "npo") & (frame["scope"] == "uoe")].iloc[0]
+    mean = sum((1, 2, 4, 8, 16)) / 5
+    assert row["regained"] == pytest.approx(0.012 * mean) and row["difference"] == pytest.approx(0.002 * mean)
+    assert row["fa_16"] - row["fa_0"] == pytest.approx(0.012 * 16)
+    config["tables"]["relearning"]["attacks"] = ["relearn-forget", "relearn-retain"]
+    with pytest.raises(SystemExit, match="relearning: attacks: .*; one can be shown"):
+        make(root, config, "relearning")

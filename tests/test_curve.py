@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.curve import COARSE, Curve, compared, curve, keep_at, kept_utility, share
+from benchmarks.curve import COARSE, Curve, compared, curve, keep_at, kept_utility, share, step_at
 
 
 def run_of(*points: tuple[float, float]) -> Curve:
@@ -85,3 +85,10 @@ def test_shares_are_corrected_for_chance_and_clipped():
     below = {"step": 5, "forget": score(0.1, 0.25), "utility": score(0.9, 0.25)}
     got = curve([below, original, entry], original)
     assert got.steps == (0, 3, 5) and got.left == pytest.approx((1, 0.5, 0)) and got.keep == pytest.approx((1, 0.5, 1))
+
+
+def test_the_step_at_which_left_falls_to_a_value_lies_between_two_checkpoints():
+    run = Curve((0, 4, 8, 10), (1.0, 0.9, 0.7, 0.3), (1.0, 1.0, 0.9, 0.8))
+    assert step_at(run, 0.9) == 4 and step_at(run, 0.75) == pytest.approx(7)
+    assert keep_at(run, 0.75) == pytest.approx(0.925)
+    assert step_at(run, 0.5) is None and step_at(run, 0.2) is None  # falls too far; does not get there

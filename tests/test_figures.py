@@ -87,7 +87,9 @@ def test_overlap_against_steps_is_the_mean_over_layers(draw):
     assert x == [probe["step"] for probe in run["probes"]]
     assert y == pytest.approx([sum(probe["overlap"].values()) / 4 for probe in run["probes"]])
     run = trajectory("micro-deepseek", "uoe-all-layers", 0)
-    assert curves(draw("figure5").axes[0])["DeepSeek (WMDP)"][0][-1] == run["probes"][-1]["step"] == 80
+    drawn = curves(draw("figure5").axes[0])
+    assert list(drawn)[1:] == ["one expert in every layer, no anchor", "UOE"]
+    assert drawn["one expert in every layer"][0][-1] == run["probes"][-1]["step"] == 80
 
 
 def test_forget_loss_is_the_negative_of_the_probes_cross_entropy(draw):

@@ -4,7 +4,6 @@ import json
 
 import numpy
 import pytest
-import synthetic_answers
 import synthetic_results
 from scipy import stats
 from table_helpers import make
@@ -13,62 +12,68 @@ from test_table_outputs import render
 from planning import pictures
 
 QWEN = "cells/micro-qwen/wmdp-cyber"
-GAINS = (0.10, 0.16, 0.13)  # of GA+UOE over GA in each seed, Qwen, WMDP
+LEFT = (1.0, 0.85, 0.65, 0.45, 0.25, 0.05)
+SLOPES = (0.40, 0.46, 0.43)  # of GA in each seed, Qwen, WMDP: its utility falls so many times as far as its knowledge
+GAINS = [slope - 0.3 for slope in SLOPES]  # all others: 0.3
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """Table 2's cells for three seeds, all alike: but GA+UOE on Qwen, WMDP keeps GAINS more than GA and forgets all;
-    NPO never forgets as much as NPO+UOE."""
+    """Table 2's cells for three seeds. All runs are alike: but GA on Qwen, WMDP falls by SLOPES, and NPO there gets to
+    Left .45 alone."""
     config = synthetic_results.load_config() | {"seeds": [0, 1, 2]}
     root = synthetic_results.build(tmp_path_factory.mktemp("uncertainty"), config)
-    paths = [path for name in ("uncertainty", "ranks") for path in pictures.files("tables", name, config)]
-    synthetic_answers.build(root, paths, config)
-    for seed, gain in zip(config["seeds"], GAINS, strict=True):
-        for entry in changed(root / f"{QWEN}/ga/uoe/seed-{seed}/metrics.json"):
-            entry["utility"]["all"] = entry["utility"]["all"] | {"value": entry["utility"]["all"]["value"] + gain}
-        for entry in changed(root / f"{QWEN}/npo/baseline/seed-{seed}/metrics.json"):
-            entry["forget"]["all"] = entry["forget"]["all"] | {"value": 0.999}
+    for model, benchmark, method, scope in pictures.cells(config["tables"]["table2"], config["models"]):
+        for seed in config["seeds"]:
+            run(root / f"cells/{model}/{benchmark}/{method}/{scope}/seed-{seed}/chosen.json", 0.3, LEFT)
+    for seed, slope in zip(config["seeds"], SLOPES, strict=True):
+        run(root / f"{QWEN}/ga/baseline/seed-{seed}/chosen.json", slope, LEFT)
         path = root / f"{QWEN}/ga/uoe/seed-{seed}/chosen.json"
         content = json.loads(path.read_text())
         content["balance"]["fa"]["value"], content["balance"]["ut"]["value"] = 0.2, 0.99
         path.write_text(json.dumps(content))
+    run(root / f"{QWEN}/npo/baseline/seed-1/chosen.json", 0.3, LEFT[:4])
     return root, config
 
 
-def changed(path):
-    """Checkpoints of a metrics.json, which is written anew after each is changed."""
+def run(path, slope: float, left: tuple) -> None:
     content = json.loads(path.read_text())
-    for entry in content["checkpoints"]:
-        yield entry
-        path.write_text(json.dumps(content))
+    keep = [1 - slope * (1 - value) for value in left]
+    content["curve"] |= {"steps": list(range(len(left))), "left": left, "keep": keep, "lowest": left[-1]}
+    path.write_text(json.dumps(content))
 
 
 def test_differences_at_equal_forgetting(tree):
     root, config = tree
-    frame = make(root, config, "uncertainty").frame
-    rows = {(row.model, row.benchmark, row.method): row for row in frame.itertuples()}
+    table = make(root, config, "uncertainty")
+    rows = {(row.model, row.benchmark, row.method): row for row in table.frame.itertuples()}
     best = rows["micro-qwen", "wmdp-cyber", "ga"]
-    expected = stats.ttest_1samp(GAINS, 0).confidence_interval(0.95)
-    assert (best.ut_low, best.ut_high) == pytest.approx((expected.low, expected.high))
-    assert best.ut_difference == pytest.approx(numpy.mean(GAINS)) and best.steps == "80/80 80/80 80/80"
-    assert best.ut - best.ut_baseline == pytest.approx(numpy.mean(GAINS)) and best.fa_difference == 0
+    for left in (75, 50, 25, 10):
+        gains = (1 - left / 100) * numpy.array(GAINS)
+        assert getattr(best, f"keep_{left}_difference") == pytest.approx(gains.mean())
+        limits = stats.ttest_1samp(gains, 0).confidence_interval(0.95)
+        assert (getattr(best, f"keep_{left}_low"), getattr(best, f"keep_{left}_high")) == pytest.approx(tuple(limits))
+    assert best.kept_difference == pytest.approx(numpy.mean(GAINS) / 2) and best.span == pytest.approx(0.8)
     other = rows["micro-qwen", "wmdp-cyber", "gdiff"]
-    assert (other.ut_difference, other.ut_low, other.ut_high) == (0, 0, 0)  # all seeds equal
-    unmatched = rows["micro-qwen", "wmdp-cyber", "npo"]
-    assert unmatched.steps == "" and unmatched.fa != unmatched.fa
-    mean = rows["mean of 15", "", ""]
-    within = numpy.array(GAINS) / 15  # averaged within each seed, then over seeds
-    assert mean.ut_difference == pytest.approx(within.mean())
-    assert (mean.ut_low, mean.ut_high) == pytest.approx(stats.ttest_1samp(within, 0).confidence_interval(0.95))
+    assert (other.kept_difference, other.kept_low, other.kept_high) == (0, 0, 0)  # all seeds equal
+    short = rows["micro-qwen", "wmdp-cyber", "npo"]
+    assert short.keep_50_difference == pytest.approx(0) and short.span == pytest.approx((0.8 + 0.45 + 0.8) / 3)
+    assert numpy.isnan(short.keep_25_difference) and numpy.isnan(short.keep_10_high)
+    texts = table.wide.texts
+    line = texts[texts["", "Method"] == "NPO+UOE"].iloc[0]
+    assert line["", "Left 0.25"] == "–" and line["", "Span of both"] == "85%"
+    mean = rows["mean of those compared", "", ""]
+    within = numpy.array(GAINS) / 2 / 16  # averaged within each seed, then over seeds
+    assert mean.kept_difference == pytest.approx(within.mean())
+    assert (mean.kept_low, mean.kept_high) == pytest.approx(stats.ttest_1samp(within, 0).confidence_interval(0.95))
+    assert mean.keep_25_difference == pytest.approx(0.75 * numpy.mean(GAINS) / 15)
 
 
-def test_one_seed_has_intervals_over_questions(tree):
+def test_one_seed_has_no_intervals(tree):
     root, config = tree
-    frame = make(root, config | {"seeds": [1]}, "uncertainty").frame
-    row = frame[(frame["model"] == "micro-qwen") & (frame["method"] == "gdiff")].iloc[0]
-    # both cells answer 70 % of 80 questions on 40 facts rightly; their files are drawn independently
-    assert row["ut_difference"] == 0 and 0.1 < row["ut_high"] == -row["ut_low"] < 0.2
+    table = make(root, config | {"seeds": [1]}, "uncertainty")
+    assert numpy.isnan(table.frame["kept_low"]).all()
+    assert table.wide.texts["", "Kept utility"].iloc[0] == f"{GAINS[1] / 2:+.3f}"
 
 
 def test_ranks(tree):

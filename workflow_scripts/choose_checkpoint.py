@@ -127,7 +127,7 @@ def curve_record(checkpoints: list[dict], original: dict) -> dict | None:
         return None
     run = curve(checkpoints, original)
     record = {"steps": run.steps, "left": run.left, "keep": run.keep} | endpoint(run)
-    if all("probability" in original[test]["all"] for _, test in SCORES):
+    if all(original[test]["all"].get("probability") is not None for _, test in SCORES):
         run = curve(checkpoints, original, score="probability")
         record["by_probability"] = {"left": run.left, "keep": run.keep} | endpoint(run)
     return record
