@@ -13,7 +13,7 @@ from torch import nn
 from transformers import DeepseekV3Config
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
 
-from attack import attack, choices, mean_overlap
+from attack import attack, choices, mean_overlap, read_cell
 from moe.attacks import bypass_, disable_, quantize_, relearn_, restore_routers_
 from moe.forward import token_nll
 from moe.layers import MoELayer, find_moe_layers
@@ -179,6 +179,20 @@ def test_kinds_by_their_settings():
     attack(model, LetterTokenizer(), {"kind": "bypass"}, chosen, {}, texts, training, None)
     (probe,) = batches(random_tokens(3, 16, seed=2), 3)
     assert 3 not in choices(model, probe)[layer.index]
+
+
+def test_what_is_attacked_was_chosen_on_the_other_half(tmp_path):
+    """Scores before are those of the half `test`; a model without a cell can only be fine-tuned."""
+    halves = {half: {"step": step, "fa": {"value": step / 100}} for half, step in (("test", 8), ("development", 20))}
+    balance = {"step": 8, "collapsed": False, "fa": {"value": 0.14}, "halves": halves}
+    (tmp_path / "chosen.json").write_text(json.dumps({"balance": balance}))
+    (tmp_path / "selection.json").write_text(json.dumps({"experts": {"2": [1]}}))
+    before, delta, selection = read_cell(tmp_path, tmp_path / "selection.json", "bypass")
+    assert before == {"step": 8, "fa": {"value": 0.08}, "collapsed": False}
+    assert delta == tmp_path / "checkpoints/step-0008.safetensors" and selection["experts"] == {"2": [1]}
+    assert read_cell(None, None, "relearn") == ({}, None, {"experts": {}})
+    with pytest.raises(SystemExit, match="attack quantize: --cell and --selection are missing"):
+        read_cell(None, None, "quantize")
 
 
 def test_overlap_is_one_before_anything_and_falls_with_other_routers():

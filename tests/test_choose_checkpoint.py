@@ -175,6 +175,22 @@ def test_what_was_not_scored_goes_and_of_a_cell_that_trains_much_all_but_the_cho
         assert (tmp_path / name / "metrics.json").read_text() == metrics
 
 
+def test_a_test_without_options_has_no_curve_by_probability():
+    """Recall of greedy answers: `probability` is None."""
+
+    def with_probability(checkpoint: dict, forget: float | None) -> dict:
+        scores = {
+            "forget": {name: value | {"probability": forget} for name, value in checkpoint["forget"].items()},
+            "utility": {name: value | {"probability": 0.5} for name, value in checkpoint["utility"].items()},
+        }
+        return checkpoint | scores
+
+    for forget, has in ((None, False), (0.4, True)):
+        run_of = [with_probability(checkpoint, forget) for checkpoint in RUN]
+        record = choose_checkpoint.curve_record(run_of, with_probability(ORIGINAL, forget))
+        assert ("by_probability" in record) == has and record["kept_utility"] is not None
+
+
 def test_a_model_that_does_not_know_its_world_stops_with_one_line(tmp_path, monkeypatch):
     original = tmp_path / "models" / "micro-qwen" / "seed-0" / "original" / "wmdp-cyber.json"
     original.parent.mkdir(parents=True)
