@@ -12,7 +12,7 @@ from benchmarks.halves import HALVES, half
 
 def score(value, chance=0.25, stderr=0.01):
     measured = {"metric": "acc", "value": value, "stderr": stderr, "n": 100, "chance": chance}
-    return measured | {"answers": None, "constant": None}
+    return measured | {"answers": [60, 40], "constant": None}
 
 
 def entry(step, forget, utility, collapsed=False, test=None, **others):
@@ -60,7 +60,8 @@ def test_each_half_is_reported_where_the_other_one_chooses_and_both_are_averaged
     assert chosen["halves"]["test"]["fa"]["value"] == 0.50 and chosen["halves"]["development"]["ut"]["value"] == 0.64
     assert chosen["fa"]["value"] == pytest.approx((0.50 + 0.55) / 2)
     assert chosen["ut"]["value"] == pytest.approx((0.58 + 0.64) / 2)
-    assert chosen["fa"]["n"] == 200 and chosen["fa"]["stderr"] == pytest.approx(0.01 / 2**0.5)
+    assert chosen["fa"]["n"] == 200 and chosen["fa"]["answers"] == [120, 80]
+    assert chosen["fa"]["stderr"] == pytest.approx(0.01 / 2**0.5)
     assert chosen["fa_original"]["value"] == 0.85 and chosen["extra"]["level1"]["value"] == pytest.approx(0.15)
 
 

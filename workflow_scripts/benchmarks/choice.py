@@ -5,6 +5,7 @@ The checkpoint with the largest Keep - Left (curve.py) is taken, step 0 excluded
 one half of the questions and reported on the other, then the reverse, and both averaged, so that all questions count.
 """
 
+from itertools import zip_longest
 from pathlib import Path
 
 from benchmarks.curve import share
@@ -55,4 +56,7 @@ def mean_of_halves(scores: list[dict]) -> dict:
     errors = [score["stderr"] for score in scores]
     stderr = None if None in errors else sum(error**2 for error in errors) ** 0.5 / len(errors)
     means = {key: sum(score[key] for score in scores) / len(scores) for key in ("value", "chance")}
-    return {"metric": scores[0]["metric"], "n": sum(score["n"] for score in scores), "stderr": stderr} | means
+    together = {"metric": scores[0]["metric"], "n": sum(score["n"] for score in scores), "stderr": stderr} | means
+    if all(score["answers"] for score in scores):  # how often each option was chosen
+        together["answers"] = [sum(counts) for counts in zip_longest(*(s["answers"] for s in scores), fillvalue=0)]
+    return together
