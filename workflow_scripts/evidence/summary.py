@@ -126,7 +126,7 @@ def pool_draws(summary: pandas.DataFrame) -> pandas.DataFrame:
         for name in ("fa", "ut", "distance"):
             by_seed = [statistics.fmean(values) for values in zip(*group[f"{name}_seeds"], strict=True)]
             row[f"{name}_draws"] = draws = tuple(group[name])
-            spread = [statistics.stdev(draws)] if len(draws) > 1 else None
+            spread = [statistics.stdev(draws) if len(draws) > 1 else row.get(f"{name}_se", math.nan)]
             row[name], row[f"{name}_se"] = mean_and_error(by_seed, spread)
             row[f"{name}_seeds"] = tuple(by_seed)
         for several in ("steps", "statuses", "notes", "collapsed_runs"):
