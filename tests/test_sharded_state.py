@@ -19,6 +19,8 @@ from stub_project import ROOT
 from test_state import MUST_STOP, stage
 from test_unlearn import TRAINING, arguments, bytes_of, place  # noqa: F401 (a fixture)
 
+from planning.cell_files import checkpoint_steps
+
 LONG = TRAINING | {"batch_size": 4, "steps": 12, "checkpoint_growth": 2, "probe_every": 6}
 EVERY = 3
 CELL = {"method": "gdiff", "training": LONG}
@@ -83,7 +85,7 @@ def ended(cell: dict, place: Path, folder: Path, *numbers: signal.Signals) -> li
     messages.append(Job(place, cut, state, cell).words())
     assert bytes_of(cut) == bytes_of(whole) and not state.exists()
     names = [name for name in bytes_of(cut) if name.startswith("checkpoints")]
-    assert names == [f"checkpoints/step-00{step}.safetensors" for step in ("06", "12")]
+    assert names == [f"checkpoints/step-{step:04d}.safetensors" for step in checkpoint_steps(LONG)]
     return messages
 
 
