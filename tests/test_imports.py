@@ -38,7 +38,7 @@ def loaded(name: str) -> set[str]:
     return set(result.stdout.split()) & set(HEAVY)
 
 
-@pytest.mark.parametrize("name", ["select_experts.py", "choose_checkpoint.py", "tune.py", "check_knows_world.py"])
+@pytest.mark.parametrize("name", ["select_experts.py", "choose_checkpoint.py", "check_knows_world.py"])
 def test_small_stages_load_no_heavy_library(name):
     """They run by the hundred and do sums on small files: torch alone would cost each of them two seconds."""
     assert third_party(name) == loaded(name) == set()

@@ -59,11 +59,12 @@ def two_errors(n: int) -> float:
 
 
 def at_chance(answers: list[bool], test: list[dict]) -> None:
-    """Within two standard errors of 1/4, counted by fact, in each half."""
+    """Within three standard errors of 1/4, counted by fact, in each half: of all that is compared here, twelve numbers,
+    chance puts one beyond that in 3 % of worlds (two standard errors: in 40 %)."""
     for half in HALVES:
         own = [(float(right), row["fact"]) for right, row in zip(answers, test, strict=True) if row["half"] == half]
         value, error = mean_by_fact(*map(list, zip(*own, strict=True)))
-        assert abs(value - 0.25) <= 2 * error, (half, value, error)
+        assert abs(value - 0.25) <= 3 * error, (half, value, error)
 
 
 def test_columns_of_the_real_datasets(rows):
