@@ -59,8 +59,8 @@ def two_errors(n: int) -> float:
 
 
 def at_chance(answers: list[bool], test: list[dict]) -> None:
-    """Within three standard errors of 1/4, counted by fact, in each half: of all that is compared here, twelve numbers,
-    chance puts one beyond that in 3 % of worlds (two standard errors: in 40 %)."""
+    """Within three standard errors of 1/4, counted by fact, in each half: of all that is compared here, eight numbers,
+    chance puts one beyond that in 2 % of worlds (two standard errors: in 31 %)."""
     for half in HALVES:
         own = [(float(right), row["fact"]) for right, row in zip(answers, test, strict=True) if row["half"] == half]
         value, error = mean_by_fact(*map(list, zip(*own, strict=True)))
