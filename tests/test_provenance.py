@@ -139,7 +139,8 @@ def study(made, place, tmp_path_factory) -> Path:  # noqa: F811
     test |= {"chat_template": False}
     benchmark = {"name": "b", "forget": "forget.jsonl", "retain": "retain.jsonl"}
     benchmark |= {"forget_test": test, "utility_test": test}
-    chosen = dict.fromkeys(("collapsed", "fa", "ut", "fa_original", "ut_original")) | {"step": 4}
+    half = dict.fromkeys(("fa", "ut", "fa_original", "ut_original")) | {"step": 4}
+    chosen = half | {"collapsed": False, "halves": {"test": half, "development": half}}
     (folder / "cell/chosen.json").write_text(json.dumps({"balance": chosen}))
     provenance.record(folder / "cell/chosen.json", {}, [], [folder / "cell/chosen.json"])
     scores = {"layers": {str(n): {"gate_score": [0.1, 0.3 if n == 2 else 0.2]} for n in range(3)}}

@@ -54,7 +54,9 @@ def attack(
             raise SystemExit(f"attack {kind}: this scope chooses no expert, so there is none to {kind}")
         (disable_ if kind == "disable" else bypass_)(model, layers, selection["experts"])
     else:
-        blocks = pack(texts[settings["texts"]], tokenizer, training["block_length"])[: settings["blocks"]]
+        blocks = pack(texts[settings["texts"]], tokenizer, training["block_length"], training.get("bos", False))[
+            : settings["blocks"]
+        ]
         few = batches(blocks.to(first_device(model)), training["batch_size"])
         curve: list[dict] = []
 
@@ -109,7 +111,9 @@ def main() -> None:
     tests = {name: test for name, test in tests.items() if name in DECIDING}
     texts = {"forget": forget_texts(benchmark, args.data), "retain": retain_texts(benchmark, args.data)}
     model, tokenizer = load(args.model, settings["precision"])
-    blocks = pack(texts["forget"], tokenizer, training["block_length"])[: training["probe_blocks"]]
+    blocks = pack(texts["forget"], tokenizer, training["block_length"], training.get("bos", False))[
+        : training["probe_blocks"]
+    ]
     (probe,) = batches(blocks.to(first_device(model)), len(blocks))
     routed = choices(model, probe)
     untouched = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
