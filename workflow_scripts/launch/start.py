@@ -74,11 +74,19 @@ def write_cost(started: float) -> None:
         return
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     used = sum(usage.ru_utime + usage.ru_stime for usage in usages)
-    peak = max(usage.ru_maxrss for usage in usages) / 1024  # ru_maxrss: KiB
+    peak = max(own_peak(), usages[1].ru_maxrss) / 1024
     cost = {"seconds": time.monotonic() - started, "cpu_seconds": used, "peak_mb": peak}
     part = Path(f"{os.environ[COST]}.part")
     part.write_text(json.dumps({key: round(value, 2) for key, value in cost.items()}) + "\n")
     part.replace(os.environ[COST])
+
+
+def own_peak() -> int:
+    """Largest memory of this process so far, KiB. ru_maxrss would keep that of the process which started it."""
+    status = Path("/proc/self/status")
+    if not status.exists():  # not Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
 
 
 def run_job(argv: list[str]) -> int:
