@@ -16,8 +16,8 @@ from moe.packing import pack
 from moe.routing import record_routing
 from moe.selection import NOTHING
 from unlearn import main
-from unlearning.hook import with_hook_layer
 from unlearning.run import unlearn
+from unlearning.settings import with_hook_layer
 from unlearning.texts import pack_texts
 
 SCRIPT = Path(__file__).parents[1] / "workflow_scripts" / "unlearn.py"

@@ -30,9 +30,9 @@ from jobs.state import State, stamp_of
 from moe import libraries
 from moe.delta import base_hash
 from moe.upper_layers import Reuse
-from unlearning.hook import with_hook_layer
 from unlearning.run import Run
 from unlearning.search import edges, search
+from unlearning.settings import with_tuned
 from unlearning.texts import Texts, pack_texts
 from unlearning.trial import run_trial
 
@@ -57,8 +57,7 @@ class Tuning:
 
     def trial(self, tried: dict[str, float], best: float) -> dict:
         """Run one trial on a fresh copy of the model."""
-        settings = with_tuned(self.settings, tried)
-        settings["method"] = with_hook_layer(settings["method"], settings["scope"], self.selection)
+        settings = with_tuned(self.settings, tried, self.selection)
         torch.manual_seed(self.args.seed)
         model, tokenizer = load(self.args.model, settings["training"].get("precision", "float32"))
         run = Run(model, self.blocks, settings, self.selection, self.args.seed, Group())
@@ -69,12 +68,6 @@ class Tuning:
             return evaluate(self.tests, answering, step)[0]
 
         return tried | asdict(run_trial(run, score, self.original, HALF, best))
-
-
-def with_tuned(settings: dict, tuned: dict[str, float]) -> dict:
-    """A cell's settings with a trial's: the learning rate, and keys of the method."""
-    method = settings["method"] | {key: value for key, value in tuned.items() if key != "learning_rate"}
-    return settings | {"method": method, "learning_rate": tuned["learning_rate"]}
 
 
 def tune(args: argparse.Namespace, original: dict) -> tuple[list[dict], str]:

@@ -26,8 +26,8 @@ from moe.delta import base_hash, save_delta
 from moe.loading import load_model
 from moe.upper_layers import Reuse
 from planning import cell_files
-from unlearning.hook import with_hook_layer
 from unlearning.run import unlearn
+from unlearning.settings import with_tuned
 from unlearning.texts import pack_texts
 
 
@@ -68,9 +68,7 @@ def used_settings(args: argparse.Namespace, selection: dict) -> dict:
     if ("learning_rate" in settings) == bool(args.tuned):
         raise SystemExit("learning rate: exactly one of --settings (learning_rate) and --tuned must give it")
     tuned = read_json(args.tuned)["chosen"] if args.tuned else {"learning_rate": settings["learning_rate"]}
-    method = settings["method"] | {key: value for key, value in tuned.items() if key != "learning_rate"}
-    method = with_hook_layer(method, settings["scope"], selection)
-    return settings | {"learning_rate": tuned["learning_rate"], "method": method}
+    return with_tuned(settings, tuned, selection)
 
 
 def run_cell(args: argparse.Namespace, texts: list, selection: dict, base: str, state: State) -> dict[str, dict]:

@@ -150,7 +150,8 @@ def whole_cells(folder: Path, repeats: int) -> list[dict]:
     layer, config = int(THIRDS * SHAPE["layers"]), config_of()
     texts = Texts(steps.texts(16, 128, seed=1), None)
     selection = {"experts": {str(layer): [steps.EXPERT]}, "routers": [layer], "anchor": {str(layer): [steps.EXPERT]}}
-    training = {"batch_size": 4, "block_length": 128, "steps": 12, "checkpoint_every": 4, "probe_blocks": 4}
+    training = {"batch_size": 4, "block_length": 128, "steps": 12, "checkpoint_growth": 4, "probe_every": 4}
+    training |= {"probe_blocks": 4}
     settings = {"method": {"name": "ga"}, "scope": {"kind": "uoe", "alpha": 1.0}, "training": training}
     settings |= {"learning_rate": steps.RATE}
     tokenizer = questions.tokenizer_of()
@@ -198,6 +199,7 @@ def growth(folder: Path, repeats: int) -> list[dict]:
 
 
 TFLOPS = 100.0  # config/paper.yaml: hardware
+CHECKPOINTS = 10  # of a cell, config/paper.yaml: training
 
 
 def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
@@ -222,13 +224,12 @@ def real_limits(length: int = 1024, rows: int = 4) -> list[dict]:
 def shared_questions(cost: Cost, width: int, layer: int) -> dict[str, float | None]:
     """What evaluations on WMDP and MMLU would save by sharing between cells what enters `layer` on the questions.
 
-    As in config/paper.yaml: 8 checkpoints answer the development questions, 3 of them the test. A file of such hidden
-    states (bf16) would be read at the speed at which weights are loaded; the first cell's evaluation, or a job of its
-    own, must make and write it. Shares of one evaluation's seconds, of model loading and layers alone."""
-    development, test = (QUESTIONS["wmdp"] / 2 + QUESTIONS[f"mmlu {split}"] for split in ("validation", "test"))
-    tokens = (development + test) * QUESTION_TOKENS
+    As in config/paper.yaml: CHECKPOINTS answer every question. A file of such hidden states (bf16) would be read at
+    the speed at which weights are loaded; the first cell's evaluation, or a job of its own, must make and write it.
+    Shares of one evaluation's seconds, of model loading and layers alone."""
+    tokens = (QUESTIONS["wmdp"] + QUESTIONS["mmlu test"]) * QUESTION_TOKENS
     below = tokens * sum(cost.layers[:layer]) / (1e12 * TFLOPS)
-    above = (8 * development + 3 * test) * QUESTION_TOKENS * sum(cost.layers[layer:]) / (1e12 * TFLOPS)
+    above = CHECKPOINTS * tokens * sum(cost.layers[layer:]) / (1e12 * TFLOPS)
     seconds_a_gigabyte = 60 * LOADING_MINUTES_PER_GB
     size = tokens * width * 2 / 1e9
     loading = seconds_a_gigabyte * 2 * (sum(cost.layer_weights) + 2 * cost.head_weights) / 1e9

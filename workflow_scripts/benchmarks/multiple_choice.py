@@ -22,15 +22,13 @@ FILES_BESIDE = ("benchmarks/tasks/*.yaml",)  # files that this module reads (pla
 lm_eval.utils.env.from_string = cache(lm_eval.utils.env.from_string)
 
 
-def read_questions(file: str, development_file: str | None = None, **_: object) -> dict[str, datasets.Dataset]:
+def read_questions(file: str, **_: object) -> dict[str, datasets.Dataset]:
     """Rows of a JSON-lines file as lm-eval wants them, in memory: nothing is cached in the user's home.
 
-    Columns `fact` and `half` as in halves.py or, with a development file, one half for each file.
+    Columns `fact` and `half` as in halves.py.
     """
-    rows = [row | ({"half": "test"} if development_file else {}) for row in _rows(Path(file))]
-    if development_file:
-        rows += [row | {"half": "development"} for row in _rows(Path(development_file))]
-    return {"test": datasets.Dataset.from_list([placed(row, row["question"], file) for row in rows])}
+    rows = [placed(row, row["question"], file) for row in _rows(Path(file))]
+    return {"test": datasets.Dataset.from_list(rows)}
 
 
 def _rows(path: Path) -> list[dict]:
@@ -53,9 +51,9 @@ class MultipleChoice:
     """One test; its requests are built once and answered by any number of checkpoints."""
 
     def __init__(self, name: str, block: dict, data: Path, halves: list[str]):
-        """name: of the test, for messages; block: "task", "file", perhaps "development_file"; halves: which to ask."""
-        files = {key: str(data / block[key]) for key in ("file", "development_file") if key in block}
-        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=files)
+        """name: of the test, for messages; block: "task", "file"; halves: which to ask."""
+        file = {"file": str(data / block["file"])}
+        manager = TaskManager(include_path=str(TASKS), include_defaults=False, metadata=file)
         if block["task"] not in manager.all_subtasks:
             raise SystemExit(
                 f"{name}: task {block['task']!r} is not in {TASKS.name}/ (allowed: {', '.join(manager.all_subtasks)})"

@@ -4,7 +4,7 @@ Standard library only.
 """
 
 QUESTION_TOKENS = 150  # of a lettered question of MMLU or WMDP with its options
-QUESTIONS = {"wmdp": 1987, "mmlu test": 14042, "mmlu validation": 1531, "rwku probes": 6000}
+QUESTIONS = {"wmdp": 1987, "mmlu test": 14042, "rwku probes": 6000}
 DECODING_SECONDS = 0.05  # per token of a batch of prompts
 LOADING_MINUTES_PER_GB = 0.03
 

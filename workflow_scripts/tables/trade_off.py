@@ -3,6 +3,7 @@ from statistics import fmean
 
 import pandas
 
+from benchmarks.curve import COARSE, FROM, TO
 from evidence import curves
 from evidence.intervals import PerSeed, average, interval
 from evidence.study import CELL, Study
@@ -56,7 +57,10 @@ def row_of(study: Study, cell: tuple) -> dict:
     row["falls"] = [found["largest_fall"] for found in records if found]
     if None in records:
         return row
-    row |= {"counted": fmean(r["counted"] for r in records) / 0.8, "lowest": fmean(r["lowest"] for r in records)}
+    row |= {
+        "counted": fmean(r["counted"] for r in records) / (FROM - TO),
+        "lowest": fmean(r["lowest"] for r in records),
+    }
     row["by_seed"] = " ".join(f"{r['kept_utility']:.6g}" if r["counted"] else "–" for r in records)
     if all(r["counted"] for r in records):
         row["kept"], row["kept_se"] = mean_and_error([r["kept_utility"] for r in records])
@@ -66,7 +70,7 @@ def row_of(study: Study, cell: tuple) -> dict:
     row["gradients"] = fmean(ratios) if ratios else math.nan
     if cell[3] != "baseline" and (found := curves.difference(study, cell, (*cell[:3], "baseline"))):
         own, span = found
-        row |= {"difference": own.mean, "both": span.mean / 0.8} | dict(
+        row |= {"difference": own.mean, "both": span.mean / (FROM - TO)} | dict(
             zip(("low", "high"), interval(own), strict=True)
         )
     return row
@@ -107,5 +111,5 @@ def mean_note(study: Study) -> str:
 
 def dense_enough(rows: list[dict]) -> str:
     falls = [fall for row in rows for fall in row["falls"]]
-    dense = sum(fall <= 0.25 + 1e-9 for fall in falls)
+    dense = sum(fall <= COARSE + 1e-9 for fall in falls)
     return f"Left falls by no more than .25 between two checkpoints in {dense} of {len(falls)} runs."
