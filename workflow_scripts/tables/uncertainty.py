@@ -2,6 +2,7 @@ import math
 
 import pandas
 
+from benchmarks.curve import FROM, TO
 from evidence import curves
 from evidence.intervals import PerSeed, average, interval
 from evidence.study import CELL, Study
@@ -63,5 +64,5 @@ def text_of(study: Study, numbers: dict, found: list[PerSeed | None]) -> list[st
     if numbers["benchmark"]:
         model = labels.group(study.settings, model, numbers["benchmark"])
         method = labels.method_and_scope(numbers["method"], numbers["scope"])
-    span = "" if math.isnan(numbers["span"]) else f"{numbers['span'] / 0.8:.0%}"
+    span = "" if math.isnan(numbers["span"]) else f"{numbers['span'] / (FROM - TO):.0%}"
     return [model, method, *(bracketed(one) if one else "–" for one in found[:-1]), span]
